@@ -1,0 +1,181 @@
+"""Where something stands in a file, what is wrong there, and the only place that draws a caret."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+
+class Source:
+    """A text that was read, with the name it is shown under (a path, or ``<stdin>``)."""
+
+    __slots__ = ("_starts", "name", "text")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._starts: list[int] | None = None
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """1-based line and column of an offset into ``text``."""
+        if self._starts is None:
+            starts = [0]
+            find = self.text.find
+            at = find("\n")
+            while at >= 0:
+                starts.append(at + 1)
+                at = find("\n", at + 1)
+            self._starts = starts
+        from bisect import bisect_right
+
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a 1-based line, without its end."""
+        self.position(0)
+        assert self._starts is not None
+        start = self._starts[number - 1]
+        end = self._starts[number] - 1 if number < len(self._starts) else len(self.text)
+        return self.text[start:end].rstrip("\r")
+
+
+class Span:
+    """A stretch ``[start, end)`` of a source."""
+
+    __slots__ = ("end", "source", "start")
+
+    def __init__(self, source: Source, start: int, end: int) -> None:
+        self.source = source
+        self.start = start
+        self.end = max(end, start + 1)
+
+    def __repr__(self) -> str:
+        line, column = self.source.position(self.start)
+        return f"Span({self.source.name}:{line}:{column})"
+
+
+class Excerpt:
+    """A text to parse that was cut out of a source, perhaps line by line (a YAML block scalar loses its indentation).
+
+    ``segments`` are pairs (offset in ``text``, offset in ``source``), ascending; between two of them both run in step.
+    """
+
+    __slots__ = ("segments", "source", "text")
+
+    def __init__(self, text: str, source: Source, segments: Sequence[tuple[int, int]] = ((0, 0),)) -> None:
+        self.text = text
+        self.source = source
+        self.segments = tuple(segments)
+
+    @classmethod
+    def of(cls, text: str, name: str = "<text>") -> Excerpt:
+        """An excerpt that is a whole text of its own."""
+        return cls(text, Source(name, text))
+
+    def offset(self, at: int) -> int:
+        """The offset in the source of an offset in the excerpt."""
+        from bisect import bisect_right
+
+        index = max(0, bisect_right(self.segments, (at, 1 << 62)) - 1)
+        start, there = self.segments[index]
+        return min(there + at - start, len(self.source.text))
+
+    def span(self, start: int, end: int | None = None) -> Span:
+        """The span in the source of a stretch of the excerpt."""
+        first = self.offset(start)
+        return Span(self.source, first, self.offset(end - 1) + 1 if end is not None and end > start else first + 1)
+
+
+class Problem:
+    """One thing that is wrong, said so that a person can act on it."""
+
+    __slots__ = ("hint", "message", "span")
+
+    def __init__(self, message: str, span: Span | None = None, hint: str | None = None) -> None:
+        self.message = message
+        self.span = span
+        self.hint = hint
+
+    def render(self) -> str:
+        """``file:line:column: message (hint)``, the source line, a caret. Safe to print on a terminal."""
+        text = self.message + (f" ({self.hint})" if self.hint else "")
+        if self.span is None:
+            return safe_text(f"error: {text}")
+        source = self.span.source
+        line, column = source.position(self.span.start)
+        content = source.line(line)
+        first, last = column - 1, max(column, min(column - 1 + self.span.end - self.span.start, len(content)))
+        if len(content) > 160:  # show a window around the place, so that a 100 kB line stays one line
+            start = max(0, first - 60)
+            content, first, last = content[start : start + 120], first - start, min(last - start, 120)
+        shown = safe_text(content.replace("\t", " "))
+        gap = " " * _width(safe_text(content[:first]))
+        caret = "^" * max(1, _width(safe_text(content[first:last])))
+        return f"{safe_text(source.name)}:{line}:{column}: {safe_text(text)}\n  {shown}\n  {gap}{caret}"
+
+
+class ProblemError(Exception):
+    """Bad input: one or several problems. The command line prints them and exits with 2."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems: tuple[Problem, ...] = problems
+
+    def __str__(self) -> str:
+        return "\n".join(problem.render() for problem in self.problems)
+
+
+def fail(message: str, span: Span | None = None, hint: str | None = None) -> ProblemError:
+    """A `ProblemError` with one problem, ready to be raised."""
+    return ProblemError(Problem(message, span, hint))
+
+
+class Problems:
+    """Collects problems so that several are told at once."""
+
+    MOST = 20
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+
+    def add(self, message: str, span: Span | None = None, hint: str | None = None) -> None:
+        """Note a problem and go on."""
+        self._problems.append(Problem(message, span, hint))
+
+    def extend(self, error: ProblemError) -> None:
+        """Note the problems of an error and go on."""
+        self._problems.extend(error.problems)
+
+    def raise_if_any(self) -> None:
+        """Raise all that was noted, in source order, at most `MOST` of them."""
+        if not self._problems:
+            return
+        ordered = sorted(self._problems, key=lambda p: (p.span is None, p.span.start if p.span else 0))
+        if len(ordered) > self.MOST:
+            more = len(ordered) - self.MOST
+            ordered = [*ordered[: self.MOST], Problem(f"and {more} more problems")]
+        raise ProblemError(*ordered)
+
+
+def suggest(word: str, known: Iterable[str]) -> str | None:
+    """``did you mean 'z4'?`` for the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.6)
+    if not near:
+        near = [k for k in sorted(set(known)) if k.lower() == word.lower()][:1]
+    return f"did you mean '{near[0]}'?" if near else None
+
+
+def safe_text(text: str) -> str:
+    """Text that a terminal shows and does not obey: control and direction-override characters become U+FFFD."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c == "\n" or unicodedata.category(c) not in _UNSAFE else "\ufffd" for c in text)
+
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _width(text: str) -> int:
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

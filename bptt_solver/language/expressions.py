@@ -1,0 +1,326 @@
+"""Expression trees: small, immutable, compared by structure. Nothing here knows what an operation means.
+
+``Number | Reference | IndexValue | Iverson | Call | Sum`` - and `Index`, the affine expressions that stand in brackets,
+in ranges and in conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+
+Exact = int | Fraction
+Numeral = int | Fraction | float
+
+
+class _Node:
+    """Structural equality and a hash that is computed once."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+    def _parts(self) -> tuple[object, ...]:
+        raise NotImplementedError
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = hash((type(self).__name__, self._parts()))
+            return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return type(self) is type(other) and hash(self) == hash(other) and self._parts() == other._parts()  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._parts()!r}"
+
+
+class Lookup(_Node):
+    """A member of a declared integer map, ``left[i]``."""
+
+    __slots__ = ("indices", "name")
+
+    def __init__(self, name: str, indices: tuple[Index, ...]) -> None:
+        self.name = name
+        self.indices = indices
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.name, self.indices
+
+
+Atom = str | Lookup
+
+
+class Index(_Node):
+    """``constant + sum(coefficient * atom)``: affine in index variables, sizes and map lookups.
+
+    ``terms`` keep the order in which they were written, without zeros and without repeats.
+    """
+
+    __slots__ = ("constant", "terms")
+
+    def __init__(self, constant: int = 0, terms: tuple[tuple[Atom, int], ...] = ()) -> None:
+        self.constant = constant
+        self.terms = terms
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.constant, frozenset(self.terms)
+
+    @staticmethod
+    def variable(name: str) -> Index:
+        """The index that is one variable or size."""
+        return Index(0, ((name, 1),))
+
+    def plus(self, other: Index | int, factor: int = 1) -> Index:
+        """``self + factor * other``."""
+        if isinstance(other, int):
+            return Index(self.constant + factor * other, self.terms)
+        total = dict(self.terms)
+        for atom, coefficient in other.terms:
+            total[atom] = total.get(atom, 0) + factor * coefficient
+        return Index(self.constant + factor * other.constant, tuple((a, c) for a, c in total.items() if c))
+
+    def times(self, factor: int) -> Index:
+        """``factor * self``."""
+        return Index(self.constant * factor, tuple((a, c * factor) for a, c in self.terms if c * factor))
+
+    def substitute(self, binding: Mapping[str, Index]) -> Index:
+        """The index with variables replaced, inside lookups too."""
+        if not self.terms:
+            return self
+        result = Index(self.constant)
+        for atom, coefficient in self.terms:
+            if isinstance(atom, Lookup):
+                inner = Lookup(atom.name, tuple(i.substitute(binding) for i in atom.indices))
+                result = result.plus(Index(0, ((inner, 1),)), coefficient)
+            else:
+                result = result.plus(binding.get(atom, Index.variable(atom)), coefficient)
+        return result
+
+    def variables(self) -> Iterator[str]:
+        """The names of variables and sizes, inside lookups too, in order, perhaps repeated."""
+        for atom, _ in self.terms:
+            if isinstance(atom, Lookup):
+                for index in atom.indices:
+                    yield from index.variables()
+            else:
+                yield atom
+
+    def lookups(self) -> Iterator[Lookup]:
+        """The map lookups, outermost first."""
+        for atom, _ in self.terms:
+            if isinstance(atom, Lookup):
+                yield atom
+                for index in atom.indices:
+                    yield from index.lookups()
+
+
+class Comparison(_Node):
+    """A condition on indices: ``left operator right`` with ``== != < <= > >=``."""
+
+    __slots__ = ("left", "operator", "right")
+
+    def __init__(self, left: Index, operator: str, right: Index) -> None:
+        self.left = left
+        self.operator = operator
+        self.right = right
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.left, self.operator, self.right
+
+    def substitute(self, binding: Mapping[str, Index]) -> Comparison:
+        """The condition with variables replaced."""
+        return Comparison(self.left.substitute(binding), self.operator, self.right.substitute(binding))
+
+
+Conditions = tuple[Comparison, ...]  # all of them hold
+
+
+class Range(_Node):
+    """``variable in low..high``, both ends included."""
+
+    __slots__ = ("high", "low", "variable")
+
+    def __init__(self, variable: str, low: Index, high: Index) -> None:
+        self.variable = variable
+        self.low = low
+        self.high = high
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.variable, self.low, self.high
+
+
+class Number(_Node):
+    """A literal: int or Fraction (exact), or float."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Numeral) -> None:
+        self.value = value
+
+    def _parts(self) -> tuple[object, ...]:
+        return type(self.value).__name__, self.value
+
+
+class Reference(_Node):
+    """One use of a family: ``h[t-1]``, ``W``, or an ordered derivative ``∂⁺E/∂h[t]`` (its name is ``∂⁺E/∂h``)."""
+
+    __slots__ = ("indices", "name")
+
+    def __init__(self, name: str, indices: tuple[Index, ...] = ()) -> None:
+        self.name = name
+        self.indices = indices
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.name, self.indices
+
+
+class IndexValue(_Node):
+    """An index expression used as a number: ``1/T``, ``entry(p, label[t])``."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+
+    def _parts(self) -> tuple[object, ...]:
+        return (self.index,)
+
+
+class Iverson(_Node):
+    """``[t == T]``: 1 where all conditions hold, else 0."""
+
+    __slots__ = ("conditions",)
+
+    def __init__(self, conditions: Conditions) -> None:
+        self.conditions = conditions
+
+    def _parts(self) -> tuple[object, ...]:
+        return (self.conditions,)
+
+
+class Call(_Node):
+    """An operation on arguments. Operators are calls: ``add`` (n-ary), ``neg``, ``mul`` (n-ary), ``div``, ``matmul``,
+    ``power``, ``transpose``; a function is called by its own name."""
+
+    __slots__ = ("arguments", "operation")
+
+    def __init__(self, operation: str, arguments: tuple[Expression, ...]) -> None:
+        self.operation = operation
+        self.arguments = arguments
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.operation, self.arguments
+
+
+class Sum(_Node):
+    """``sum(body for i in 1..n, j in 1..i where i != j)``."""
+
+    __slots__ = ("body", "conditions", "ranges")
+
+    def __init__(self, body: Expression, ranges: tuple[Range, ...], conditions: Conditions = ()) -> None:
+        self.body = body
+        self.ranges = ranges
+        self.conditions = conditions
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.body, self.ranges, self.conditions
+
+
+Expression = Number | Reference | IndexValue | Iverson | Call | Sum
+Leaf = Number | Reference | IndexValue | Iverson
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The direct sub-expressions."""
+    if isinstance(expression, Call):
+        return expression.arguments
+    if isinstance(expression, Sum):
+        return (expression.body,)
+    return ()
+
+
+def preorder(expression: Expression) -> Iterator[Expression]:
+    """All sub-expressions in the order in which they are written. No recursion."""
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, Call):
+            stack.extend(reversed(node.arguments))
+        elif isinstance(node, Sum):
+            stack.append(node.body)
+
+
+def transform(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """Rebuild bottom-up: ``change`` gets each node after its children were changed. No recursion."""
+    done: list[Expression] = []
+    stack: list[tuple[Expression, bool]] = [(expression, False)]
+    while stack:
+        node, ready = stack.pop()
+        if not ready and isinstance(node, (Call, Sum)):
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(children(node)))
+            continue
+        if isinstance(node, Call) and node.arguments:
+            count = len(node.arguments)
+            arguments = tuple(done[-count:])
+            del done[-count:]
+            if any(a is not b for a, b in zip(arguments, node.arguments, strict=True)):
+                node = Call(node.operation, arguments)
+        elif isinstance(node, Sum):
+            body = done.pop()
+            if body is not node.body:
+                node = Sum(body, node.ranges, node.conditions)
+        done.append(change(node))
+    return done[0]
+
+
+def substitute_indices(expression: Expression, binding: Mapping[str, Index]) -> Expression:
+    """Replace index variables. Bound variables of inner sums must be different names (see `System`)."""
+
+    def change(node: Expression) -> Expression:
+        if isinstance(node, Reference):
+            return Reference(node.name, tuple(i.substitute(binding) for i in node.indices)) if node.indices else node
+        if isinstance(node, IndexValue):
+            return IndexValue(node.index.substitute(binding))
+        if isinstance(node, Iverson):
+            return Iverson(tuple(c.substitute(binding) for c in node.conditions))
+        if isinstance(node, Sum):
+            ranges = tuple(Range(r.variable, r.low.substitute(binding), r.high.substitute(binding)) for r in node.ranges)
+            return Sum(node.body, ranges, tuple(c.substitute(binding) for c in node.conditions))
+        return node
+
+    return transform(expression, change) if binding else expression
+
+
+ORDERED = "∂⁺"
+
+
+def derivative_name(target: str, family: str) -> str:
+    """The family of ordered derivatives of an instance ``target`` with respect to ``family``: ``∂⁺E/∂h``; it nests."""
+    shown = f"({target})" if target.startswith(ORDERED) else target
+    below = f"({family})" if family.startswith(ORDERED) else family
+    return f"{ORDERED}{shown}/∂{below}"
+
+
+def is_derivative(name: str) -> bool:
+    """Whether a family is one of ordered derivatives."""
+    return name.startswith(ORDERED)
+
+
+def derivative_parts(name: str) -> tuple[str, str]:
+    """``(target, family)`` of a derivative's name."""
+    depth = 0
+    for at, character in enumerate(name):
+        depth += (character == "(") - (character == ")")
+        if character == "/" and depth == 0:
+            return _bare(name[len(ORDERED) : at]), _bare(name[at + 2 :])
+    raise ValueError(name)
+
+
+def _bare(text: str) -> str:
+    return text[1:-1] if text.startswith("(") else text
