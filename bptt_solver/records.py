@@ -1,75 +1,232 @@
 """The records that plugins yield. They hold text in the equation language and numbers, never behaviour of the engine.
-
-A plugin author writes one of these per function, loss or topology; `bptt_solver.testing` checks them.
+ A plugin author writes one of these per function, loss or topology; `bptt_solver.testing` checks them. They are
+frozen and compared by their fields; plain classes, because they are on the way of every start of the command.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+TYPE_CHECKING = False  # what `typing` offers, without its import; type checkers know the name
+if TYPE_CHECKING:
+    from typing import Self
+
+Shape = tuple[int | str, ...]  # lengths, or names of sizes
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class _Record:
+    """Frozen fields, one slot each."""
+
+    __slots__ = ()
+
+    @classmethod
+    def fields(cls) -> Iterator[str]:
+        """The names of the fields, in the order in which they are declared."""
+        for base in reversed(cls.__mro__):
+            yield from base.__dict__.get("__slots__", ())
+
+    def _set(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, MappingProxyType(dict(value)) if isinstance(value, Mapping) else value)
+
+    def replace(self, **changes: object) -> Self:
+        """A copy with some fields changed."""
+        return type(self)(**{name: getattr(self, name) for name in self.fields()} | changes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a {type(self).__name__} is frozen: use replace({name}=...)")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(getattr(self, f) == getattr(other, f) for f in self.fields())
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, getattr(self, "name", None)))
+
+    def __repr__(self) -> str:
+        values = {name: getattr(self, name) for name in self.fields()}
+        shown = (f"{name}={dict(v) if isinstance(v, Mapping) else v!r}" for name, v in values.items())
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Function(_Record):
     """An activation, a loss or any other function given by formulas in the equation language.
 
     ``arguments`` name the array arguments in order; ``parameters`` are trailing optional scalars with defaults.
-    ``value`` is the formula; ``derivatives`` holds, per argument, the simple partial in terms of the arguments *and* of
-    ``y``-the-output, which is written ``result`` (tanh: ``1 - result**2``); arguments that are left out have derivative 0.
-    ``kind`` is ``elementwise`` (shape of the arguments, entry by entry) or ``scalar`` (a number: a loss; the derivative
-    has the shape of its argument). ``kinks`` are formulas that are 0 exactly where the function has no derivative; there
-    the ``derivatives`` formula gives the convention. ``domain`` is a pair (low, high) of sensible arguments for tests.
+    ``value`` is the formula; ``derivatives`` holds, per argument, the simple partial in terms of the arguments, the
+    parameters *and* the output, which is written ``result`` (tanh: ``1 - result**2``); an argument that is left out
+    has derivative 0, a parameter that is left out must be a plain number where the function is used. ``kind`` is
+    ``elementwise`` (entry by entry, scalars broadcast) or ``scalar`` (a number, such as a loss: each derivative has
+    the shape of its argument, those of parameters are numbers). ``kinks`` are formulas that are 0 exactly where the
+    function has no derivative; there ``derivatives`` give the convention. ``domain`` tells tests where arguments may
+    lie, ``{"p": (0.05, 0.95)}``. An argument that it leaves out may be any real number: the formulas must then stay
+    finite from -1000 to 1000. Formulas may call the core functions, and functions of other plugins as long as they do
+    not go round in a circle.
     """
+
+    # fmt: off
+    __slots__ = (  # noqa: RUF023 - in the order of declaration
+        "name", "value", "derivatives", "arguments", "parameters", "kind", "kinks", "domain", "aliases",
+        "summary", "source",
+    )
+    # fmt: on
 
     name: str
     value: str
     derivatives: Mapping[str, str]
-    arguments: tuple[str, ...] = ("x",)
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    kind: str = "elementwise"
-    kinks: tuple[str, ...] = ()
-    domain: tuple[float, float] = (-3.0, 3.0)
-    aliases: tuple[str, ...] = ()
-    summary: str = ""
-    source: str = ""
+    arguments: tuple[str, ...]
+    parameters: Mapping[str, float]
+    kind: str
+    kinks: tuple[str, ...]
+    domain: Mapping[str, tuple[float, float]]
+    aliases: tuple[str, ...]
+    summary: str
+    source: str
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        derivatives: Mapping[str, str],
+        arguments: tuple[str, ...] = ("x",),
+        parameters: Mapping[str, float] = MappingProxyType({}),
+        kind: str = "elementwise",
+        kinks: tuple[str, ...] = (),
+        domain: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+        aliases: tuple[str, ...] = (),
+        summary: str = "",
+        source: str = "",
+    ) -> None:
+        self._set(
+            name=name, value=value, derivatives=derivatives, arguments=arguments, parameters=parameters, kind=kind
+        )
+        self._set(kinks=kinks, domain=domain, aliases=aliases, summary=summary, source=source)
 
 
-@dataclass(frozen=True, slots=True)
 class Activation(Function):
-    """An elementwise function that a network may apply to a layer."""
+    """An elementwise function of one argument that a network may apply to a layer."""
+
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Loss(Function):
-    """A scalar of an output and a target. ``matched`` maps an output function to the derivative with respect to *its
-    argument* when the two are used together (softmax with cross-entropy: ``p*sum(d) - d``), in terms of the loss's
-    arguments, with the reason that is printed."""
+    """A scalar of an output ``y`` and a target ``d`` (or of other names, in that order).
 
-    matched: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    ``matched`` maps an output function to the derivative with respect to *its* argument when the two are used together
+    (softmax with cross-entropy: ``p*sum(d) - d``), in terms of the loss's arguments, with the reason that is printed.
+    ``fused`` maps an output function to the loss on its argument that is the same number and does not lose digits
+    (softmax with cross-entropy: ``softmax_cross_entropy``).
+    """
+
+    __slots__ = ("matched", "fused")  # noqa: RUF023 - in the order of declaration
+
+    matched: Mapping[str, tuple[str, str]]
+    fused: Mapping[str, str]
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        derivatives: Mapping[str, str],
+        arguments: tuple[str, ...] = ("y", "d"),
+        parameters: Mapping[str, float] = MappingProxyType({}),
+        kind: str = "scalar",
+        kinks: tuple[str, ...] = (),
+        domain: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+        aliases: tuple[str, ...] = (),
+        summary: str = "",
+        source: str = "",
+        matched: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+        fused: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(name, value, derivatives, arguments, parameters, kind, kinks, domain, aliases, summary, source)
+        self._set(matched=matched, fused=fused)
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
-    """What a topology returns: equations in the language, and what the names in them are. Never numbers."""
+class OptionError(ValueError):
+    """An option of a topology that cannot be used. ``path`` leads to it: ``("layers", 1, "size")``."""
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class Network(_Record):
+    """What a topology returns: equations in the language, and what the names in them are. Never numbers.
+
+    ``sizes`` are the integers that the equations name (``L``, ``T``); None means: as many as the data have.
+    ``parameters`` and ``data`` map a given name, or one member (``W[2]``), to its shape; a length is an integer or
+    the name of a size, and sizes that stand first are read off the data (``x: ("T", 2)``). ``zeros`` are parameters
+    that are 0 unless the document gives them (``h[0]``). ``functions`` tells where in the options the name of each
+    function came from, so that an unknown one is reported there. ``roles`` (name -> what it is, in words), ``lanes``
+    (name -> column of the picture, place in it) and ``notes`` (sentences about choices that the topology made) are
+    for the reader.
+    """
+
+    # fmt: off
+    __slots__ = (  # noqa: RUF023 - in the order of declaration
+        "equations", "target", "sizes", "parameters", "data", "zeros", "functions", "roles", "lanes", "notes",
+    )
+    # fmt: on
 
     equations: str
-    sizes: Mapping[str, int]
-    parameters: Mapping[str, tuple[int, ...]]
-    data: Mapping[str, str]
     target: str
-    roles: Mapping[str, str] = field(default_factory=dict)
-    lanes: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    sizes: Mapping[str, int | None]
+    parameters: Mapping[str, Shape]
+    data: Mapping[str, Shape]
+    zeros: tuple[str, ...]
+    functions: Mapping[str, tuple[str | int, ...]]
+    roles: Mapping[str, str]
+    lanes: Mapping[str, tuple[str, int]]
+    notes: tuple[str, ...]
+
+    def __init__(
+        self,
+        equations: str,
+        target: str,
+        sizes: Mapping[str, int | None] = MappingProxyType({}),
+        parameters: Mapping[str, Shape] = MappingProxyType({}),
+        data: Mapping[str, Shape] = MappingProxyType({}),
+        zeros: tuple[str, ...] = (),
+        functions: Mapping[str, tuple[str | int, ...]] = MappingProxyType({}),
+        roles: Mapping[str, str] = MappingProxyType({}),
+        lanes: Mapping[str, tuple[str, int]] = MappingProxyType({}),
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._set(equations=equations, target=target, sizes=sizes, parameters=parameters, data=data, zeros=zeros)
+        self._set(functions=functions, roles=roles, lanes=lanes, notes=notes)
 
 
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """A way to write a network's equations from options. ``options`` maps each option to its default (None: required);
-    ``build`` gets them all, checked against ``options``, and raises ``ValueError`` with a sentence for a person."""
+class Topology(_Record):
+    """A way to write a network's equations from options. ``options`` maps each option to its default (None:
+    required); ``build`` gets all of them (plain text, numbers, truth values, lists and mappings, as the document has
+    them) and raises `OptionError` with a sentence for a person. ``example`` are options with which it can be
+    tried."""
+
+    # fmt: off
+    __slots__ = (  # noqa: RUF023 - in the order of declaration
+        "name", "build", "options", "example", "summary", "source", "aliases",
+    )
+    # fmt: on
 
     name: str
     build: Callable[[Mapping[str, object]], Network]
     options: Mapping[str, object]
-    summary: str = ""
-    source: str = ""
-    aliases: tuple[str, ...] = ()
+    example: Mapping[str, object]
+    summary: str
+    source: str
+    aliases: tuple[str, ...]
+
+    def __init__(
+        self,
+        name: str,
+        build: Callable[[Mapping[str, object]], Network],
+        options: Mapping[str, object],
+        example: Mapping[str, object] = MappingProxyType({}),
+        summary: str = "",
+        source: str = "",
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self._set(
+            name=name, build=build, options=options, example=example, summary=summary, source=source, aliases=aliases
+        )

@@ -1,0 +1,208 @@
+"""Values, one instance at a time, in any arithmetic. The forward and the backward system are evaluated by the same loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from bptt_solver.arithmetic import Arithmetic, NotFinite, TooLarge, Value, bits, is_array
+from bptt_solver.errors import ProblemError, fail
+from bptt_solver.language.operations import Shape, ShapeError
+from bptt_solver.language.templates import Template
+from bptt_solver.system import Instance, LooseShape
+from bptt_solver.unfold import Ground, Unfolded, instance_text
+
+Function = Callable[[Sequence[Value]], Value]
+Values = list[Value]  # by instance number; constants stand at the end, so that their negative numbers index them
+
+
+class Program:
+    """An unfolded system, compiled for one arithmetic: run it as often as needed."""
+
+    def __init__(self, unfolded: Unfolded, arithmetic: Arithmetic, shapes: Mapping[int, Shape] | None = None) -> None:
+        self.unfolded = unfolded
+        self.arithmetic = arithmetic
+        self.shapes = shapes or {}
+        self._steps: list[tuple[int, Function | None, Sequence[Any]]] = []
+        functions: dict[int, Function] = {}
+
+        def function(template: Template) -> Function:
+            known = functions.get(id(template))
+            if known is None:
+                known = functions[id(template)] = template.compiled(arithmetic, arithmetic.compile)
+            return known
+
+        for number in unfolded.order:
+            grounds = unfolded.grounds[number] or []
+            if len(grounds) == 1 and all(type(s) is int for s in grounds[0].slots):
+                self._steps.append((number, function(grounds[0].template), grounds[0].slots))
+            else:
+                self._steps.append((number, None, [self._nested(g, function) for g in grounds]))
+        self._constants = [arithmetic.scalar(value) for _, value in unfolded.constants]
+        self.position = {number: at for at, number in enumerate(unfolded.order)}
+
+    def _nested(self, ground: Ground, function: Callable[[Template], Function]) -> tuple[Function, list[Any]]:
+        """(function, slots) where a slot is a number or a list of such pairs, for an inner sum."""
+        slots = [s if isinstance(s, int) else [self._nested(g, function) for g in s] for s in ground.slots]
+        return function(ground.template), slots
+
+    def start(self, given: Mapping[Instance, Value]) -> Values:
+        """The list of values with the given ones and the constants filled in."""
+        unfolded = self.unfolded
+        values: Values = [None] * (len(unfolded.keys) + len(self._constants))
+        for number, key in enumerate(unfolded.keys):
+            if unfolded.grounds[number] is None:
+                values[number] = given[key]
+        for at, constant in enumerate(self._constants):
+            values[-1 - at] = constant
+        return values
+
+    def extend(self, base: Values) -> Values:
+        """The list of values behind those of the base (see `Unfolded.behind`)."""
+        unfolded = self.unfolded
+        fresh: Values = [None] * (len(unfolded.keys) - unfolded.first + len(self._constants))
+        values = [*base[: unfolded.first], *fresh]
+        for at, constant in enumerate(self._constants):
+            values[-1 - at] = constant
+        return values
+
+    def run(
+        self, values: Values, first: int = 0, perturb: Mapping[int, Value] | None = None, finite: bool = True, last: int | None = None
+    ) -> Values:
+        """Compute all instances from position ``first`` of the order, in place. ``perturb`` is added to instances *where they are
+        computed*. With ``finite``, the first value that is not a finite number is an error that names its instance."""
+        limit = self.arithmetic.exact_bits
+        for number, function, slots in self._steps[first:last]:
+            try:
+                if function is not None:
+                    value = function([values[s] for s in slots])
+                else:
+                    value = _total(slots, values)
+                kind = type(value)
+                if kind is not float:
+                    value = self._settled(value, number, limit)
+                elif finite and not math.isfinite(value):
+                    raise NotFinite("overflow" if math.isinf(value) else "not a number")
+                if perturb is not None and number in perturb:
+                    value = value + perturb[number]
+                values[number] = value
+            except (ArithmeticError, ValueError) as error:
+                raise self._failed(number, error) from None
+        return values
+
+    def _settled(self, value: Value, number: int, limit: int) -> Value:
+        """Bring a value that is not a plain float into its final form and check it."""
+        kind = type(value)
+        if kind is int or kind is Fraction:
+            if bits(value) > limit:
+                raise TooLarge
+            value = value.numerator if kind is Fraction and value.denominator == 1 else value
+        elif kind is complex:
+            if value.real != value.real or value.imag != value.imag:
+                raise NotFinite("not a number")
+        elif is_array(value):
+            if value.ndim == 0:
+                return self._settled(value.item(), number, limit)
+            if value.dtype == object:
+                return self._settled_array(value, limit)
+            import numpy
+
+            if not numpy.isfinite(value).all():
+                raise NotFinite("overflow or not a number")
+            return value
+        elif hasattr(value, "dtype"):
+            return self._settled(value.item(), number, limit)
+        shape = self.shapes.get(number)
+        if shape:  # a number that stands for an array of it: h[0] = 0, a sum without terms
+            import numpy
+
+            exact = kind is int or kind is Fraction
+            return numpy.full(shape, value, dtype=float if exact and self.arithmetic.name == "float" else None)
+        return value
+
+    def _settled_array(self, value: Value, limit: int) -> Value:
+        entries = value.ravel().tolist()
+        if self.arithmetic.name != "float":
+            return value
+        if all(type(v) is int or type(v) is Fraction for v in entries):
+            if any(bits(v) > limit for v in entries):
+                raise TooLarge
+            return value
+        result = value.astype(float)
+        if not all(math.isfinite(v) for v in result.ravel().tolist()):
+            raise NotFinite("overflow or not a number")
+        return result
+
+    def _failed(self, number: int, error: Exception) -> ProblemError:
+        unfolded = self.unfolded
+        name = instance_text(unfolded.keys[number])
+        equation = unfolded.equations[number]
+        span = equation.origin.span() if equation is not None and equation.origin else None
+        if isinstance(error, TooLarge):
+            bits_ = self.arithmetic.exact_bits
+            return fail(f"{name} has more than {bits_:,} bits as an exact number", span, f"--limit exact_bits={bits_ * 10}, or write a number with a point")
+        reason = str(error) or "not a finite number"
+        return fail(f"{name} is not a finite number: {reason}", span, "the values before it are finite")
+
+
+def _total(parts: Sequence[tuple[Function, Sequence[Any]]], values: Values) -> Value:
+    """The sum of the parts of an equation, in order; no part at all is 0."""
+    result: Value = 0
+    for at, (function, slots) in enumerate(parts):
+        value = function([values[s] if type(s) is int else _total(s, values) for s in slots])
+        result = value if at == 0 else result + value
+    return result
+
+
+def find_shapes(unfolded: Unfolded, given: Mapping[Instance, Shape], family: Mapping[str, LooseShape]) -> dict[int, Shape]:
+    """The shape of every instance that is not a scalar. Raises ProblemError with both shapes where they do not go together.
+
+    A number (or an empty sum) that defines a member of an array family takes the shape of the family, if that is one.
+    """
+    system = unfolded.system
+    shapes: dict[int, Shape] = {}
+    for number, key in enumerate(unfolded.keys):
+        if unfolded.grounds[number] is None and given[key]:
+            shapes[number] = given[key]
+    if not shapes and all(rank == 0 for rank in system.ranks.values()):
+        return shapes
+    for number in unfolded.order:
+        shape: Shape = ()
+        for ground in unfolded.grounds[number] or ():
+            shape = _ground_shape(ground, shapes, unfolded, number) or shape
+        name = unfolded.keys[number][0]
+        if not shape and system.ranks[name]:
+            shape = tuple([n for n in family[name] if n is not None])
+            if len(shape) != system.ranks[name]:
+                raise fail(f"{instance_text(unfolded.keys[number])} is a number, but {name} is a family of arrays of several shapes")
+        if shape:
+            shapes[number] = shape
+    return shapes
+
+
+def _ground_shape(ground: Ground, shapes: Mapping[int, Shape], unfolded: Unfolded, number: int) -> Shape:
+    operands = tuple([shapes.get(s, ()) if isinstance(s, int) else _ground_shape(s[0], shapes, unfolded, number) for s in ground.slots])
+    try:
+        return ground.template.shape(operands)
+    except ShapeError as error:
+        raise _shape_problem(error, ground, unfolded, number) from None
+
+
+def _shape_problem(error: ShapeError, ground: Ground, unfolded: Unfolded, number: int) -> ProblemError:
+    equation = unfolded.equations[number]
+    span = None
+    if equation is not None and equation.origin is not None:
+        from bptt_solver.language.expressions import Call, preorder
+        from bptt_solver.language.parser import locate
+
+        node = error.args[1] if len(error.args) > 1 else None
+        nodes = [n for n in preorder(ground.template.expression) if isinstance(n, Call)]
+        written = [n for n in preorder(equation.right) if isinstance(n, Call)]
+        span = equation.origin.span()
+        if len(nodes) == len(written) and node is not None:
+            span = locate(equation, next(w for n, w in zip(nodes, written, strict=True) if n is node))
+    return fail(f"{instance_text(unfolded.keys[number])}: {error.args[0]}", span)
+
+

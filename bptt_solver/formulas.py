@@ -1,0 +1,177 @@
+"""The formulas of a record: read, and checked as far as a record can be checked alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from bptt_solver.errors import Excerpt, ProblemError
+from bptt_solver.language.expressions import Call, Expression, Number, Reference, preorder
+from bptt_solver.records import Activation, Function, Loss, Topology
+
+RESULT = "result"
+KINDS = ("elementwise", "scalar")
+OPERATORS = frozenset({"add", "neg", "mul", "div", "matmul", "power", "transpose"})
+
+
+class Formulas:
+    """A function's formulas as trees, exactly as they are written. ``derivatives`` by argument, ``matched`` by output
+    function."""
+
+    __slots__ = ("derivatives", "kinks", "matched", "record", "value")
+
+    def __init__(self, record: Function) -> None:
+        """Read and check a record. Raises ValueError with a sentence that says what is wrong."""
+        check_fields(record)
+        self.record = record
+        names = (*record.arguments, *record.parameters)
+        self.value = _formula("value", record.value, names)
+        with_result = (*names, RESULT)
+        self.derivatives = {
+            name: _formula(f"derivative with respect to {name}", record.derivatives[name], with_result)
+            for name in names
+            if name in record.derivatives
+        }
+        self.kinks = tuple(_formula("kink", text, names) for text in record.kinks)
+        pairs = record.matched if isinstance(record, Loss) else {}
+        self.matched = {
+            output: _formula(f"derivative when matched with {output}", text, names)
+            for output, (text, _) in pairs.items()
+        }
+
+    def every(self) -> Iterator[tuple[str, Expression]]:
+        """All formulas with what they are, the value first."""
+        yield "value", self.value
+        for name, tree in self.derivatives.items():
+            yield f"derivative with respect to {name}", tree
+        for tree in self.kinks:
+            yield "kink", tree
+        for output, tree in self.matched.items():
+            yield f"derivative when matched with {output}", tree
+
+    def calls(self) -> Iterator[tuple[str, str, int]]:
+        """What each formula calls: (what the formula is, function, number of arguments); operators are left out."""
+        for what, tree in self.every():
+            for node in preorder(tree):
+                if isinstance(node, Call) and node.operation not in OPERATORS:
+                    yield what, node.operation, len(node.arguments)
+
+
+def parse(text: str) -> Expression:
+    """A formula as a tree. Raises ValueError with the parser's words and the column."""
+    from bptt_solver.language.parser import parse_expression
+
+    try:
+        return parse_expression(Excerpt.of(text, "<formula>"))
+    except ProblemError as error:
+        problem = error.problems[0]
+        column = f" in column {problem.span.source.position(problem.span.start)[1]}" if problem.span else ""
+        raise ValueError(f"{problem.message}{f' ({problem.hint})' if problem.hint else ''}{column}") from None
+
+
+def _formula(what: str, text: object, names: tuple[str, ...]) -> Expression:
+    if not isinstance(text, str):
+        raise ValueError(f"the {what} is a {type(text).__name__}, not a formula in text")
+    try:
+        tree = parse(text)
+    except ValueError as error:
+        raise ValueError(f"the {what}, '{text}', does not parse: {error}") from None
+    for node in preorder(tree):
+        if isinstance(node, Reference):
+            if node.indices or node.name not in names:
+                raise ValueError(
+                    f"the {what}, '{text}', uses '{node.name}', which is not one of its names ({', '.join(names)})"
+                )
+        elif not isinstance(node, (Number, Call)):
+            raise ValueError(f"the {what}, '{text}', has index variables; a rule knows only its arguments")
+    return tree
+
+
+# ----------------------------------------------------------------------------- fields
+
+
+def check_fields(record: Function | Topology) -> None:
+    """Whether every field has the type that the contract says. Raises ValueError with a sentence."""
+    _is_name("name", record.name)
+    _texts("aliases", record.aliases)
+    for alias in record.aliases:
+        _is_name("alias", alias)
+    for field in ("summary", "source"):
+        if not isinstance(getattr(record, field), str):
+            raise ValueError(f"{field} is not a text")
+    if isinstance(record, Topology):
+        if not callable(record.build):
+            raise ValueError("build cannot be called")
+        _mapping("options", record.options)
+        _mapping("example", record.example)
+        return
+    _check_signature(record)
+    _check_mappings(record)
+
+
+def _check_signature(record: Function) -> None:
+    _texts("arguments", record.arguments)
+    _texts("kinks", record.kinks)
+    _mapping("parameters", record.parameters)
+    names = (*record.arguments, *record.parameters)
+    for name in names:
+        _is_name("argument", name)
+    if not record.arguments or len(set(names)) < len(names) or RESULT in names:
+        raise ValueError(f"arguments and parameters must be different names, at least one, none of them '{RESULT}'")
+    for name, default in record.parameters.items():
+        if not _is_finite(default):
+            raise ValueError(f"the default of parameter {name} is not a number")
+    if record.kind not in KINDS:
+        raise ValueError(f"kind is {record.kind!r}, not one of {', '.join(KINDS)}")
+    if isinstance(record, Activation) and (record.kind != "elementwise" or len(record.arguments) != 1):
+        raise ValueError("an activation is elementwise and has one argument")
+    if isinstance(record, Loss) and record.kind != "scalar":
+        raise ValueError("a loss has kind 'scalar'")
+
+
+def _check_mappings(record: Function) -> None:
+    names = (*record.arguments, *record.parameters)
+    for field in ("derivatives", "domain"):
+        _mapping(field, getattr(record, field))
+        for name in getattr(record, field):
+            if name not in names:
+                raise ValueError(f"{field} names {name!r}, which is not an argument")
+    for name, bounds in record.domain.items():
+        if not (
+            isinstance(bounds, tuple) and len(bounds) == 2 and all(map(_is_finite, bounds)) and bounds[0] < bounds[1]
+        ):
+            raise ValueError(f"the domain of {name} is not a pair (low, high)")
+    if isinstance(record, Loss):
+        _mapping("matched", record.matched)
+        _mapping("fused", record.fused)
+        for output, pair in record.matched.items():
+            if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
+                raise ValueError(f"matched with {output} is not a pair (formula, reason)")
+        _texts("fused", tuple(record.fused.values()))
+
+
+def _mapping(field: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{field} is a {type(value).__name__}, not a mapping")
+    _texts(f"names in {field}", tuple(value))
+
+
+def _texts(field: str, value: object) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(item, str) for item in _items(value)):
+        raise ValueError(f"{field} must be a tuple of texts, not {value!r}")
+
+
+def _items(value: Iterable[object]) -> Iterable[object]:
+    return value
+
+
+def _is_name(what: str, text: object) -> None:
+    try:
+        fine = isinstance(text, str) and parse(text) == Reference(text)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ValueError(f"the {what} {text!r} is not a name of the language")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")

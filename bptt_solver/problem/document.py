@@ -1,0 +1,385 @@
+"""Reads a document: YAML nodes to typed parts, each with its place. Says everything that is wrong at once.
+
+Equations stay text here (with the place of each character); `problem.schema.json` says the same as this module for editors.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+
+from bptt_solver.errors import Excerpt, Problems, Source, Span, fail, suggest
+from bptt_solver.limits import Limits
+from bptt_solver.problem.network import NetworkBlock, read_network
+from bptt_solver.problem.nodes import PLAIN, Mapping, Node, Packed, Scalar, Sequence, compose, shorten
+from bptt_solver.problem.text import STANDARD_INPUT, read_text
+from bptt_solver.problem.values import FileValue, Given, Nested, RandomValue, ValueReader, kind_of, shape_of
+
+KEYS = (
+    "title", "description", "equations", "network", "values", "data", "parameters", "sizes", "maps", "target", "wrt",
+)
+ROLES = {"values": "value", "data": "data", "parameters": "parameter"}
+_INSTEAD = {
+    "name": "title", "inputs": "data", "input": "data", "weights": "parameters", "constants": "values", "given": "values",
+    "initial": "values", "loss": "target", "output": "target", "derivatives": "wrt", "gradients": "wrt", "model": "network",
+}
+_EXAMPLES = {
+    "values": "values: {z1: 1}",
+    "data": "data: {x: [0.5, 1]}",
+    "parameters": "parameters: {W: [[1, 2], [3, 4]], b: random}",
+    "sizes": "sizes: {T: 3}",
+    "maps": "maps: {left: [0, 1, 1]}",
+    "network": "network: {topology: elman, sizes: {input: 2, hidden: 3, output: 1}}",
+}
+_VALUE_KEYS = ("from", "values", "file", "key", "random")
+_VALUE_FORM = "a number, a list of numbers, {from: 0, values: [1, 2]}, {file: data.csv} or random"
+_RANDOM_KEYS = ("shape", "seed", "scale", "round")
+_LARGEST_SEED = 2**63 - 1
+_MOST_PLACES = 15
+
+
+class Document:
+    """What a document says, not yet understood as a system of equations.
+
+    ``equations`` are texts to parse; ``givens`` hold values, data and parameters in the order of the document, ``sizes`` and
+    ``maps`` the like for whole numbers. ``folder`` is where files are looked for.
+    """
+
+    __slots__ = (
+        "description", "equations", "folder", "givens", "maps", "network", "sizes", "source", "target", "title", "wrt",
+    )
+
+    def __init__(self, source: Source, folder: str | None) -> None:
+        self.source = source
+        self.folder = folder
+        self.title: str | None = None
+        self.description: str | None = None
+        self.equations: list[Excerpt] = []
+        self.network: NetworkBlock | None = None
+        self.givens: list[Given] = []
+        self.sizes: list[Given] = []
+        self.maps: list[Given] = []
+        self.target: Excerpt | None = None
+        self.wrt: list[Excerpt] | None = None
+
+
+def read_document(where: str | os.PathLike[str] | Source, limits: Limits | None = None, folder: str | None = None) -> Document:
+    """Read a document from a file, from standard input (``-``) or from a text.
+
+    ``folder`` is where ``{file: ...}`` looks; by default beside the document, for standard input the current folder, and
+    for a text nowhere. Raises `ProblemError` with all problems that were found.
+    """
+    limits = limits or Limits()
+    if isinstance(where, Source):
+        source = where
+    else:
+        path = os.fspath(where)
+        source = read_text(path, limits)
+        if folder is None:
+            folder = os.curdir if path == "-" else os.path.dirname(path) or os.curdir
+    return _DocumentReader(source, limits, folder).read()
+
+
+class _DocumentReader(ValueReader):
+    def __init__(self, source: Source, limits: Limits, folder: str | None) -> None:
+        super().__init__(source, limits, Problems())
+        self.document = Document(source, folder)
+        self.labels: dict[str, Given] = {}
+        self.meant: set[str] = set()  # the keys that there are, or that were meant by unknown ones
+
+    def read(self) -> Document:
+        root = compose(self.source, self.limits)
+        if not isinstance(root, Mapping):
+            hint = "put the equations under `equations: |`, each on an indented line of its own"
+            raise fail(f"expected `name: ...` lines, got {kind_of(root)}", root.span(self.source), hint)
+        for key, node in root.items():
+            if key.text not in KEYS:
+                self.unknown(key)
+            elif isinstance(node, Scalar) and node.absent:
+                example = _EXAMPLES.get(key.text)
+                self.note(f"'{key.text}' has no value", key, f"for example {example}" if example else None)
+            else:
+                getattr(self, f"read_{key.text}")(key, node)
+        if not {"equations", "network"} & self.meant.union(root.places):
+            self.problems.add(
+                "neither equations nor a network", Span(self.source, root.start, root.start + 1),
+                "a document needs `equations: |` with equations like z2 = 2*z1, or `network:`",
+            )
+        self.problems.raise_if_any()
+        return self.document
+
+    def unknown(self, key: Scalar) -> None:
+        instead = _INSTEAD.get(key.text)
+        hint = f"did you mean '{instead}'?" if instead else suggest(key.text, KEYS)
+        self.meant.update(known for known in KEYS if hint and f"'{known}'" in hint)
+        self.note(f"unknown key '{shorten(key.text)}'", key, hint or f"known keys: {', '.join(KEYS)}")
+
+    # Texts
+
+    def text(self, node: Node, what: str) -> Scalar | None:
+        if isinstance(node, Scalar) and not node.absent:
+            return node
+        self.note(f"expected {what}, got {kind_of(node)}", node, "a text with ': ', [ ] or { } needs quotes")
+        return None
+
+    def read_title(self, key: Scalar, node: Node) -> None:
+        scalar = self.text(node, "a title")
+        if scalar is not None:
+            title = " ".join(unicodedata.normalize("NFC", scalar.text).split())
+            self.limits.check("title_length", len(title), "the title", node.span(self.source))
+            self.document.title = title
+
+    def read_description(self, key: Scalar, node: Node) -> None:
+        scalar = self.text(node, "a text")
+        if scalar is not None:
+            self.document.description = unicodedata.normalize("NFC", scalar.text)
+
+    def read_target(self, key: Scalar, node: Node) -> None:
+        scalar = self.text(node, "the name whose derivatives are wanted, like E or h[3]")
+        if scalar is not None:
+            self.document.target = scalar.excerpt(self.source)
+
+    def read_wrt(self, key: Scalar, node: Node) -> None:
+        if isinstance(node, Scalar):
+            self.document.wrt = [node.excerpt(self.source)]
+            return
+        items = self.items(node, "a name or a list of names", 'for example wrt: [W, b] or wrt: ["h[0]"]')
+        texts = [self.text(item, "a name like W or h[0]") for item in items]
+        self.document.wrt = [text.excerpt(self.source) for text in texts if text is not None]
+
+    def items(self, node: Node, what: str, hint: str) -> list[Node]:
+        """The items of a list that is not empty, else none; then noted."""
+        if isinstance(node, Packed):
+            node = node.unpack()
+        if isinstance(node, Sequence) and node.items:
+            return node.items
+        self.note(f"expected {what}, got {'an empty list' if isinstance(node, Sequence) else kind_of(node)}", node, hint)
+        return []
+
+    def read_equations(self, key: Scalar, node: Node) -> None:
+        hint = "write `equations: |` and below it, indented, one equation on each line, like z2 = 2*z1"
+        if isinstance(node, Scalar):
+            self.equation_text(node, hint)
+            return
+        for item in self.items(node, "equations", hint):
+            if not isinstance(item, Scalar) or item.absent:
+                self.note(f"expected an equation, got {kind_of(item)}", item, hint)
+            elif isinstance(node, Sequence) and node.flow and item.style == PLAIN and not _balanced(item.text):
+                quotes = 'inside [ ] an equation with commas needs quotes: ["z = f(a, b)"]'
+                self.note("a comma ends this equation inside its parentheses", item, quotes)
+            else:
+                self.equation_text(item, hint)
+
+    def equation_text(self, node: Scalar, hint: str) -> None:
+        if node.style != "|" and "\n" not in node.text.strip("\n"):
+            excerpt = node.excerpt(self.source)
+            places = {self.source.position(place)[0] for at, place in excerpt.segments if at < len(node.text)}
+            lines = [self.source.line(number) for number in sorted(places)]
+            if sum("=" in line.partition("#")[0] for line in lines[:1000]) > 1 and len(lines) > 1:
+                self.note("YAML joins these lines into one equation", node, hint)
+                return
+        if not node.text.strip():
+            self.note("there are no equations here", node, hint)
+            return
+        self.document.equations.append(node.excerpt(self.source))
+
+    def read_network(self, key: Scalar, node: Node) -> None:
+        if isinstance(node, Mapping):
+            self.document.network = read_network(node, self)
+        else:
+            self.note(f"expected a network, got {kind_of(node)}", node, f"for example {_EXAMPLES['network']}")
+
+    # What is given
+
+    def entries(self, key: Scalar, node: Node) -> list[tuple[Scalar, Node]]:
+        if isinstance(node, Mapping):
+            return list(node.items())
+        hint = f"for example {_EXAMPLES[key.text]}"
+        if isinstance(node, Scalar) and ":" in node.text and ": " not in node.text:
+            hint = f"write a space after ':', {hint}"
+        self.note(f"expected `name: ...` entries for '{key.text}', got {kind_of(node)}", node, hint)
+        return []
+
+    def read_values(self, key: Scalar, node: Node) -> None:
+        for name, value in self.entries(key, node):
+            self.given(name, value, ROLES[key.text])
+
+    read_data = read_parameters = read_values
+
+    def given(self, key: Scalar, node: Node, role: str) -> None:
+        named = self.name(key)
+        if named is None:
+            return
+        if isinstance(node, Scalar) and node.absent:
+            self.note(f"'{shorten(key.text)}' has no value", key, f"expected {_VALUE_FORM}")
+            return
+        starts: tuple[int, ...] = ()
+        value: Nested | FileValue | RandomValue | None
+        numbers = node
+        if isinstance(node, Mapping):
+            value, starts, numbers = self.form(node, named[1] is not None)
+        elif isinstance(node, Scalar) and node.text == "random":
+            value = RandomValue()
+        else:
+            value = self.array(node, _VALUE_FORM)
+        if value is not None:
+            self.add(Given(*named, role, value, starts, key.span(self.source), node.span(self.source), numbers))
+
+    def add(self, given: Given) -> None:
+        """Keep what is given, unless its name was given before."""
+        before = self.labels.setdefault(given.label, given)
+        if before is not given:
+            line, _ = self.source.position(before.key_span.start)
+            self.found += 1
+            hint = f"the first one is a {before.role} on line {line}".replace("a data", "data")
+            self.problems.add(f"'{given.label}' is given twice", given.key_span, hint)
+        elif given.role in ("size", "map"):
+            (self.document.sizes if given.role == "size" else self.document.maps).append(given)
+        else:
+            self.document.givens.append(given)
+
+    def form(self, node: Mapping, member: bool) -> tuple[Nested | FileValue | RandomValue | None, tuple[int, ...], Node]:
+        """``{values: ...}``, ``{file: ...}`` or ``{random: ...}``, perhaps with ``from``."""
+        before = self.found
+        self.known(node, _VALUE_KEYS)
+        forms = [name for name in ("values", "file", "random") if name in node.places]
+        value: Nested | FileValue | RandomValue | None = None
+        numbers: Node = node
+        if len(forms) != 1:
+            if self.found == before:
+                self.note("expected one of 'values', 'file' and 'random' here", node, f"expected {_VALUE_FORM}")
+        elif forms == ["values"]:
+            numbers = node.values[node.places["values"]]
+            value = self.array(numbers, "a list of numbers")
+        else:
+            inner = node.values[node.places[forms[0]]]
+            value = self.file(node, inner) if forms == ["file"] else self.random(inner)
+        if "key" in node.places and forms != ["file"]:
+            self.note("'key' belongs to 'file'", node.key("key"), "for example {file: weights.npz, key: W}")
+        starts = self.starts(node, value, member)
+        return (value if self.found == before else None), starts, numbers
+
+    def known(self, node: Mapping, keys: tuple[str, ...]) -> None:
+        """Note the keys of a mapping that do not exist."""
+        for key in node.keys:
+            if key.text not in keys:
+                hint = suggest(key.text, keys) or f"known: {', '.join(keys)}"
+                self.note(f"unknown key '{shorten(key.text)}'", key, hint)
+
+    def starts(self, node: Mapping, value: object, member: bool) -> tuple[int, ...]:
+        first = node.get("from")
+        if first is None:
+            return ()
+        if member:
+            self.note("'from' is for a whole family, not for a member", node.key("from"))
+            return ()
+        items = first.items if isinstance(first, Sequence) else [first]
+        found = [self.whole(item, "a first index") for item in items]
+        if isinstance(value, list | int | float) and len(found) > len(shape_of(value)):
+            axes = len(shape_of(value))
+            self.note(f"'from' names {len(found)} axes, the values have {axes}", first, "one number for each leading axis")
+        return tuple(number for number in found if number is not None)
+
+    def file(self, node: Mapping, inner: Node) -> FileValue | None:
+        from bptt_solver.problem.files import name_fault
+
+        scalar = self.text(inner, "the name of a file, like weights.npz")
+        key = node.get("key")
+        named = self.text(key, "the name of an array in the file") if key is not None else None
+        if scalar is None:
+            return None
+        fault = name_fault(scalar.text)
+        if fault:
+            self.note(fault[0], scalar, fault[1])
+        span = named.span(self.source) if named else None
+        return FileValue(scalar.text, named.text if named else None, scalar.span(self.source), span)
+
+    def random(self, node: Node) -> RandomValue | None:
+        if not isinstance(node, Mapping):
+            self.note(f"expected a mapping, got {kind_of(node)}", node, "for example {random: {shape: [2, 3], seed: 1}}")
+            return None
+        self.known(node, _RANDOM_KEYS)
+        random = RandomValue()
+        shape, seed, scale, places = (node.get(name) for name in _RANDOM_KEYS)
+        if shape is not None:
+            items = shape.items if isinstance(shape, Sequence) else [shape]
+            sizes = [self.whole(item, "a size", least=1) for item in items]
+            random.shape = tuple(size for size in sizes if size is not None)
+            self.check_shape(random.shape, shape)
+        if seed is not None:
+            random.seed = self.whole(seed, "a seed", least=0)
+            if random.seed is not None and random.seed > _LARGEST_SEED:
+                self.note(f"a seed is at most {_LARGEST_SEED:,}", seed)
+        if places is not None:
+            random.places = self.whole(places, "the number of decimals", least=0)
+            if random.places is not None and random.places > _MOST_PLACES:
+                self.note(f"a number has at most {_MOST_PLACES} decimals", places)
+        factor = self.number(scale) if scale is not None else None
+        if factor is not None and scale is not None:
+            random.scale = float(factor)
+            if not random.scale > 0:
+                self.note("a scale is greater than 0", scale)
+        return random
+
+    def check_shape(self, shape: tuple[int, ...], node: Node) -> None:
+        """The sizes of an array are checked before it is made."""
+        self.limits.check("indices", len(shape), "the shape", node.span(self.source))
+        elements = 1
+        for size in shape:
+            elements *= size
+        self.limits.check("elements", elements, "the array", node.span(self.source))
+
+    def read_sizes(self, key: Scalar, node: Node) -> None:
+        for name, value in self.entries(key, node):
+            self.whole_given(name, value, "size")
+
+    def read_maps(self, key: Scalar, node: Node) -> None:
+        for name, value in self.entries(key, node):
+            self.whole_given(name, value, "map")
+
+    def whole_given(self, key: Scalar, node: Node, role: str) -> None:
+        named = self.name(key)
+        if named is None:
+            return
+        if named[1] is not None:
+            self.note(f"a {role} has no members", key, f"give {named[0]} whole")
+            return
+        starts: tuple[int, ...] = ()
+        numbers = node
+        value: Nested | FileValue | RandomValue | None
+        if role == "size":
+            value = self.whole(node, "a size", least=0)
+        elif isinstance(node, Mapping):
+            value, starts, numbers = self.form(node, False)
+            if not isinstance(value, list | None):
+                self.note("a map is given by its numbers", node, f"for example {_EXAMPLES['maps']}")
+                return
+        elif isinstance(node, Scalar):
+            self.note(f"expected a list of whole numbers, got {kind_of(node)}", node, f"for example {_EXAMPLES['maps']}")
+            return
+        else:
+            value = self.array(node, "a list of whole numbers")
+        if value is not None and (role == "size" or self.all_whole(value, numbers)):
+            self.add(Given(*named, role, value, starts, key.span(self.source), node.span(self.source), numbers))
+
+    def all_whole(self, value: object, node: Node) -> bool:
+        """Whether an array holds whole numbers only; else noted."""
+        todo: list[tuple[object, tuple[int, ...]]] = [(value, ())]
+        while todo:
+            entry, path = todo.pop()
+            if isinstance(entry, list):
+                if not all(type(item) is int for item in entry):
+                    todo.extend((item, (*path, at)) for at, item in enumerate(entry))
+            elif not isinstance(entry, int):
+                given = Given("", None, "map", 0, (), node.span(self.source), node.span(self.source), node)
+                self.found += 1
+                self.problems.add(f"a map holds whole numbers, got {entry}", given.span_of(path))
+                return False
+        return True
+
+
+def _balanced(text: str) -> bool:
+    return text.count("(") == text.count(")")
+
+
+__all__ = ["KEYS", "STANDARD_INPUT", "Document", "read_document"]

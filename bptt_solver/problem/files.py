@@ -1,0 +1,267 @@
+"""Numbers from files beside the document (``.json``, ``.csv``, ``.npy``, ``.npz``), and random numbers.
+
+A file never leaves the document's folder, is a regular file, and never runs code: NumPy files are read by their plain
+header only, no pickle exists here. Sizes are calculated and checked before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+import zlib
+from typing import IO, TYPE_CHECKING
+
+from bptt_solver.errors import ProblemError, Problems, Source, Span, fail, suggest
+from bptt_solver.language.expressions import Numeral
+from bptt_solver.language.tokens import Malformed
+from bptt_solver.limits import Limits
+from bptt_solver.problem.nodes import Mapping, Node, compose
+from bptt_solver.problem.numerals import read_number, shortened
+from bptt_solver.problem.text import decode, read_bytes
+from bptt_solver.problem.values import FileValue, Nested, RandomValue, ValueReader
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.generic]
+
+ENDINGS = (".json", ".csv", ".npy", ".npz")
+_DRIVE = re.compile(r"[A-Za-z]:")
+_HEADER = re.compile(
+    rb"\{'descr': '([<>|=]?[a-zA-Z][0-9]{1,3})', 'fortran_order': (True|False), 'shape': \(([0-9, ]*)\), \}\s*"
+)
+_MAGIC = b"\x93NUMPY"
+_LONGEST_HEADER = 10_000
+_LONGEST_DIMENSION = 18  # digits
+
+
+def name_fault(name: str) -> tuple[str, str | None] | None:
+    """What is wrong with the name of a data file, as far as the name tells: (message, hint)."""
+    inside = "a data file lies beside the document or in a folder below it"
+    if name.startswith(("/", "\\", "~")) or _DRIVE.match(name):
+        return f"'{shortened(name)}' is an absolute path", inside
+    if "\\" in name:
+        return f"'{shortened(name)}' has a backslash", "write / between folders"
+    if ".." in name.split("/"):
+        return f"'{shortened(name)}' leaves the document's folder", inside
+    if os.path.splitext(name)[1] not in ENDINGS:
+        return f"'{shortened(name)}' is not a file that can be read", f"known endings: {', '.join(ENDINGS)}"
+    return None
+
+
+def load(value: FileValue, folder: str | None, limits: Limits) -> Nested | Array:
+    """The numbers of a file: nested lists from text (exact where they are written so), an array from NumPy files.
+
+    Raises `ProblemError`: at the place in the document if the file cannot be used, in the file if a number in it is wrong.
+    """
+    data = read_bytes(_resolve(value, folder), value.file, limits, value.file_span)
+    ending = os.path.splitext(value.file)[1]
+    if ending == ".npz":
+        return _read_archive(data, value, limits)
+    if ending == ".npy":
+        if value.key is not None:
+            raise fail("a .npy file has no keys", value.key_span, "remove 'key'")
+        from io import BytesIO
+
+        return _read_array(BytesIO(data), value.file, value.file_span, limits)
+    source = decode(data, value.file)
+    return _read_json(source, value, limits) if ending == ".json" else _read_csv(source, value, limits)
+
+
+def _resolve(value: FileValue, folder: str | None) -> str:
+    fault = name_fault(value.file)
+    if fault:
+        raise fail(fault[0], value.file_span, fault[1])
+    if folder is None:
+        raise fail("files cannot be read here: this document has no folder", value.file_span)
+    base = os.path.realpath(folder)
+    path = os.path.realpath(os.path.join(base, value.file))
+    if os.path.commonpath([base, path]) != base:
+        raise fail(f"'{value.file}' is a link that leaves the document's folder", value.file_span)
+    return path
+
+
+# Text
+
+
+def _read_json(source: Source, value: FileValue, limits: Limits) -> Nested:
+    """JSON is YAML, so its numbers are read (and its faults placed) as those of a document."""
+    node: Node | None = compose(source, limits)
+    if isinstance(node, Mapping):
+        names = tuple(key.text for key in node.keys)
+        node = node.get(_needed_key(value, names))
+    elif value.key is not None:
+        raise fail(f"'{value.file}' holds one array, without a name", value.key_span, "remove 'key'")
+    assert node is not None
+    problems = Problems()
+    result = ValueReader(source, limits, problems).array(node, "numbers")
+    problems.raise_if_any()
+    assert result is not None
+    return result
+
+
+def _needed_key(value: FileValue, names: tuple[str, ...]) -> str:
+    known = f"it holds {', '.join(shortened(name) for name in names[:20]) or 'nothing'}"
+    if value.key is None:
+        raise fail(f"'{value.file}' holds named arrays: which one?", value.file_span, f"add key: NAME; {known}")
+    if value.key not in names:
+        hint = suggest(value.key, names) or known
+        raise fail(f"no '{shortened(value.key)}' in '{value.file}'", value.key_span, hint)
+    return value.key
+
+
+def _read_csv(source: Source, value: FileValue, limits: Limits) -> Nested:
+    """Rows of numbers; the first row may name the columns. One column is a vector, several are a matrix."""
+    problems = Problems()
+    rows: list[list[Numeral]] = []
+    names: tuple[str, ...] = ()
+    at = found = elements = 0
+    first = source.text.partition("\n")[0]
+    separator = next((mark for mark in ",;\t" if mark in first), ",")
+    for number, line in enumerate(source.text.split("\n")):
+        cells = line.rstrip("\r").split(separator)
+        places, at = at, at + len(line) + 1
+        if not line.strip():
+            continue
+        elements += len(cells)
+        if elements > limits.get("elements"):
+            raise limits.exceeded("elements", elements, value.file, value.file_span, or_more=True)
+        if number == 0 and not all(_is_number(cell.strip(), limits) for cell in cells):
+            names = tuple(cell.strip().strip('"') for cell in cells)
+            continue
+        row: list[Numeral] = []
+        for cell in cells:
+            try:
+                row.append(read_number(cell.strip(), limits))
+            except (Malformed, ProblemError) as error:
+                message, hint = _told(error)
+                start = places + len(cell) - len(cell.lstrip())
+                problems.add(message, Span(source, start, start + len(cell.strip())), hint)
+                found += 1
+            places += len(cell) + 1
+        width = len(names) or len(rows[0] if rows else row)
+        if len(cells) != width and not found:
+            start = at - len(line) - 1
+            problems.add(f"this row has {len(cells):,} columns, the first one has {width:,}", Span(source, start, at - 1))
+            found += 1
+        if found >= Problems.MOST:
+            break
+        rows.append(row)
+    problems.raise_if_any()
+    if not rows:
+        raise fail(f"'{value.file}' has no numbers", value.file_span)
+    return _columns(rows, names, value)
+
+
+def _columns(rows: list[list[Numeral]], names: tuple[str, ...], value: FileValue) -> Nested:
+    if value.key is not None:
+        if not names:
+            raise fail(f"'{value.file}' has no names in its first row", value.key_span, "remove 'key'")
+        column = names.index(_needed_key(value, names))
+        return [row[column] for row in rows]
+    if len(rows[0]) == 1:
+        return [row[0] for row in rows]
+    return [list(row) for row in rows]
+
+
+def _is_number(text: str, limits: Limits) -> bool:
+    try:
+        read_number(text, limits)
+    except (Malformed, ProblemError):
+        return False
+    return True
+
+
+def _told(error: Malformed | ProblemError) -> tuple[str, str | None]:
+    if isinstance(error, Malformed):
+        return error.message, error.hint
+    return error.problems[0].message, error.problems[0].hint
+
+
+# NumPy files
+
+
+def _read_archive(data: bytes, value: FileValue, limits: Limits) -> Array:
+    """One array of an ``.npz``: its header is read first, then exactly as many bytes as it announces."""
+    import zipfile
+    from io import BytesIO
+
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            names = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
+            key = _needed_key(value, names)
+            with archive.open(f"{key}.npy") as member:
+                return _read_array(member, f"{value.file}[{key}]", value.file_span, limits)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise fail(f"'{value.file}' is not a NumPy archive that can be read", value.file_span, str(error)[:80]) from None
+
+
+def _read_array(file: IO[bytes], name: str, span: Span, limits: Limits) -> Array:
+    import numpy as np
+
+    start = file.read(12)
+    wide = start[6:7] in (b"\x02", b"\x03")
+    size = int.from_bytes(start[8:12] if wide else start[8:10], "little")
+    if not start.startswith(_MAGIC) or size > _LONGEST_HEADER or len(start) < 12:
+        raise fail(f"'{name}' is not a NumPy array", span)
+    header = (b"" if wide else start[10:]) + file.read(size if wide else size - 2)
+    found = _HEADER.fullmatch(header)
+    if not found or found.group(1).lstrip(b"<>|=")[:1] not in b"fiu":
+        raise fail(f"'{name}' does not hold plain numbers", span, "only real numbers; objects and records are never read")
+    digits = found.group(3).replace(b",", b" ").split()
+    limits.check("indices", len(digits), f"'{name}'", span)
+    shape = tuple(int(word[:_LONGEST_DIMENSION]) for word in digits)
+    elements = 1
+    for length in shape:
+        elements *= length
+    limits.check("elements", elements, f"'{name}'", span)
+    if elements == 0:
+        raise fail(f"'{name}' is empty", span)
+    try:
+        dtype = np.dtype(found.group(1).decode("ascii"))
+    except TypeError:
+        raise fail(f"'{name}' does not hold plain numbers", span) from None
+    data = file.read(elements * dtype.itemsize + 1)
+    if len(data) != elements * dtype.itemsize:
+        raise fail(f"'{name}' is not as long as its header says", span)
+    flat: Array = np.frombuffer(data, dtype=dtype).astype(dtype.newbyteorder("="))
+    array = flat.reshape(shape[::-1]).transpose() if found.group(2) == b"True" else flat.reshape(shape)
+    if not np.isfinite(array).all():
+        place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
+        shown = ", ".join(str(at + 1) for at in place)
+        raise fail(f"entry ({shown}) of '{name}' is {array[place]}", span, "only finite numbers")
+    return array
+
+
+# Random numbers
+
+
+def seed_of(name: str) -> int:
+    """The seed of a name for which the document gives none: the CRC-32 of its NFC form, so that names differ."""
+    return zlib.crc32(unicodedata.normalize("NFC", name).encode("utf-8"))
+
+
+def draw(shape: tuple[int, ...], seed: int, scale: float = 1.0, places: int | None = None) -> NDArray[np.float64]:
+    """Numbers evenly spread over ``[-scale, scale)``, rounded to ``places`` decimals if given.
+
+    They are the bits of PCG64, whose stream NumPy guarantees (NEP 19), taken as ``default_rng(seed).random`` does:
+    the same on every machine and with every version.
+    """
+    import numpy as np
+
+    count = 1
+    for length in shape:
+        count *= length
+    raw = np.random.PCG64(seed).random_raw(count)
+    numbers: NDArray[np.float64] = ((raw >> np.uint64(11)) * 2.0**-53 * 2.0 - 1.0) * scale
+    if places is not None:
+        numbers = np.round(numbers, places) + 0.0  # no -0.0
+    return numbers.reshape(shape)
+
+
+def draw_value(value: RandomValue, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """What `draw` gives for a document's ``random``; ``shape`` counts where the document says none."""
+    seed = seed_of(name) if value.seed is None else value.seed
+    return draw(shape if value.shape is None else value.shape, seed, value.scale, value.places)

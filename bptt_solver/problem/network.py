@@ -1,0 +1,104 @@
+"""The ``network:`` block: a topology's name and its options, as plain data that knows its places."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bptt_solver.errors import Source, Span
+from bptt_solver.problem.nodes import PLAIN, Mapping, Node, Packed, Scalar, Sequence
+
+if TYPE_CHECKING:
+    from bptt_solver.problem.values import ValueReader
+
+_WORDS = {"true": True, "false": False}
+_OTHER_WORDS = frozenset({"yes", "no", "on", "off", "True", "False", "TRUE", "FALSE", "Yes", "No", "On", "Off"})
+_LIKE_NUMBER = re.compile(r"[-+]?\.?[0-9][0-9_xXoObB:./eE+-]*")
+
+
+class NetworkBlock:
+    """``topology`` by name, and ``options`` as text, numbers, booleans, lists and dictionaries."""
+
+    __slots__ = ("mapping", "options", "source", "topology")
+
+    def __init__(self, topology: str, options: dict[str, object], mapping: Mapping, source: Source) -> None:
+        self.topology = topology
+        self.options = options
+        self.mapping = mapping
+        self.source = source
+
+    @property
+    def span(self) -> Span:
+        """Where the topology is named."""
+        return self.span_of("topology")
+
+    def span_of(self, *path: str | int, key: bool = False) -> Span:
+        """Where a value stands (or, for the last step, its key): ``span_of("sizes", "hidden")``."""
+        node: Node = self.mapping
+        for at, step in enumerate(path):
+            inner: Node | None = None
+            if isinstance(node, Mapping) and isinstance(step, str):
+                inner = node.get(step)
+                if key and at == len(path) - 1 and inner is not None:
+                    inner = node.key(step)
+            elif isinstance(node, Sequence | Packed) and isinstance(step, int):
+                items = (node.unpack() if isinstance(node, Packed) else node).items
+                inner = items[step] if step < len(items) else None
+            if inner is None:
+                break
+            node = inner
+        return node.span(self.source)
+
+
+def read_network(node: Mapping, reader: ValueReader) -> NetworkBlock | None:
+    """The block, or None if it has no topology; then noted. Values that look like numbers but are none are noted."""
+    named = node.get("topology")
+    if not isinstance(named, Scalar) or named.absent:
+        hint = "for example network: {topology: elman, ...}; `bptt-solve plugins` lists them"
+        reader.note("a network needs a topology", named or node, hint)
+        return None
+    options = {key.text: plain(value, reader) for key, value in node.items() if key.text != "topology"}
+    return NetworkBlock(named.text, options, node, reader.source)
+
+
+def plain(node: Node, reader: ValueReader) -> object:
+    """A node as plain data. No recursion."""
+    result: list[object] = []
+    todo: list[tuple[Node, list[object] | dict[str, object], str]] = [(node, result, "")]
+    while todo:
+        current, into, name = todo.pop()
+        value: object
+        if isinstance(current, Packed):
+            current = current.unpack()
+        if isinstance(current, Mapping):
+            inner: dict[str, object] = dict.fromkeys(key.text for key in current.keys)
+            value = inner
+            todo.extend((item, inner, key.text) for key, item in current.items())
+        elif isinstance(current, Sequence):
+            items: list[object] = []
+            value = items
+            todo.extend((item, items, "") for item in reversed(current.items))
+        else:
+            assert isinstance(current, Scalar)
+            value = _scalar(current, reader)
+        if isinstance(into, dict):
+            into[name] = value
+        else:
+            into.append(value)
+    return result[0]
+
+
+def _scalar(node: Scalar, reader: ValueReader) -> object:
+    if node.absent:
+        reader.note("a value is missing here", node)
+        return None
+    if node.style != PLAIN:
+        return node.text
+    if node.text in _WORDS:
+        return _WORDS[node.text]
+    if node.text in _OTHER_WORDS:
+        reader.note(f"'{node.text}' is neither true nor false", node, "write true or false, or put the text in quotes")
+        return None
+    if _LIKE_NUMBER.fullmatch(node.text):
+        return reader.number(node, "a number, or a text in quotes")
+    return node.text

@@ -1,0 +1,103 @@
+"""Numbers of a document, read by our own rules: ``3``, ``-0.5``, ``.5``, ``1e-3`` and ``2/3``; nothing is guessed.
+
+Whole numbers and fractions stay exact. YAML's own ideas (octal ``010``, base-60 ``1:30``, ``yes``, dates, ``.nan``) are
+errors that say what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from bptt_solver.language.expressions import Numeral
+from bptt_solver.language.tokens import Malformed, literal
+from bptt_solver.limits import Limits
+
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*+)")
+_DECIMAL = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*+)\.?[0-9]*+|\.[0-9]++)(?:[eE][-+]?[0-9]++)?")
+_FRACTION = re.compile(r"([-+]?(?:0|[1-9][0-9]*+))/([0-9]++)")
+_SHORT = 17  # so many characters cannot pass a limit on digits
+
+_HINTS: tuple[tuple[str, str], ...] = (
+    (r"[-+]?0[0-9]+(\.[0-9]*)?([eE].*)?", "a number does not begin with 0: write {plain}"),
+    (r"[-+]?[0-9]+(_[0-9]+)+(\.[0-9_]*)?", "write {plain}"),
+    (r"[-+]?0[xX][0-9a-fA-F]{1,12}", "write {based}"),
+    (r"[-+]?0[oO][0-7]{1,12}|[-+]?0[bB][01]{1,40}", "write {based}"),
+    (r"[-+]?[0-9]+(:[0-9]+)+(\.[0-9]*)?", "times are not numbers: write the number of seconds or minutes"),
+    (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*", "dates are not numbers"),
+    (r"(?i)[-+]?\.?(inf|infinity|nan)", "only finite numbers"),
+    (r"(?i)y|yes|on|true", "write 1"),
+    (r"(?i)n|no|off|false", "write 0"),
+    (r"(?i)null|~", "leave the name out, or give its value"),
+    (r"[-+]?[0-9]+,[0-9]+", "write a point in a decimal number: {point}"),
+    (r"[-+]?[0-9]{1,3}( [0-9]{3})+", "write it without spaces: {joined}"),
+    (r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?( +[-+]?[0-9.]+([eE][-+]?[0-9]+)?)+", "for a list write [1, 2, 3], with commas"),
+    (r"[-+]?[0-9.]+ */ *[-+]?[0-9.]+", "a fraction is two whole numbers, written without spaces: 2/3"),
+    (r"[-+]?[0-9.]+%", "write the number itself, for example 0.5 for 50%"),
+    (r"[-+]?[0-9.]+[eEdD]", "the exponent is missing"),
+    (r"[-+]?[0-9.]+[dD][-+]?[0-9]+", "write the exponent with e, for example 1e-3"),
+    (r"[\u2212\u2013\u2014].*", "write an ordinary minus sign: -"),
+)
+
+
+def read_number(text: str, limits: Limits) -> Numeral:
+    """The number that a text is: int, Fraction or float. Raises `Malformed`, or `ProblemError` for too many digits."""
+    if len(text) <= _SHORT:
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _DECIMAL.fullmatch(text):
+            value = float(text)
+            if value and value - value == 0:
+                return value
+    return _read_any(text, limits)
+
+
+def _read_any(text: str, limits: Limits) -> Numeral:
+    if _DECIMAL.fullmatch(text):
+        mantissa, e, exponent = text.lstrip("+-").lower().partition("e")
+        value = literal(mantissa.removesuffix(".") + e + exponent, limits)
+        if mantissa.endswith("."):
+            value = float(value)
+        return -value if text[0] == "-" else value
+    fraction = _FRACTION.fullmatch(text)
+    if fraction:
+        above, below = fraction.groups()
+        limits.check("digits", max(len(above.lstrip("+-")), len(below)), "the number")
+        if not below.strip("0"):
+            raise Malformed(f"'{shortened(text)}' divides by 0")
+        exact = Fraction(int(above), int(below))
+        return exact.numerator if exact.denominator == 1 else exact
+    raise Malformed(f"'{shortened(text)}' is not a number", hint_for(text))
+
+
+def hint_for(text: str) -> str | None:
+    """What to write instead of something that looks like a number to other programs or people."""
+    for pattern, hint in _HINTS:
+        if len(text) <= 40 and re.fullmatch(pattern, text):
+            return hint.replace("{plain}", _plain(text)).replace("{based}", _based(text)).replace(
+                "{point}", text.replace(",", ".")
+            ).replace("{joined}", text.replace(" ", ""))
+    if any(c.isdecimal() and not c.isascii() for c in text):
+        return "write the digits 0 to 9"
+    if re.match(r"\s*[-+(]*[\w.]+\s*[-+*/^(]", text):
+        return "formulas stand under `equations:`; here is a number like 2, 0.5, 1e-3 or 2/3"
+    return None
+
+
+def _plain(text: str) -> str:
+    sign = text[0] if text[0] == "-" else ""
+    word = text.lstrip("+-").replace("_", "").lstrip("0")
+    return sign + (word if word[:1].isdigit() else "0" + word)
+
+
+def _based(text: str) -> str:
+    try:
+        return str(int(text, 0))
+    except ValueError:
+        return "0"
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """A text for a message: one line, not too long."""
+    line = " ".join(text[: 4 * most].split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,0 +1,536 @@
+"""From a document to a problem: a forward system that is known to be sound, its instances in order, the numbers that are given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from bptt_solver.arithmetic import Value, is_array
+from bptt_solver.errors import Excerpt, ProblemError, Problems, Source, Span, fail, suggest
+from bptt_solver.evaluate import find_shapes
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import Call, Expression, Reference, preorder, transform
+from bptt_solver.language.operations import Operations, Shape
+from bptt_solver.limits import Limits
+from bptt_solver.problem.document import Document, read_document
+from bptt_solver.problem.names import Resolver, infer_size, is_plain, lookalike, span_of
+from bptt_solver.problem.values import FileValue, RandomValue
+from bptt_solver.problem.values import Given as GivenText
+from bptt_solver.records import Function, Network
+from bptt_solver.registry import Registry
+from bptt_solver.system import Given, Instance, IntegerMap, LooseShape, RankConflict, System, infer_shapes, loose_shape
+from bptt_solver.unfold import Unfolded, instance_text, unfold
+
+
+class Problem:
+    """A system with its numbers, and what is wanted of it. ``given`` holds the value of every given instance."""
+
+    def __init__(
+        self,
+        document: Document,
+        system: System,
+        unfolded: Unfolded,
+        shapes: Mapping[int, Shape],
+        given: Mapping[Instance, Value],
+        target: Reference,
+        wrt: Sequence[str] | None,
+        limits: Limits,
+        registry: Plugins,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.document = document
+        self.title = document.title
+        self.system = system
+        self.unfolded = unfolded
+        self.shapes = shapes
+        self.given = given
+        self.target = target
+        self.wrt = wrt
+        self.limits = limits
+        self.registry = registry
+        self.notes = tuple(notes)
+
+    @property
+    def operations(self) -> Operations:
+        """The operations that its equations use."""
+        return self.system.operations
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong with plugins."""
+        return self.registry.warnings
+
+
+class Plugins:
+    """The registry, loaded when the first name is met that the core does not know."""
+
+    def __init__(self, files: Sequence[str] = ()) -> None:
+        self.files = tuple(files)
+        self._registry: Registry | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """The loaded registry."""
+        if self._registry is None:
+            self._registry = Registry.load(self.files)
+        return self._registry
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of plugins that were loaded; none if none was needed."""
+        return self.registry.warnings if self._registry is not None or self.files else ()
+
+    def functions(self) -> Iterator[Function]:
+        """All functions of all plugins."""
+        yield from self.registry.functions
+
+
+def build_problem(
+    document: Document, limits: Limits | None = None, plugins: Sequence[str] = (), target: str | None = None, wrt: Sequence[str] = ()
+) -> Problem:
+    """A problem from a document. Raises ProblemError with everything that is wrong, as far as it can be told at once."""
+    return _Builder(document, limits or Limits(), Plugins(plugins)).build(target, wrt)
+
+
+def load_problem(
+    where: str | os.PathLike[str] | Source,
+    limits: Limits | None = None,
+    plugins: Sequence[str] = (),
+    target: str | None = None,
+    wrt: Sequence[str] = (),
+) -> Problem:
+    """Read a document and build its problem."""
+    limits = limits or Limits()
+    return build_problem(read_document(where, limits), limits, plugins, target, wrt)
+
+
+class _Builder:
+    def __init__(self, document: Document, limits: Limits, plugins: Plugins) -> None:
+        self.document = document
+        self.limits = limits
+        self.plugins = plugins
+        self.operations = Operations(plugins.functions)
+        self.problems = Problems()
+        self.network: Network | None = None
+        self.spans: dict[str, Span] = {}
+
+    def build(self, target: str | None, wrt: Sequence[str]) -> Problem:
+        equations = self._equations()
+        maps = self._maps()
+        resolver = Resolver(self.operations, maps, self.problems)
+        for equation in equations:
+            resolver.check_calls(equation)
+            if not is_plain(equation) or any(hasattr(n, "ranges") or getattr(n, "indices", ()) for n in preorder(equation.right)):
+                resolver.scan(equation)
+        self.problems.raise_if_any()
+        givens = self._given_texts()
+        arities = self._arities(equations, givens)
+        values = self._values(givens, arities)
+        sizes = self._sizes(resolver, equations, values)
+        self.problems.raise_if_any()
+        equations = [resolver.resolve(e, sizes) for e in equations]
+        self._names(equations, values, sizes)
+        self.problems.raise_if_any()
+        system = System(equations, self._parts(values, sizes), self.operations, sizes, maps, roles={n: g.role for n, g in givens.items()})
+        shapes = self._ranks(system)
+        system = self._rows(system)
+        given = self._filled(values, system, shapes)
+        unfolded = unfold(system, self.limits)
+        sound = find_shapes(unfolded, {key: _shape(value) for key, value in given.items()}, shapes)
+        chosen = self._target(target, system, unfolded, sound)
+        return Problem(self.document, system, unfolded, sound, given, chosen, self._wrt(wrt, system), self.limits, self.plugins,
+                       self.network.notes if self.network else ())  # fmt: skip
+
+    # -- equations
+
+    def _equations(self) -> list[Equation]:
+        from bptt_solver.language.parser import parse_equations
+
+        texts = list(self.document.equations)
+        block = self.document.network
+        if block is not None:
+            self.network = self.plugins.registry.network(block.topology, block.options, block.span)
+            texts.insert(0, Excerpt.of(self.network.equations, f"<{block.topology}>"))
+        equations: list[Equation] = []
+        for text in texts:
+            try:
+                equations.extend(parse_equations(text, self.limits))
+            except ProblemError as error:
+                self.problems.extend(error)
+        self.problems.raise_if_any()
+        if not equations:
+            raise fail("there is no equation", hint="write one equation a line under `equations: |`")
+        self.limits.check("equations", len(equations), "the document")
+        return equations
+
+    def _maps(self) -> dict[str, IntegerMap]:
+        maps: dict[str, IntegerMap] = {}
+        for item in self.document.maps:
+            table: dict[tuple[int, ...], int] = {}
+            for indices, value in _leaves(item.value, item.starts):
+                if type(value) is not int:
+                    self.problems.add(f"the map '{item.name}' holds whole numbers only", item.value_span)
+                    break
+                table[indices] = value
+            maps[item.name] = IntegerMap(item.name, table)
+        return maps
+
+    # -- given names
+
+    def _given_texts(self) -> dict[str, GivenText]:
+        """The first given text of each name (its role), after noting names that are given twice."""
+        first: dict[str, GivenText] = {}
+        seen: dict[tuple[str, tuple[int, ...] | None], GivenText] = {}
+        for item in self.document.givens:
+            key = (item.name, item.members)
+            if key in seen:
+                self.problems.add(f"'{item.label}' is given twice", item.key_span)
+            seen[key] = item
+            first.setdefault(item.name, item)
+        return first
+
+    def _arities(self, equations: Sequence[Equation], givens: Mapping[str, GivenText]) -> dict[str, int]:
+        """How many indices each name carries. Different numbers in one document are an error that shows both places."""
+        arities: dict[str, int] = {}
+        where: dict[str, tuple[Equation, Expression | None]] = {}
+        for equation in equations:
+            for name, count, node in _indexed_names(equation):
+                known = arities.get(name)
+                if known is None:
+                    arities[name] = count
+                    where[name] = (equation, node)
+                elif known != count:
+                    self.problems.add(
+                        f"'{name}' has {_indices(count)} here and {_indices(known)} elsewhere", span_of(equation, node),
+                        "a name carries the same number of indices everywhere",
+                    )  # fmt: skip
+        for item in self.document.givens:
+            if item.members is not None:
+                known = arities.setdefault(item.name, len(item.members))
+                if known != len(item.members):
+                    self.problems.add(f"'{item.label}' is given with {_indices(len(item.members))}, but the equations write {_indices(known)}", item.key_span)
+            else:
+                arities.setdefault(item.name, 0)
+        return arities
+
+    def _values(self, givens: Mapping[str, GivenText], arities: Mapping[str, int]) -> dict[str, dict[tuple[int, ...], Any]]:
+        """Name -> member -> value (nested lists still, or NumPy arrays from files)."""
+        result: dict[str, dict[tuple[int, ...], Any]] = {}
+        for item in self.document.givens:
+            raw = self._raw(item)
+            if raw is None:
+                continue
+            self.spans.setdefault(item.name, item.key_span)
+            members = result.setdefault(item.name, {})
+            arity = arities.get(item.name, 0)
+            if item.members is not None:
+                if len(item.members) == arity:
+                    members[item.members] = raw
+                continue
+            for indices, value in _split(raw, item.starts, arity, item, self.problems):
+                members.setdefault(indices, value)
+        return result
+
+    def _raw(self, item: GivenText) -> Any:
+        value: Any = item.value
+        if isinstance(value, FileValue):
+            from bptt_solver.problem.files import load
+
+            return load(value, self.document.folder, self.limits)
+        if isinstance(value, RandomValue):
+            from bptt_solver.problem.files import draw_value
+
+            shape = value.shape
+            if shape is None and self.network is not None:
+                shape = self.network.parameters.get(item.label, self.network.parameters.get(item.name))
+            if shape is None:
+                self.problems.add(f"the shape of '{item.label}' is not known", item.value_span, "write {random: {shape: [2, 3], seed: 1}}")
+                return None
+            return draw_value(value, item.label, tuple(shape))
+        return value
+
+    def _sizes(self, resolver: Resolver, equations: Sequence[Equation], values: dict[str, dict[tuple[int, ...], Any]]) -> dict[str, int]:
+        sizes: dict[str, int] = dict(self.network.sizes) if self.network else {}
+        for item in self.document.sizes:
+            if type(item.value) is int:
+                sizes[item.name] = item.value
+        defined = {e.name for e in equations}
+        extents = {
+            name: [(min(i[k] for i in members), max(i[k] for i in members)) for k in range(len(next(iter(members))))]
+            for name, members in values.items() if members and name not in defined
+        }  # fmt: skip
+        for name, (equation, node) in resolver.sizes.items():
+            if name in sizes:
+                continue
+            given = values.get(name, {}).get(())
+            if type(given) is int:
+                sizes[name] = given
+                continue
+            value, said = infer_size(name, equations, extents)
+            if value is not None:
+                sizes[name] = value
+            elif said:
+                told = ", ".join(f"{n} says {v}" for n, v in said)
+                self.problems.add(f"the size {name} is not clear: {told}", span_of(equation, node), f"declare it: `sizes: {{{name}: {said[0][1]}}}`")
+            else:
+                hint = suggest(name, [*sizes, *(r.variable for r in equation.ranges)]) or f"declare it: `sizes: {{{name}: 3}}`"
+                self.problems.add(f"'{name}' is neither an index nor a size", span_of(equation, node), hint)
+        return sizes
+
+    def _names(self, equations: Sequence[Equation], values: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+        """Names that look alike, and index variables that are also families."""
+        looks: dict[str, str] = {}
+        families = dict.fromkeys([*values, *(e.name for e in equations)])
+        ascii_only = all(name.isascii() for name in families)
+        if not ascii_only:
+            for name in families:
+                other = looks.setdefault(lookalike(name), name)
+                if other != name:
+                    self.problems.add(f"'{name}' and '{other}' look alike but are different names", self.spans.get(name), "use one spelling")
+        for equation in equations:
+            for item in equation.ranges:
+                if item.variable in families and item.variable not in sizes:
+                    self.problems.add(f"the index '{item.variable}' is also the name of a quantity", span_of(equation), "rename one of them")
+
+    def _parts(self, values: Mapping[str, dict[tuple[int, ...], Any]], sizes: Mapping[str, int]) -> dict[str, list[Given]]:
+        """The given families as parts: boxes where the members fill one."""
+        result: dict[str, list[Given]] = {}
+        for name, members in values.items():
+            if name in sizes or not members:
+                continue
+            indices = list(members)
+            width = len(indices[0])
+            low = tuple(min(i[k] for i in indices) for k in range(width))
+            high = tuple(max(i[k] for i in indices) for k in range(width))
+            volume = 1
+            for a, b in zip(low, high, strict=True):
+                volume *= b - a + 1
+            shapes = {_nested_shape(v) for v in members.values()}
+            shape: LooseShape = shapes.pop() if len(shapes) == 1 else _common(shapes)
+            explicit = None if volume == len(indices) else tuple(sorted(indices))
+            role = next((g.role for g in self.document.givens if g.name == name), "value")
+            result[name] = [Given(name, low, high, shape, role, explicit)]
+        return result
+
+    # -- shapes
+
+    def _ranks(self, system: System) -> dict[str, LooseShape]:
+        try:
+            return infer_shapes(system)
+        except RankConflict as conflict:
+            equation, shape, known = conflict.args
+            raise fail(
+                f"{equation.name} is {_loose(shape)} here and {_loose(known)} elsewhere", span_of(equation),
+                "all members of a family are numbers, or all vectors, or all matrices",
+            ) from None  # fmt: skip
+
+    def _rows(self, system: System) -> System:
+        """``u.T @ v`` of two vectors is a number: dot(u, v). ``u @ v.T`` is outer(u, v)."""
+        changed = False
+        equations = []
+        shapes: dict[str, LooseShape] = {n: (None,) * r for n, r in system.ranks.items()}
+        for equation in system.equations:
+            if not any(isinstance(n, Call) and n.operation == "transpose" for n in preorder(equation.right)):
+                equations.append(equation)
+                continue
+
+            def is_vector(node: Expression) -> bool:
+                shape = loose_shape(node, shapes, system.operations)
+                return shape is not None and len(shape) == 1
+
+            def change(node: Expression) -> Expression:
+                if isinstance(node, Call) and node.operation == "matmul":
+                    left, right = node.arguments
+                    if isinstance(left, Call) and left.operation == "transpose" and is_vector(left.arguments[0]) and is_vector(right):
+                        return Call("dot", (left.arguments[0], right))
+                    if isinstance(right, Call) and right.operation == "transpose" and is_vector(right.arguments[0]) and is_vector(left):
+                        return Call("outer", (left, right.arguments[0]))
+                return node
+
+            right = transform(equation.right, change)
+            changed = changed or right is not equation.right
+            equations.append(Equation(equation.name, equation.indices, right, equation.ranges, equation.conditions, equation.origin))
+        if not changed:
+            return system
+        result = System(equations, system.given, system.operations, system.sizes, system.maps, roles=system.roles)
+        self._ranks(result)
+        return result
+
+    def _filled(
+        self, values: Mapping[str, dict[tuple[int, ...], Any]], system: System, shapes: Mapping[str, LooseShape]
+    ) -> dict[Instance, Value]:
+        """The values of the given instances; a number given for a member of an array family fills it."""
+        exact = all(_all_exact(v) for members in values.values() for v in members.values())
+        total = 0
+        result: dict[Instance, Value] = {}
+        for name, members in values.items():
+            if name not in system.given:
+                continue
+            for indices, raw in members.items():
+                value = _to_value(raw, exact)
+                total += value.size if is_array(value) else 1
+                shape = tuple([n for n in shapes[name] if n is not None])
+                if not is_array(value) and system.ranks[name]:
+                    if len(shape) != system.ranks[name]:
+                        raise fail(f"'{instance_text((name, indices))}' is a number, but {name} is {_loose(shapes[name])}", self.spans.get(name))
+                    import numpy
+
+                    value = numpy.full(shape, value, dtype=object if exact else float)
+                elif (value.ndim if is_array(value) else 0) != system.ranks[name]:
+                    raise fail(f"'{instance_text((name, indices))}' is {_loose(_shape(value))}, but {name} is {_loose(shapes[name])}", self.spans.get(name))
+                result[name, indices] = value
+        self.limits.check("elements", total, "the data")
+        return result
+
+    # -- what is wanted
+
+    def _target(self, text: str | None, system: System, unfolded: Unfolded, shapes: Mapping[int, Shape]) -> Reference:
+        from bptt_solver.language.parser import parse_reference
+
+        excerpt = Excerpt.of(text, "--target") if text is not None else self.document.target
+        if excerpt is None and self.network is not None:
+            excerpt = Excerpt.of(self.network.target, "<network>")
+        if excerpt is None:
+            return self._default_target(system, unfolded, shapes)
+        reference = parse_reference(excerpt, self.limits)
+        key = (reference.name, tuple(system.index(i, {}) for i in reference.indices))
+        span = excerpt.span(0, len(excerpt.text))
+        if key not in unfolded.number:
+            if reference.name in system.defining or reference.name in system.given:
+                raise fail(f"there is no {instance_text(key)}", span, self._members_hint(reference.name, unfolded))
+            raise fail(f"unknown target '{instance_text(key)}'", span, suggest(reference.name, system.defining))
+        shape = shapes.get(unfolded.number[key], ())
+        if shape:
+            raise fail(f"the target {instance_text(key)} is {_loose(shape)}, not a number", span, "name a number: for example its sum, defined by an equation")
+        return reference
+
+    def _members_hint(self, name: str, unfolded: Unfolded) -> str:
+        found = [instance_text(k) for k in unfolded.keys if k[0] == name]
+        return f"there are {found[0]} … {found[-1]}" if len(found) > 2 else "there is " + ", ".join(found)
+
+    def _default_target(self, system: System, unfolded: Unfolded, shapes: Mapping[int, Shape]) -> Reference:
+        """The only number without indices that no other quantity uses; else the user has to say."""
+        used = {n for number in unfolded.order for n in unfolded.reads(number)}
+        ends = [n for n in unfolded.order if n not in used and n not in shapes and not unfolded.keys[n][1]]
+        if len(ends) == 1:
+            return Reference(unfolded.keys[ends[0]][0])
+        names = [instance_text(unfolded.keys[n]) for n in (ends or unfolded.order[-3:])]
+        raise fail("the target is missing", hint=f"say whose derivatives are wanted: `target: {names[-1]}`")
+
+    def _wrt(self, texts: Sequence[str], system: System) -> list[str] | None:
+        from bptt_solver.language.parser import parse_reference
+
+        excerpts = [Excerpt.of(t, "--wrt") for t in texts] or self.document.wrt
+        if not excerpts:
+            return None
+        result = []
+        for excerpt in excerpts:
+            reference = parse_reference(excerpt, self.limits)
+            if reference.name not in system.defining and reference.name not in system.given:
+                raise fail(f"unknown name '{reference.name}'", excerpt.span(0, len(excerpt.text)), suggest(reference.name, system.families))
+            indices = tuple(system.index(i, {}) for i in reference.indices)
+            result.append(instance_text((reference.name, indices)))
+        return result
+
+
+# ----------------------------------------------------------------------------- helpers
+
+
+def _indexed_names(equation: Equation) -> Iterator[tuple[str, int, Expression | None]]:
+    yield equation.name, len(equation.indices), None
+    bound = {r.variable for r in equation.ranges}
+    for node in preorder(equation.right):
+        if hasattr(node, "ranges"):
+            bound |= {r.variable for r in node.ranges}
+        if type(node) is Reference and (node.indices or node.name not in bound):
+            yield node.name, len(node.indices), node
+
+
+def _indices(count: int) -> str:
+    return "no index" if count == 0 else "one index" if count == 1 else f"{count} indices"
+
+
+def _loose(shape: Sequence[int | None]) -> str:
+    if not shape:
+        return "a number"
+    size = "×".join("?" if n is None else str(n) for n in shape)
+    return f"a vector ({size})" if len(shape) == 1 else f"a matrix ({size})"
+
+
+def _leaves(value: Any, starts: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """All entries of nested lists with their indices (from 1 unless ``starts`` says otherwise)."""
+    stack: list[tuple[tuple[int, ...], Any]] = [((), value)]
+    while stack:
+        indices, node = stack.pop()
+        if isinstance(node, list):
+            start = starts[len(indices)] if len(indices) < len(starts) else 1
+            stack.extend(((*indices, start + k), node[k]) for k in range(len(node) - 1, -1, -1))
+        else:
+            yield indices, node
+
+
+def _split(value: Any, starts: Sequence[int], arity: int, item: GivenText, problems: Problems) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """The members of a given array that is read with ``arity`` indices."""
+    if len(starts) > arity:
+        problems.add(f"'{item.name}' is given from {starts[0]}, but it is read without an index", item.value_span)
+        return
+    level: list[tuple[tuple[int, ...], Any]] = [((), value)]
+    for depth in range(arity):
+        following: list[tuple[tuple[int, ...], Any]] = []
+        start = starts[depth] if depth < len(starts) else 1
+        for indices, node in level:
+            if not isinstance(node, list) and not (is_array(node) and node.ndim):
+                problems.add(f"'{item.label}' is read with {_indices(arity)}, but it is {_loose(_nested_shape(value))}", item.value_span)
+                return
+            following.extend(((*indices, start + k), node[k]) for k in range(len(node)))
+        level = following
+    yield from level
+
+
+def _nested_shape(value: Any) -> Shape:
+    if is_array(value):
+        return tuple(value.shape)
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        if not value:
+            break
+        value = value[0]
+    return tuple(shape)
+
+
+def _shape(value: Value) -> Shape:
+    return tuple(value.shape) if is_array(value) else ()
+
+
+def _common(shapes: set[Shape]) -> LooseShape:
+    ranks = {len(s) for s in shapes}
+    top = max(ranks)
+    arrays = [s for s in shapes if len(s) == top]
+    return tuple(arrays[0][k] if len({s[k] for s in arrays}) == 1 else None for k in range(top))
+
+
+def _all_exact(value: Any) -> bool:
+    if is_array(value):
+        return bool(value.dtype == object)
+    return all(type(v) is int or type(v) is Fraction for _, v in _leaves(value, ()))
+
+
+def _to_value(value: Any, exact: bool) -> Value:
+    """A number, or a NumPy array: of fractions where everything is exact, else of float64."""
+    if is_array(value):
+        return value
+    if not isinstance(value, list):
+        return value
+    import numpy
+
+    shape = _nested_shape(value)
+    entries = [v for _, v in _leaves(value, ())]
+    if exact:
+        result = numpy.empty(len(entries), dtype=object)
+        for at, entry in enumerate(entries):
+            result[at] = Fraction(entry)
+        return result.reshape(shape)
+    return numpy.array([float(v) for v in entries], dtype=float).reshape(shape)

@@ -1,0 +1,432 @@
+"""From folded equations to instances in order: every family member, what it reads, and a deterministic order to compute them.
+
+Instances get dense numbers (givens first), so that evaluating is a loop over lists. Nothing recurses on the graph.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+
+from bptt_solver.errors import ProblemError, fail, suggest
+from bptt_solver.language import build
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import (
+    Conditions,
+    Expression,
+    Index,
+    IndexValue,
+    Iverson,
+    Number,
+    Numeral,
+    Range,
+    Reference,
+    Sum,
+    is_derivative,
+    preorder,
+)
+from bptt_solver.language.templates import Part, Slot, Template, slot
+from bptt_solver.limits import Limits
+from bptt_solver.system import Environment, Instance, OutsideMap, System
+
+Priority = tuple[float, ...]
+
+
+class Ground:
+    """A part at one instance: a template and, per slot, the number of a value or the grounds of an inner sum."""
+
+    __slots__ = ("slots", "template")
+
+    def __init__(self, template: Template, slots: Sequence[int | list[Ground]]) -> None:
+        self.template = template
+        self.slots = slots
+
+
+class Unfolded:
+    """The instances of a system. ``grounds[i]`` are the summands of instance ``i`` (None for a given one)."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.keys: list[Instance] = []
+        self.number: dict[Instance, int] = {}
+        self.grounds: list[list[Ground] | None] = []
+        self.equations: list[Equation | None] = []
+        self.environments: list[Environment] = []
+        self.constants: dict[tuple[str, Numeral], int] = {}  # a value -> its number, counted from -1 downwards
+        self.order: list[int] = []  # defined instances, each behind all that it reads
+        self.first = 0  # the number of the first instance that is not the base's
+
+    def behind(self, system: System) -> Unfolded:
+        """The start of an unfolding of a system that has more equations; what is known already is shared, not computed again."""
+        result = Unfolded(system)
+        result.keys = list(self.keys)
+        result.number = dict(self.number)
+        result.grounds = list(self.grounds)
+        result.equations = list(self.equations)
+        result.environments = list(self.environments)
+        result.constants = dict(self.constants)
+        result.first = len(self.keys)
+        return result
+
+    def constant(self, value: Numeral) -> int:
+        """The (negative) number under which a constant is read."""
+        return self.constants.setdefault((type(value).__name__, value), -1 - len(self.constants))
+
+    def reads(self, number: int) -> list[int]:
+        """The instances that an instance reads, in the order of its equation, each once."""
+        return list(dict.fromkeys(n for n in _ground_reads(self.grounds[number] or ()) if n >= 0))
+
+
+def instance_text(instance: Instance) -> str:
+    """``h[2]``; an unindexed family whole."""
+    name, indices = instance
+    return f"{name}[{','.join(map(str, indices))}]" if indices else name
+
+
+def _ground_reads(grounds: Sequence[Ground]) -> Iterator[int]:
+    stack = list(reversed(grounds))
+    while stack:
+        ground = stack.pop()
+        for entry in ground.slots:
+            if isinstance(entry, int):
+                yield entry
+            else:
+                stack.extend(entry)
+
+
+class _Unfolder:
+    def __init__(self, system: System, limits: Limits, base: Unfolded | None = None) -> None:
+        self.system = system
+        self.limits = limits
+        self.most = limits.get("instances")
+        self.count = 0
+        self.result = base.behind(system) if base is not None else Unfolded(system)
+        self.variants: dict[tuple[int, tuple[tuple[int, int], ...]], Part | None] = {}
+        self.keep: list[Part] = []
+        self.indices: dict[int, Callable[[Environment], int]] = {}
+
+    # -- enumerating
+
+    def spend(self, amount: int, what: str) -> None:
+        """Count instances before they are made."""
+        self.count += amount
+        if self.count > self.most:
+            self.limits.check("instances", self.count, what)
+
+    def environments(self, ranges: Sequence[Range], conditions: Conditions, outer: Environment, what: str) -> Iterator[Environment]:
+        """All assignments of the range variables for which the conditions hold, the first variable slowest."""
+        system = self.system
+        if not ranges:
+            if not conditions or system.holds(conditions, outer):
+                yield outer
+            return
+        known = self._from_inverse(ranges, conditions, outer)
+        if known is not None:
+            yield from known
+            return
+        first, rest = ranges[0], ranges[1:]
+        low, high = system.index(first.low, outer), system.index(first.high, outer)
+        if high < low:
+            return
+        self.spend(high - low + 1, what)
+        for value in range(low, high + 1):
+            inner = {**outer, first.variable: value}
+            if rest:
+                yield from self.environments(rest, conditions, inner, what)
+            elif not conditions or system.holds(conditions, inner):
+                yield inner
+
+    def _from_inverse(self, ranges: Sequence[Range], conditions: Conditions, outer: Environment) -> Iterator[Environment] | None:
+        """A condition ``left[j] == i`` on the only variable: read off the inverse map instead of trying all."""
+        if len(ranges) != 1:
+            return None
+        variable = ranges[0].variable
+        for condition in conditions:
+            if condition.operator != "==":
+                continue
+            for one, other in ((condition.left, condition.right), (condition.right, condition.left)):
+                lookup = _plain_lookup(one, variable)
+                if lookup is not None and variable not in set(other.variables()):
+                    low, high = self.system.index(ranges[0].low, outer), self.system.index(ranges[0].high, outer)
+                    hits = self.system.maps[lookup].inverse(self.system.index(other, outer))
+                    inner = ({**outer, variable: at[0]} for at in hits if low <= at[0] <= high)
+                    return (e for e in inner if self.system.holds(conditions, e))
+        return None
+
+    # -- resolving leaves
+
+    def ground(self, part: Part, environment: Environment, equation: Equation) -> Ground | None:
+        """A part at one instance, or None if it vanishes there."""
+        slots: list[int | list[Ground]] = []
+        known: dict[int, int] = {}  # slots whose value decides the structure: guards, absent derivatives
+        number = self.result.number
+        for at, leaf in enumerate(part.leaves):
+            kind = type(leaf)
+            if kind is Reference:
+                indices = leaf.indices  # type: ignore[union-attr]
+                key = (leaf.name, tuple([self.index(i, environment) for i in indices]) if indices else ())  # type: ignore[union-attr]
+                found = number.get(key)
+                if found is None:
+                    if not is_derivative(key[0]):
+                        if not any(isinstance(other, Iverson) for other in part.leaves):
+                            raise self.missing(key, leaf, equation, environment)
+                        known[at] = -1
+                    else:
+                        known[at] = 0
+                    slots.append(0)
+                else:
+                    slots.append(found)
+            elif kind is Number:
+                slots.append(self.result.constant(leaf.value))  # type: ignore[union-attr]
+            elif kind is IndexValue:
+                slots.append(self.result.constant(self.index(leaf.index, environment)))  # type: ignore[union-attr]
+            elif kind is Iverson:
+                known[at] = int(self.system.holds(leaf.conditions, environment))  # type: ignore[union-attr]
+                slots.append(0)
+            else:
+                assert isinstance(leaf, Sum)
+                inner = self.part_of(leaf.body)
+                grounds = self.summed(Part(inner.template, inner.leaves, leaf.ranges, leaf.conditions), environment, equation)
+                if grounds:
+                    slots.append(grounds)
+                else:
+                    known[at] = 0
+                    slots.append(0)
+        if not known:
+            return Ground(part.template, slots)
+        return self._variant(part, known, environment, equation)
+
+    def _variant(self, part: Part, known: dict[int, int], environment: Environment, equation: Equation) -> Ground | None:
+        """The part with guards, empty sums and absent derivatives replaced by 0 and 1 and folded."""
+        key = (id(part), tuple(known.items()))
+        if key not in self.variants:
+            self.keep.append(part)
+            missing = [at for at, value in known.items() if value < 0]
+            fixed = {slot(at): Number(value) for at, value in known.items() if value >= 0}
+            folded = build.replace(part.template.expression, dict(fixed))
+            left = {node.at for node in preorder(folded) if isinstance(node, Slot)}
+            if any(at in left for at in missing):
+                at = next(at for at in missing if at in left)
+                leaf = part.leaves[at]
+                assert isinstance(leaf, Reference)
+                raise self.missing((leaf.name, tuple(self.index(i, environment) for i in leaf.indices)), leaf, equation, environment)
+            if build.is_zero(folded):
+                self.variants[key] = None
+            else:
+                expression = build.replace(folded, {slot(at): part.leaves[at] for at in left})
+                template, leaves = self.system.templates.of(expression)
+                self.variants[key] = Part(template, leaves)
+        variant = self.variants[key]
+        return None if variant is None else self.ground(variant, environment, equation)
+
+    def part_of(self, expression: Expression) -> Part:
+        template, leaves = self.system.templates.of(expression)
+        return Part(template, leaves)
+
+    def summed(self, part: Part, environment: Environment, equation: Equation) -> list[Ground]:
+        """A part at every assignment of its ranges."""
+        if not part.ranges and not part.conditions:
+            ground = self.ground(part, environment, equation)
+            return [ground] if ground is not None else []
+        plain = Part(part.template, part.leaves)
+        self.keep.append(plain)
+        result = []
+        for inner in self.environments(part.ranges, part.conditions, environment, f"the sum in the equation of {equation.name}"):
+            ground = self.ground(plain, inner, equation)
+            if ground is not None:
+                result.append(ground)
+        return result
+
+    def index(self, index: Index, environment: Environment) -> int:
+        function = self.indices.get(id(index))
+        if function is None:
+            function = self.indices[id(index)] = _compiled(index, self.system)
+            self.keep.append(Part(None, (IndexValue(index),)))  # type: ignore[arg-type] - keeps the id alive
+        return function(environment)
+
+    # -- errors
+
+    def missing(self, key: Instance, leaf: Expression, equation: Equation, environment: Environment) -> ProblemError:
+        from bptt_solver.language.parser import locate
+
+        span = locate(equation, leaf) if equation.origin else None
+        user = instance_text((equation.name, tuple(self.index(i, environment) for i in equation.indices if _closed(i, environment, self.system))))
+        name = key[0]
+        if name not in self.system.given and name not in self.system.defining:
+            hint = suggest(name, [*self.system.families, *self.system.sizes]) or f"give {name} under 'values', or define it by an equation"
+            return fail(f"unknown name '{name}'", span, hint)
+        shown = instance_text(key)
+        return fail(f"{user} reads {shown}, which is neither given nor defined", span, f"give '{shown}: ...' under 'values' or restrict the range")
+
+
+def _closed(index: Index, environment: Environment, system: System) -> bool:
+    return all(v in environment or v in system.sizes for v in index.variables())
+
+
+def _plain_lookup(index: Index, variable: str) -> str | None:
+    if index.constant == 0 and len(index.terms) == 1 and index.terms[0][1] == 1:
+        atom = index.terms[0][0]
+        if not isinstance(atom, str) and len(atom.indices) == 1 and atom.indices[0] == Index.variable(variable):
+            return atom.name
+    return None
+
+
+def _compiled(index: Index, system: System) -> Callable[[Environment], int]:
+    """An index as a function of the environment; sizes are put in."""
+    reduced = index.substitute({name: Index(value) for name, value in system.sizes.items() if name in set(index.variables())})
+    constant = reduced.constant
+    if not reduced.terms:
+        return lambda environment: constant
+    if len(reduced.terms) == 1 and reduced.terms[0][1] == 1 and isinstance(reduced.terms[0][0], str):
+        variable = reduced.terms[0][0]
+        if constant == 0:
+            return lambda environment: environment[variable]
+        return lambda environment: environment[variable] + constant
+    return lambda environment: system.index(reduced, environment)
+
+
+def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfolded:
+    """All instances of a system, ordered: the earliest time first, then declaration order.
+
+    ``base`` is an unfolding of the system without its last equations, which are ordered backwards then: the backward pass behind
+    the forward pass. Raises ProblemError for an instance that is read but not there, is defined twice, or depends on itself.
+    """
+    unfolder = _Unfolder(system, limits, base)
+    result = unfolder.result
+    for name, parts in system.given.items():
+        for part in parts:
+            for indices in part.indices():
+                if (name, indices) not in result.number:
+                    _enter(result, (name, indices), None, {})
+    pending: list[tuple[int, Equation, Environment]] = []
+    for equation in system.equations[len(base.system.equations) if base is not None else 0 :]:
+        of = getattr(equation, "of", None)  # a backward equation: only where the forward pass has a member
+        if not equation.ranges and not equation.indices and not equation.conditions:
+            pending.append((_define(unfolder, equation, (), {}), equation, {}))
+            continue
+        try:
+            for environment in unfolder.environments(equation.ranges, equation.conditions, {}, f"the family {equation.name}"):
+                indices = tuple([unfolder.index(i, environment) for i in equation.indices])
+                if of is None or (of, indices) in result.number:
+                    pending.append((_define(unfolder, equation, indices, environment), equation, environment))
+        except OutsideMap as error:
+            raise _outside(error, equation) from None
+    unfolder.spend(len(pending), "the system")
+    parts_of = _PartsOf(system)
+    for number, equation, environment in pending:
+        try:
+            grounds: list[Ground] = []
+            for part in parts_of(equation):
+                grounds.extend(unfolder.summed(part, environment, equation))
+        except OutsideMap as error:
+            raise _outside(error, equation) from None
+        result.grounds[number] = grounds
+    _sort(result, [number for number, _, _ in pending], base is not None)
+    return result
+
+
+def _outside(error: OutsideMap, equation: Equation) -> ProblemError:
+    return fail(f"{error} is outside the map", equation.origin.span() if equation.origin else None)
+
+
+class _PartsOf:
+    """The parts of an equation, made once per equation; a backward equation brings its terms."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.last: tuple[Equation | None, list[Part]] = (None, [])
+
+    def __call__(self, equation: Equation) -> list[Part]:
+        if self.last[0] is not equation:
+            self.last = (equation, list(equation.parts(self.system.templates)))
+        return self.last[1]
+
+
+def _define(unfolder: _Unfolder, equation: Equation, indices: tuple[int, ...], environment: Environment) -> int:
+    result = unfolder.result
+    key = (equation.name, indices)
+    if key in result.number:
+        first = result.equations[result.number[key]]
+        where = "given and defined" if first is None else "defined twice"
+        span = equation.origin.span() if equation.origin else None
+        line = f" (first in line {first.origin.span().source.position(first.origin.span().start)[0]})" if first is not None and first.origin else ""
+        raise fail(f"{instance_text(key)} is {where}{line}", span, "each member of a family has one equation or one value")
+    return _enter(result, key, equation, environment)
+
+
+def _enter(result: Unfolded, key: Instance, equation: Equation | None, environment: Environment) -> int:
+    number = len(result.keys)
+    result.number[key] = number
+    result.keys.append(key)
+    result.grounds.append(None)
+    result.equations.append(equation)
+    result.environments.append(environment)
+    return number
+
+
+def _sort(result: Unfolded, defined: list[int], backward: bool) -> None:
+    """Kahn's algorithm with a heap: among what is ready, the smallest time first, then declaration order."""
+    here = set(defined)
+    reads = {number: [n for n in result.reads(number) if n in here] for number in defined}
+    placed: set[int] = set()
+    if not result.system.equations or all(not e.ranges for e in result.system.equations):
+        for number in defined:  # already in order? then it stays as it was written
+            if not placed.issuperset(reads[number]):
+                break
+            placed.add(number)
+        else:
+            result.order = list(defined)
+            return
+    users: dict[int, list[int]] = {}
+    missing: dict[int, int] = {}
+    for number in defined:
+        missing[number] = len(reads[number])
+        for read in reads[number]:
+            users.setdefault(read, []).append(number)
+    priority = _priorities(result, defined, backward)
+    ready = [(priority[number], number) for number in defined if not missing[number]]
+    heapq.heapify(ready)
+    while ready:
+        _, number = heapq.heappop(ready)
+        result.order.append(number)
+        for user in users.get(number, ()):
+            missing[user] -= 1
+            if not missing[user]:
+                heapq.heappush(ready, (priority[user], user))
+    if len(result.order) < len(defined):
+        raise _cycle(result, reads, {n for n in defined if missing[n]})
+
+
+def _priorities(result: Unfolded, defined: list[int], backward: bool) -> dict[int, Priority]:
+    system = result.system
+    position = {id(equation): at for at, equation in enumerate(system.equations)}
+    times: dict[str, int | None] = {}
+    sign = -1 if backward else 1
+    priorities: dict[int, Priority] = {}
+    for number in defined:
+        name, indices = result.keys[number]
+        if name not in times:
+            times[name] = system.time_position(name)
+        at = times[name]
+        time = float("-inf") if at is None else sign * indices[at]
+        priorities[number] = (time, position[id(result.equations[number])], *(sign * i for i in indices))
+    return priorities
+
+
+def _cycle(result: Unfolded, reads: dict[int, list[int]], stuck: set[int]) -> ProblemError:
+    """Walk against the arrows among what could not be computed until something comes twice."""
+    at = min(stuck)
+    seen: dict[int, int] = {}
+    path: list[int] = []
+    while at not in seen:
+        seen[at] = len(path)
+        path.append(at)
+        at = min(n for n in reads[at] if n in stuck)
+    loop = [*path[seen[at] :], at]
+    shown = [instance_text(result.keys[n]) for n in loop]
+    if len(shown) > 12:
+        shown = [*shown[:6], "…", *shown[-5:]]
+    equation = result.equations[loop[0]]
+    span = equation.origin.span() if equation is not None and equation.origin else None
+    text = " ← ".join(shown)
+    return fail(f"cycle: {text}", span, "an ordered system computes every quantity from earlier ones; add a time index or break the loop")

@@ -1,0 +1,35 @@
+"""The first-party plugins: activations, losses and topologies. They use nothing that a third party could not use.
+
+Each module holds records, one per function; what they yield is imported when the hook is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bptt_solver.hookspecs import hookimpl
+from bptt_solver.records import Activation, Loss, Topology
+
+
+@hookimpl
+def bptt_activations() -> Iterable[Activation]:
+    """See `activations`."""
+    from bptt_plugins.activations import ACTIVATIONS
+
+    return ACTIVATIONS
+
+
+@hookimpl
+def bptt_losses() -> Iterable[Loss]:
+    """See `losses`."""
+    from bptt_plugins.losses import LOSSES
+
+    return LOSSES
+
+
+@hookimpl
+def bptt_topologies() -> Iterable[Topology]:
+    """See the modules in `topologies`."""
+    from bptt_plugins.topologies import feedforward
+
+    return (feedforward.TOPOLOGY,)

@@ -1,0 +1,182 @@
+"""Feedforward networks of any depth.
+
+    network: {topology: feedforward, input: 2, layers: [3, {size: 2, activation: softmax}], hidden: tanh, loss:
+    cross_entropy}
+
+Layer k reads ``a[k-1]`` (``a[0]`` is the input), forms ``z[k]`` and sends ``a[k]``; weights are receiver first. With
+``samples``, every family but the parameters has the index n of the sample as well, and the losses are summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from typing import NamedTuple, TypeVar
+
+from bptt_solver import options as read
+from bptt_solver.records import Network, OptionError, Topology
+
+Choice = TypeVar("Choice", bool, tuple[str, ...])
+
+OPTIONS = {
+    "input": None,  # entries of x
+    "layers": None,  # per layer its size, or {size:, activation:, bias:}
+    "hidden": "sigmoid",  # activation of the layers that do not name one, but for the last
+    "output": "identity",  # activation of the last layer
+    "loss": "squared_error",
+    "bias": True,
+    "samples": "one",  # one (no index), several (as many as the data have), or how many
+}
+
+
+class Layer(NamedTuple):
+    """One layer, read: ``path`` leads to where its activation was chosen, ``numbers`` are the activation's
+    parameters."""
+
+    size: int
+    activation: str
+    numbers: tuple[str, ...]
+    path: tuple[str | int, ...]
+    bias: bool
+
+
+def build(options: Mapping[str, object]) -> Network:
+    """The equations of a feedforward network."""
+    width = read.whole(options["input"], "input")
+    layers = _layers(options)
+    loss, numbers = read.function(options["loss"], "loss")
+    samples = _samples(options["samples"])
+    n = ",n" if samples else ""
+    each = ["n in 1..N"] if samples else []
+    end = _end(layers)
+
+    lines = [_line(f"a[0{n}] = x{'[n]' if samples else ''}", each)]
+    for bias, k, before, over in _runs(layers, end, _biased):
+        lines.append(_line(f"z[{k}{n}] = W[{k}] @ a[{before}{n}]" + (f" + b[{k}]" if bias else ""), over + each))
+    for (activation, *parameters), k, _, over in _runs(layers, end, _activated):
+        argument = f"z[{k}{n}]"
+        value = argument if activation == "identity" else f"{activation}({', '.join((argument, *parameters))})"
+        lines.append(_line(f"a[{k}{n}] = {value}", over + each))
+    if samples:
+        lines.append(_line(f"l[n] = {loss}({', '.join((f'a[{end},n]', 'd[n]', *numbers))})", each))
+        lines.append("E = sum(l[n] for n in 1..N)")
+    else:
+        lines.append(f"E = {loss}({', '.join((f'a[{end}]', 'd', *numbers))})")
+
+    sizes: dict[str, int | None] = {"L": len(layers)} if end == "L" else {}
+    if samples:
+        sizes["N"] = samples if isinstance(samples, int) else None
+    lead: tuple[str, ...] = ("N",) if samples else ()
+    return Network(
+        equations="\n".join(lines),
+        target="E",
+        sizes=sizes,
+        parameters=dict(_parameters(width, layers)),
+        data={"x": (*lead, width), "d": (*lead, layers[-1].size)},
+        functions={loss: ("loss",)} | {layer.activation: layer.path for layer in reversed(layers)},
+        roles=_roles(samples is not None, any(layer.bias for layer in layers)),
+        lanes={
+            "x": ("input", 0),
+            "z": ("layers", 0),
+            "a": ("layers", 1),
+            "d": ("loss", 1),
+            "l": ("loss", 0),
+            "E": ("loss", 2),
+        },
+        notes=("The losses of the samples are summed, not averaged.",) if samples else (),
+    )
+
+
+def _layers(options: Mapping[str, object]) -> list[Layer]:
+    listed = read.items(options["layers"], "layers")
+    layers = []
+    for i, item in enumerate(listed):
+        whole = (
+            {"size": item}
+            if not isinstance(item, Mapping)
+            else read.mapping(item, ("size", "activation", "bias"), "layers", i)
+        )
+        if "size" not in whole:
+            raise OptionError(f"{read.shown(('layers', i))} needs a size", "layers", i)
+        path: tuple[str | int, ...] = ("output",) if i + 1 == len(listed) else ("hidden",)
+        chosen = options[str(path[0])]
+        if "activation" in whole:
+            path, chosen = ("layers", i, "activation"), whole["activation"]
+        name, numbers = read.function(chosen, *path)
+        bias = (
+            read.truth(whole["bias"], "layers", i, "bias") if "bias" in whole else read.truth(options["bias"], "bias")
+        )
+        size_path = ("layers", i, "size") if isinstance(item, Mapping) else ("layers", i)
+        layers.append(Layer(read.whole(whole["size"], *size_path), name, numbers, path, bias))
+    return layers
+
+
+def _samples(value: object) -> int | str | None:
+    if value in ("one", "several"):
+        return None if value == "one" else "several"
+    if isinstance(value, str):
+        raise OptionError(f"samples must be one, several or a whole number, not {value!r}", "samples")
+    return read.whole(value, "samples")
+
+
+def _end(layers: list[Layer]) -> str:
+    """``L`` where the equations can be written for any depth: all layers alike, or all but the last. Else the
+    number."""
+    hidden = layers[:-1]
+    regular = all(len({key(layer) for layer in hidden}) <= 1 for key in (_biased, _activated))
+    return "L" if hidden and regular else str(len(layers))
+
+
+def _biased(layer: Layer) -> bool:
+    return layer.bias
+
+
+def _activated(layer: Layer) -> tuple[str, ...]:
+    return (layer.activation, *layer.numbers)
+
+
+def _runs(
+    layers: list[Layer], end: str, key: Callable[[Layer], Choice]
+) -> Iterator[tuple[Choice, str, str, list[str]]]:
+    """Neighbouring layers that are alike: (what they share, index of the layer, of the one before, range)."""
+    first = 1
+    for shared, group in groupby(layers, key):
+        final = first + len(list(group)) - 1
+        stop = end if final == len(layers) else f"{end}-1" if end == "L" else str(final)
+        if final > first or stop == "L-1":
+            yield shared, "k", "k-1", [f"k in {first}..{stop}"]
+        else:
+            yield shared, stop, "L-1" if stop == "L" else str(first - 1), []
+        first = final + 1
+
+
+def _line(equation: str, ranges: list[str]) -> str:
+    return f"{equation} for {', '.join(ranges)}" if ranges else equation
+
+
+def _parameters(width: int, layers: list[Layer]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for k, layer in enumerate(layers, 1):
+        yield f"W[{k}]", (layer.size, width)
+        if layer.bias:
+            yield f"b[{k}]", (layer.size,)
+        width = layer.size
+
+
+def _roles(samples: bool, bias: bool) -> dict[str, str]:
+    roles = {"x": "input", "W": "weights", "b": "biases", "z": "pre-activation", "a": "activation", "d": "target"}
+    roles |= {"l": "loss of one sample"} if samples else {}
+    return {name: role for name, role in roles.items() if bias or name != "b"} | {"E": "loss"}
+
+
+TOPOLOGY = Topology(
+    "feedforward",
+    build,
+    OPTIONS,
+    example={
+        "input": 2,
+        "layers": [3, {"size": 2, "activation": "softmax"}],
+        "loss": "cross_entropy",
+        "samples": "several",
+    },
+    summary="layers that each read the one before",
+)
