@@ -383,7 +383,7 @@ def test_records_are_frozen_and_compared_by_their_fields() -> None:
     assert one != Function("f", "sum(y)", {"y": "1"}, aliases=("g",))
     assert repr(Activation("f", "x", {"x": "1"})).startswith("Activation(name='f', value='x', derivatives={'x': '1'}, ")
     with pytest.raises(AttributeError, match="frozen"):
-        one.value = "0"  # type: ignore[misc]
+        one.value = "0"
     with pytest.raises(TypeError):
         one.derivatives["y"] = "0"  # type: ignore[index]
 

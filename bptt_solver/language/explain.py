@@ -61,7 +61,9 @@ def no_operand(machine: Builder, kind: int, word: str, at: int) -> ProblemError:
 def _no_operand_at_end(machine: Builder, top: Frame) -> ProblemError:
     start, end = _last(machine)
     if machine.end == machine.begin:
-        return _error(machine, "there is nothing to read", machine.begin, machine.begin + 1, "write something like 2*z1")
+        return _error(
+            machine, "there is nothing to read", machine.begin, machine.begin + 1, "write something like 2*z1"
+        )
     before = machine.excerpt.text[max(machine.end - 2, 0) : machine.end]
     sign = before if before in ("**", "..", "==", "!=", "<=", ">=") else before[-1:]
     if top.kind == "top" and sign == "=":
@@ -123,7 +125,11 @@ def _no_sign(machine: Builder, kind: int, word: str, at: int, previous: str) -> 
         return _error(machine, "only decimal numbers can be read", machine.places[-1][0], machine.after)
     then = "(...)" if word == "(" or kind == OPENED else ""
     then = (word if kind in (NAME, OPENED, NUMBER) else "") + then
-    hint = f"did you mean {previous}*{then}?" if previous and len(previous + then) <= 40 and then else "a product is written a*b"
+    hint = (
+        f"did you mean {previous}*{then}?"
+        if previous and len(previous + then) <= 40 and then
+        else "a product is written a*b"
+    )
     return _error(machine, f"an operator is missing before {_quoted(word)}", at, machine.after, hint)
 
 
@@ -161,7 +167,9 @@ def no_range(machine: Builder, top: Frame, word: str, at: int) -> ProblemError:
     """A range that is not ``low..high``, or goes on in a way that it cannot."""
     end = machine.after
     if word == "for":
-        return _error(machine, "there is a second 'for'", at, end, "separate ranges with a comma: for t in 1..T, k in 1..K")
+        return _error(
+            machine, "there is a second 'for'", at, end, "separate ranges with a comma: for t in 1..T, k in 1..K"
+        )
     if word == "..":
         return _error(machine, "a range has two ends", at, end, "write 1..T; a step is not possible")
     if word in ("]", "=") or (len(top.items) > 1 and word):
@@ -190,7 +198,9 @@ def stray(machine: Builder, top: Frame, word: str, at: int) -> ProblemError:
         if top.kind == "top" and machine.left is None:
             return _error(machine, "'==' compares; it does not define", at, end, "write one '='")
     if word in ("<", "<=", ">", ">=", "==", "!=", "≤", "≥", "≠"):
-        return _error(machine, "a comparison stands only in brackets or after 'where'", at, end, "write [t == T] * value")
+        return _error(
+            machine, "a comparison stands only in brackets or after 'where'", at, end, "write [t == T] * value"
+        )
     if word == "=":
         if machine.left == ():
             return _error(machine, "an expression has no '='", at, end)
@@ -206,7 +216,9 @@ def _stray_word(machine: Builder, top: Frame, word: str, at: int, end: int) -> P
         return _error(machine, "a comma stands only between arguments, indices or ranges", at, end, hint)
     if word == "for":
         if top.kind == "call":
-            return _error(machine, f"'for' cannot stand in {_quoted(top.name)}", at, end, "only sum(a for t in 1..T) has ranges")
+            return _error(
+                machine, f"'for' cannot stand in {_quoted(top.name)}", at, end, "only sum(a for t in 1..T) has ranges"
+            )
         if machine.left == () and top.kind == "top":
             return _error(machine, "an expression has no ranges", at, end, "write sum(a for t in 1..T)")
         if machine.left is None:
@@ -217,5 +229,3 @@ def _stray_word(machine: Builder, top: Frame, word: str, at: int, end: int) -> P
     if top.kind == "top" and machine.left == ():
         return _error(machine, f"'{word}' cannot stand here", at, end)
     return _error(machine, f"an operator is missing before '{word}'", at, end)
-
-

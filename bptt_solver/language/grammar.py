@@ -15,7 +15,17 @@ from bptt_solver.language.machine import RANKS, Builder, Frame
 from bptt_solver.language.program import CONSTANT, NUMBER_, REFERENCE, TEXT, VARIABLE, Program
 from bptt_solver.language.tokens import END, NAME, NUMBER, OPENED, POWER, SYMBOL, Malformed, superscript
 
-_BINARY = {"+": "add", "-": "add", "−": "add", "*": "mul", "·": "mul", "⋅": "mul", "⊙": "mul", "/": "div", "@": "matmul"}
+_BINARY = {
+    "+": "add",
+    "-": "add",
+    "−": "add",
+    "*": "mul",
+    "·": "mul",
+    "⋅": "mul",
+    "⊙": "mul",
+    "/": "div",
+    "@": "matmul",
+}
 _BINARY |= {"**": "power", "^": "power"}
 _FOLDED_FROM = {"add": 2, "mul": 3, "div": 2, "matmul": 2, "power": 5}  # what an operator finds waiting it completes
 _IN_INDEX: dict[str, Callable[..., object]] = {"add": steps.plus, "mul": steps.times, "neg": steps.minus}
@@ -196,7 +206,9 @@ class Machine(Builder):
             name = f"'{self.words[~top.items[0]]}'"
             self.leaves.limits.check("indices", len(top.items) - 1, name, self.span(top.start, self.after))
         self.shut()
-        self.value = self.emit(steps.lookup if self.indexing else steps.reference, tuple(top.items), top.start, self.after)
+        self.value = self.emit(
+            steps.lookup if self.indexing else steps.reference, tuple(top.items), top.start, self.after
+        )
         return self._operator
 
     def _close_conditions(self, top: Frame, word: str, at: int) -> State:

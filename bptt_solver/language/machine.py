@@ -17,7 +17,19 @@ _DERIVATIVE = "write for example ∂⁺E/∂h[t]"
 class Frame:
     """Something that waits on the stack: an operator for its right operand, or a bracket for what closes it."""
 
-    __slots__ = ("conditions", "indexing", "items", "kind", "left", "name", "negative", "operator", "rank", "ranges", "start")
+    __slots__ = (
+        "conditions",
+        "indexing",
+        "items",
+        "kind",
+        "left",
+        "name",
+        "negative",
+        "operator",
+        "rank",
+        "ranges",
+        "start",
+    )
 
     def __init__(self, kind: str, rank: int, start: int, items: list[int]) -> None:
         self.kind = kind

@@ -47,7 +47,9 @@ def parse_reference(excerpt: Excerpt, limits: Limits | None = None, *, allow_var
     if not isinstance(tree, Reference):
         raise fail("this is not a name", everything, "write for example W or h[2]")
     if not allow_variables and any(index.terms for index in tree.indices):
-        raise fail(f"the indices of '{tree.name}' must be numbers here", everything, f"write for example {tree.name}[2]")
+        raise fail(
+            f"the indices of '{tree.name}' must be numbers here", everything, f"write for example {tree.name}[2]"
+        )
     return tree
 
 
@@ -69,9 +71,9 @@ def _read_all(excerpt: Excerpt, limits: Limits) -> list[Equation]:
     equations: list[Equation] = []
     errors = 0
     most = limits.get("equations")
-    for start, end in _statements(excerpt.text):
+    for start, end in _statements(excerpt.text, reader.longest):
         if len(equations) == most:
-            count = sum(1 for _ in _statements(excerpt.text))
+            count = sum(1 for _ in _statements(excerpt.text, reader.longest))
             limits.check("equations", count, "the text", excerpt.span(start, end))
         try:
             equations.append(reader.equation(start, end))
@@ -94,7 +96,9 @@ def locate(equation: Equation, node: Expression | None) -> Span | None:
     if origin is None:
         return None
     try:
-        leaves = Leaves(Limits({"depth": 300, "equation_nodes": 5_000_000, "name_length": 256, "digits": 4000, "indices": 32}))
+        leaves = Leaves(
+            Limits({"depth": 300, "equation_nodes": 5_000_000, "name_length": 256, "digits": 4000, "indices": 32})
+        )
         machine = Machine(origin.excerpt, origin.start, origin.end, leaves, equation=True)
         program = machine.parse()
     except ProblemError:
@@ -183,8 +187,11 @@ def _split(line: str) -> tuple[str, list[str]]:
     return "".join(parts), words
 
 
-def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Where the equations stand: lines without blanks and comments around them, joined with those that continue them."""
+def _statements(text: str, longest: int) -> Iterator[tuple[int, int]]:
+    """Where the equations stand: lines without blanks and comments around them, joined with those that continue them.
+
+    What is longer than ``longest`` is not read to its end; it will be refused.
+    """
     at, size = 0, len(text)
     margin = -1
     find = text.find
@@ -203,18 +210,18 @@ def _statements(text: str) -> Iterator[tuple[int, int]]:
         stop = start + len(code)
         at = end + 1
         if text[at : at + 1] in (" ", "\t", "\r", "\n", "#"):
-            stop, at = _continued(text, code, stop, at, margin)
+            stop, at = _continued(text, code, stop, at, margin, start + longest)
         yield start, stop
 
 
-def _continued(text: str, code: str, stop: int, at: int, margin: int) -> tuple[int, int]:
+def _continued(text: str, code: str, stop: int, at: int, margin: int, most: int) -> tuple[int, int]:
     """The end of an equation that may go on in deeper lines, and where the next line starts."""
     size = len(text)
     balance = 0
     following = at
     while True:
         balance += sum(map(code.count, "([")) - sum(map(code.count, ")]"))
-        if balance <= 0 and not _OPEN_END.search(code):
+        if (balance <= 0 and not _OPEN_END.search(code)) or stop > most:
             return stop, following
         code = ""
         while not code:

@@ -50,7 +50,9 @@ def check_characters(excerpt: Excerpt) -> None:
     if found:
         at = found.start()
         raise fail(
-            f"the character {code_point(found[0])} is not allowed", excerpt.span(at, at + 1), "remove it: it is invisible"
+            f"the character {code_point(found[0])} is not allowed",
+            excerpt.span(at, at + 1),
+            "remove it: it is invisible",
         )
 
 
@@ -90,9 +92,7 @@ def normal_name(word: str, limits: Limits) -> str:
     if not word.isascii():
         word = unicodedata.normalize("NFC", word.replace("′", "'"))
         for character in word:
-            if character > "\x7f" and not (
-                unicodedata.category(character)[0] in "LM" or character in "₀₁₂₃₄₅₆₇₈₉"
-            ):
+            if character > "\x7f" and not (unicodedata.category(character)[0] in "LM" or character in "₀₁₂₃₄₅₆₇₈₉"):
                 if unicodedata.category(character) == "Nd":
                     raise Malformed(f"{code_point(character)} is not an ASCII digit", "write 0 to 9")
                 raise Malformed(f"{code_point(character)} cannot be part of a name", _instead(character))
@@ -135,7 +135,12 @@ def complaint(word: str) -> tuple[str, str | None]:
         return "quotes have no meaning here", "names are written without quotes"
     if character.isascii():
         hints = {"{": "sets and dictionaries do not exist here", "!": "'not equal' is !=", "|": "write abs(x)"}
-        hints |= {"_": "a name starts with a letter", "?": "remove it", "$": "remove it", "&": "write 'and' between conditions"}
+        hints |= {
+            "_": "a name starts with a letter",
+            "?": "remove it",
+            "$": "remove it",
+            "&": "write 'and' between conditions",
+        }
         return f"unexpected character '{character}'", hints.get(character)
     if unicodedata.category(character) == "Nd":
         return f"{code_point(character)} is not an ASCII digit", "write 0 to 9"

@@ -18,7 +18,7 @@ from bptt_solver.language.tokens import Malformed
 from bptt_solver.limits import Limits
 from bptt_solver.problem.nodes import Mapping, Node, compose
 from bptt_solver.problem.numerals import read_number, shortened
-from bptt_solver.problem.text import decode, read_bytes
+from bptt_solver.problem.text import check_characters, decode, read_bytes
 from bptt_solver.problem.values import FileValue, Nested, RandomValue, ValueReader
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def _needed_key(value: FileValue, names: tuple[str, ...]) -> str:
 
 def _read_csv(source: Source, value: FileValue, limits: Limits) -> Nested:
     """Rows of numbers; the first row may name the columns. One column is a vector, several are a matrix."""
+    check_characters(source)
     problems = Problems()
     rows: list[list[Numeral]] = []
     names: tuple[str, ...] = ()
@@ -255,7 +256,7 @@ def draw(shape: tuple[int, ...], seed: int, scale: float = 1.0, places: int | No
     for length in shape:
         count *= length
     raw = np.random.PCG64(seed).random_raw(count)
-    numbers: NDArray[np.float64] = ((raw >> np.uint64(11)) * 2.0**-53 * 2.0 - 1.0) * scale
+    numbers = ((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53 * 2.0 - 1.0) * scale
     if places is not None:
         numbers = np.round(numbers, places) + 0.0  # no -0.0
     return numbers.reshape(shape)

@@ -105,7 +105,7 @@ class Resolver:
 
     def resolve(self, equation: Equation, sizes: Mapping[str, int]) -> Equation:
         """The equation with index variables and sizes as index values; calls are checked."""
-        if is_plain(equation) and not sizes and not any(isinstance(n, (Call, Sum)) and self._special(n) for n in preorder(equation.right)):
+        if is_plain(equation) and not sizes and not self.maps and not any(isinstance(n, (Call, Sum)) and self._special(n) for n in preorder(equation.right)):
             return equation
         bound = {r.variable for r in equation.ranges}
         for node in preorder(equation.right):
@@ -115,6 +115,8 @@ class Resolver:
         def change(node: Expression) -> Expression:
             if isinstance(node, Reference) and not node.indices and (node.name in bound or node.name in sizes):
                 return IndexValue(Index.variable(node.name))
+            if isinstance(node, Reference) and node.name in self.maps:
+                return IndexValue(Index(0, ((Lookup(node.name, node.indices), 1),)))
             if isinstance(node, Call) and len(node.arguments) == 1 and node.operation in _LARGEST:
                 return Call(_LARGEST[node.operation], node.arguments)
             return node

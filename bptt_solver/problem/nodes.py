@@ -15,7 +15,7 @@ from typing import Any
 from bptt_solver.errors import Excerpt, Problem, ProblemError, Problems, Source, Span, fail
 from bptt_solver.limits import Limits
 from bptt_solver.problem.alignment import Segments, align
-from bptt_solver.problem.text import FORBIDDEN, forbidden
+from bptt_solver.problem.text import FORBIDDEN, check_characters, forbidden
 
 PLAIN = ""
 PACKED = "["  # a long flow sequence of plain words, still one text
@@ -158,19 +158,25 @@ class _Composer:
         from bptt_solver.problem.scanning import DocumentReader, DocumentScanner
         from bptt_solver.problem.syntax import syntax_problem
 
+        check_characters(self.source)
         yaml = YAML(typ="base", pure=True)
         yaml.Reader, yaml.Scanner = DocumentReader, DocumentScanner
+        scanner: DocumentScanner | None = None
         try:
             for event in yaml.parse(self.source.text):
-                self.take(event, yaml.scanner.segments)
-                if self.found >= Problems.MOST or self.documents > 1:
+                scanner = scanner or yaml.scanner
+                self.take(event, scanner.segments)
+                if self.found + len(scanner.properties) >= Problems.MOST or self.documents > 1:
                     break
         except MarkedYAMLError as error:
+            self.note_properties(scanner.properties if scanner else [])
             self.note_syntax(syntax_problem(error, self.source))
         except (ValueError, OverflowError):  # an escape of a code point that does not exist
             found = _TOO_LARGE.search(self.source.text)
             at = found.start() if found else 0
             self.note("this escape is no character", at, at + 10, "code points end at U+10FFFF")
+        else:
+            self.note_properties(scanner.properties if scanner else [])
         self.problems.raise_if_any()
         if self.root is None or (isinstance(self.root, Scalar) and self.root.absent):
             raise fail(f"{self.source.name} is empty", hint="a document has at least `equations:` or `network:`")
@@ -192,19 +198,23 @@ class _Composer:
         self.found += 1
         self.problems.extend(ProblemError(problem))
 
+    def note_properties(self, places: list[tuple[int, int]]) -> None:
+        """Anchors, aliases and tags: each would let a document mean more than it shows."""
+        for start, end in places[: Problems.MOST + 1]:
+            kind = _PROPERTIES[self.source.text[start]]
+            word = shorten(self.source.text[start:end])
+            self.note(f"{kind} ({word}) are not allowed", start, end, "if it is meant as text, put it in quotes")
+
     def take(self, event: Any, segments: dict[int, list[tuple[int, int]]]) -> None:
         kind = type(event).__name__
         start, end = event.start_mark.index, event.end_mark.index
-        if kind in ("ScalarEvent", "SequenceStartEvent", "MappingStartEvent", "AliasEvent"):
+        if kind in ("ScalarEvent", "SequenceStartEvent", "MappingStartEvent"):
             self.items += 1
             if self.items > self.limits.get("yaml_items"):
                 place = Span(self.source, start, end)
                 raise self.limits.exceeded("yaml_items", self.items, "the document", place, or_more=True)
-            start = self.check_properties(event, kind, start)
         if kind == "ScalarEvent":
             self.done(self.scalar(event, start, end, segments))
-        elif kind == "AliasEvent":
-            self.done(Scalar("", '"', start, end))
         elif kind == "SequenceStartEvent":
             self.open(Sequence(start, bool(event.flow_style)))
         elif kind == "MappingStartEvent":
@@ -215,24 +225,6 @@ class _Composer:
             self.done(node)
         elif kind == "DocumentStartEvent":
             self.document(event, start, end)
-
-    def check_properties(self, event: Any, kind: str, start: int) -> int:
-        """Note anchor, alias and tag; the offset after them."""
-        text = self.source.text
-        if kind == "AliasEvent":
-            hint = f"if '*{event.anchor}' is meant as text, put it in quotes"
-            self.note(f"aliases (*{event.anchor}) are not allowed", start, event.end_mark.index, hint)
-            return int(start)
-        for _ in range(2):  # in either order
-            found = _PROPERTY.match(text, start)
-            if not found or (event.anchor is None and event.tag is None):
-                break
-            word = found.group(1)
-            kinds = "anchors" if word.startswith("&") else "tags"
-            hint = "if it is meant as text, put it in quotes"
-            self.note(f"{kinds} ({word}) are not allowed", start, start + len(word), hint)
-            start = found.end()
-        return int(start)
 
     def document(self, event: Any, start: int, end: int) -> None:
         self.documents += 1
@@ -298,7 +290,7 @@ class _Composer:
 
 
 _TOO_LARGE = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
-_PROPERTY = re.compile(r"([&!][^\s,\[\]{}]*)\s*")
+_PROPERTIES = {"&": "anchors", "*": "aliases", "!": "tags"}
 
 
 def shorten(text: str, most: int = 40) -> str:

@@ -11,7 +11,7 @@ from bptt_solver.arithmetic import Value, is_array
 from bptt_solver.errors import Excerpt, ProblemError, Problems, Source, Span, fail, suggest
 from bptt_solver.evaluate import find_shapes
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Reference, preorder, transform
+from bptt_solver.language.expressions import Call, Expression, Index, Reference, preorder, transform
 from bptt_solver.language.operations import Operations, Shape
 from bptt_solver.limits import Limits
 from bptt_solver.problem.document import Document, read_document
@@ -394,7 +394,12 @@ class _Builder:
             excerpt = Excerpt.of(self.network.target, "<network>")
         if excerpt is None:
             return self._default_target(system, unfolded, shapes)
-        reference = parse_reference(excerpt, self.limits)
+        reference = parse_reference(excerpt, self.limits, allow_variables=True)
+        for index in reference.indices:
+            for word in index.variables():
+                if word not in system.sizes:
+                    raise fail(f"'{word}' is not a size", excerpt.span(0, len(excerpt.text)), suggest(word, system.sizes))
+        reference = Reference(reference.name, tuple(Index(system.index(i, {})) for i in reference.indices))
         key = (reference.name, tuple(system.index(i, {}) for i in reference.indices))
         span = excerpt.span(0, len(excerpt.text))
         if key not in unfolded.number:

@@ -8,7 +8,7 @@ import stat
 import sys
 import unicodedata
 
-from bptt_solver.errors import Problems, ProblemError, Source, Span, fail
+from bptt_solver.errors import ProblemError, Problems, Source, Span, fail
 from bptt_solver.limits import Limits
 
 STANDARD_INPUT = "<stdin>"
@@ -89,7 +89,7 @@ def _read_standard_input(limits: Limits) -> bytes:
 
 
 def decode(data: bytes, name: str) -> Source:
-    """Strict UTF-8 without byte order mark and without characters that hide something."""
+    """The text of bytes in strict UTF-8, without byte order mark. Its characters are looked at by `check_characters`."""
     encoding = next((kind for mark, kind in _MARKS if data.startswith(mark)), None)
     if encoding is None and len(data) > 3 and 0 in data[:2]:
         encoding = "UTF-16 or UTF-32"
@@ -101,11 +101,9 @@ def decode(data: bytes, name: str) -> Source:
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     try:
-        source = Source(name, data.decode("utf-8"))
+        return Source(name, data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise _not_utf8(data, error, name) from None
-    check_characters(source)
-    return source
 
 
 def _not_utf8(data: bytes, error: UnicodeDecodeError, name: str) -> ProblemError:

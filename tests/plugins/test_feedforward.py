@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
+from bptt_solver.arithmetic import Arithmetic
+from bptt_solver.errors import Source
+from bptt_solver.evaluate import Program
+from bptt_solver.problem.problem import load_problem
 from bptt_solver.records import Network, OptionError
 from bptt_solver.registry import Registry
 from bptt_solver.testing import check_topology
+from bptt_solver.unfold import instance_text
 
 REGISTRY = Registry.load()
 
@@ -113,3 +120,34 @@ def test_wrong_option(options: dict[str, object], path: tuple[str | int, ...], m
     with pytest.raises(OptionError, match=re.escape(message)) as caught:
         build(**options)
     assert caught.value.path == path
+
+
+ACCEPTANCE = Path(__file__).parents[1] / "acceptance" / "seed_acceptance.json"
+NAMES = {"net_h": "z[1]", "out_h": "a[1]", "net_o": "z[2]", "out_o": "a[2]", "l[1]": "E"}  # of the example by M. Mazur
+
+
+@pytest.mark.parametrize("identifier", ["S002-feedforward", "S002-two-samples", "X-mazur"])
+def test_numbers_of_the_seed(identifier: str) -> None:
+    """The published networks, from a few options instead of their equations."""
+    (example,) = [e for e in json.loads(ACCEPTANCE.read_text())["examples"] if e["id"] == identifier]
+    given, expected = example["given"], example["expected"]
+    samples = given.get("samples")
+    x = [s["x"] for s in samples] if samples else given["x"]
+    d = [s["d"] for s in samples] if samples else given.get("d", given.get("target"))
+    depth = len(example["parameters"]) // 2
+    lines = [
+        f"network: {{topology: feedforward, input: 2, layers: {json.dumps([2] * depth)}, output: sigmoid, "
+        f"samples: {len(samples) if samples else 'one'}}}",
+        f"data: {{x: {json.dumps(x)}, d: {json.dumps(d)}}}",
+        "parameters:",
+        *(f"  {name[0]}[{name[1:]}]: {json.dumps(value)}" for name, value in example["parameters"].items()),
+    ]
+    source = Source("network.yaml", "\n".join(lines) + "\n")
+    problem = load_problem(source)
+    program = Program(problem.unfolded, Arithmetic(problem.operations))
+    values = program.run(program.start(problem.given))
+    found = {instance_text(key): values[number] for number, key in enumerate(problem.unfolded.keys)}
+    assert found["E"] == pytest.approx(expected["loss"], rel=1e-12)
+    for name, value in expected["forward"].items():
+        ours = name.replace("n=", "") if samples else NAMES.get(name, name)
+        assert found[ours] == pytest.approx(value, rel=1e-12), name

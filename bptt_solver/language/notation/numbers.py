@@ -148,7 +148,11 @@ def ascii_text(text: str) -> str:
             out.append("d+")
         elif unicodedata.decomposition(character).startswith("<super>") and character not in _ASCII:
             end = at
-            while end < len(text) and unicodedata.decomposition(text[end]).startswith("<super>") and text[end] not in _ASCII:
+            while (
+                end < len(text)
+                and unicodedata.decomposition(text[end]).startswith("<super>")
+                and text[end] not in _ASCII
+            ):
                 end += 1
             out.append("^" + unicodedata.normalize("NFKC", text[at - 1 : end]).replace("−", "-"))
             at = end

@@ -49,7 +49,13 @@ class Notation:
         "power": POWER,
         "transpose": ATOM,
     }
-    OPERANDS: Mapping[str, int] = {"neg": 1, "transpose": 1, "div": 2, "matmul": 2, "power": 2}  # of others: two or more
+    OPERANDS: Mapping[str, int] = {
+        "neg": 1,
+        "transpose": 1,
+        "div": 2,
+        "matmul": 2,
+        "power": 2,
+    }  # of others: two or more
 
     def __init__(
         self,
@@ -151,10 +157,9 @@ class Notation:
             return (self.SIGN, (node.arguments[0], self.NEGATED, False))
         if operator == "mul":
             return self.mul(node.arguments, leading)
-        if operator == "div":
-            return self.div(*node.arguments, leading)
-        if operator == "matmul":
-            return self.matmul(*node.arguments, leading)
+        if operator in ("div", "matmul"):
+            left, right = node.arguments
+            return self.div(left, right, leading) if operator == "div" else self.matmul(left, right, leading)
         if operator == "power":
             return self.power(*node.arguments)
         if operator == "transpose":
@@ -241,7 +246,12 @@ class IndexStyle:
     """How indices are written: the signs, the product sign, and names of variables and maps."""
 
     def __init__(
-        self, plus: str = "+", minus: str = "-", times: str = "*", name: Callable[[str], str] = str, sign: str | None = None
+        self,
+        plus: str = "+",
+        minus: str = "-",
+        times: str = "*",
+        name: Callable[[str], str] = str,
+        sign: str | None = None,
     ) -> None:
         self.plus = plus
         self.minus = minus
