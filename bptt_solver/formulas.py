@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from bptt_solver.errors import Excerpt, ProblemError
 from bptt_solver.language.expressions import Call, Expression, Number, Reference, preorder
@@ -156,21 +157,21 @@ def _mapping(field: str, value: object) -> None:
 
 
 def _texts(field: str, value: object) -> None:
-    if not isinstance(value, tuple) or not all(isinstance(item, str) for item in _items(value)):
+    if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"{field} must be a tuple of texts, not {value!r}")
 
 
-def _items(value: Iterable[object]) -> Iterable[object]:
-    return value
-
-
 def _is_name(what: str, text: object) -> None:
-    try:
-        fine = isinstance(text, str) and parse(text) == Reference(text)
-    except ValueError:
-        fine = False
-    if not fine:
+    if not isinstance(text, str) or not _parses_as_name(text):
         raise ValueError(f"the {what} {text!r} is not a name of the language")
+
+
+@cache
+def _parses_as_name(text: str) -> bool:
+    try:
+        return parse(text) == Reference(text)
+    except ValueError:
+        return False
 
 
 def _is_finite(value: object) -> bool:

@@ -5,13 +5,13 @@ Which pairs match, and the joint derivative, is data of the loss (`bptt_solver.r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Index, Reference, preorder
-from bptt_solver.language.operations import Operation, Operations
-from bptt_solver.language.templates import instantiate, slot
+from bptt_solver.language.expressions import Call, Expression, Index, Reference
+from bptt_solver.language.operations import Operations, parse_formula
 from bptt_solver.records import Loss
 
 if TYPE_CHECKING:
@@ -30,48 +30,64 @@ class Match:
         self.reason = reason
 
 
+def is_output(equation: Equation) -> bool:
+    """Whether an equation is a function of one reference, ``p[t] = softmax(o[t])``: a candidate for a pair."""
+    right = equation.right
+    return isinstance(right, Call) and len(right.arguments) == 1 and type(right.arguments[0]) is Reference and right.operation not in _OPERATORS
+
+
+_OPERATORS = frozenset({"neg", "transpose", "sum", "mean", "exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs"})
+
+
 def matched_term(term: Term, output: AdjointEquation | None, operations: Operations) -> Term | None:
     """The term of an output function's argument, through the loss in one step; None where the pair does not match.
 
-    ``output`` is the backward equation of the output itself, for the members that the term passes through.
+    ``output`` is the backward equation of the output itself, for the members that the term passes through. The loss is known
+    by what it passes to the output (``-(d/p)``), so it may as well be written out: ``-sum(d*log(p))``.
     """
     function = term.via.right
-    if output is None or not isinstance(function, Call) or len(function.arguments) != 1 or type(function.arguments[0]) is not Reference:
+    if output is None or not is_output(term.via) or not isinstance(function, Call):
         return None
     if len(output.terms) != 1 or output.terms[0].ranges or output.terms[0].matched is not None:
         return None
     names = {str(i.terms[0][0]): there for i, there in zip(output.indices, term.user.indices, strict=True) if _is_variable(i, output)}
     through = output.terms[0].renamed(names)
-    found = _loss_call(through, function.operation, operations)
-    if found is None:
-        return None
-    operation, arguments, joint, reason = found
-    derivative = operation.derivative(0)
-    if derivative is None:
-        return None
-    binding = operation.bind(arguments, Call(operation.name, arguments))
-    if build.mul([through.cotangent, build.replace(derivative, binding)]) != through.pullback:
-        return None
-    from bptt_solver.language.operations import parse_formula
+    for operation in operations.losses():
+        record = operation.record
+        if not isinstance(record, Loss) or function.operation not in record.matched:
+            continue
+        derivative = operation.derivative(0)
+        if derivative is None:
+            continue
+        first, *others = (Reference(n) for n in operation.arguments)
+        pattern = build.mul([through.cotangent, build.replace(derivative, {first: term.user})])
+        binding = unify(pattern, through.pullback, others)
+        if binding is None or len(binding) < len(others):
+            continue
+        joint, reason = record.matched[function.operation]
+        partial = build.replace(parse_formula(joint, operation.name), {first: term.user, **binding})
+        match = Match(through.via, through.user, partial, reason)
+        return term.through(through.cotangent, build.mul([through.cotangent, partial]), match)
+    return None
 
-    partial = build.replace(parse_formula(joint, operation.name), binding)
-    match = Match(through.via, through.user, partial, reason)
-    return term.through(through.cotangent, build.mul([through.cotangent, partial]), match)
+
+def unify(pattern: Expression, tree: Expression, free: Sequence[Reference]) -> dict[Expression, Expression] | None:
+    """What the free references of a pattern stand for in a tree of the same form; None if it has another form."""
+    binding: dict[Expression, Expression] = {}
+    stack = [(pattern, tree)]
+    while stack:
+        one, other = stack.pop()
+        if isinstance(one, Reference) and one in free:
+            if binding.setdefault(one, other) != other:
+                return None
+        elif isinstance(one, Call) and isinstance(other, Call):
+            if one.operation != other.operation or len(one.arguments) != len(other.arguments):
+                return None
+            stack.extend(zip(one.arguments, other.arguments, strict=True))
+        elif one != other:
+            return None
+    return binding
 
 
 def _is_variable(index: Index, equation: AdjointEquation) -> bool:
     return len(index.terms) == 1 and index.constant == 0 and index.terms[0][0] in {r.variable for r in equation.ranges}
-
-
-def _loss_call(through: Term, output: str, operations: Operations) -> tuple[Operation, tuple[Expression, ...], str, str] | None:
-    """The call of the loss whose first argument is the output, if the loss matches it."""
-    for node in preorder(through.template.expression):
-        if not isinstance(node, Call) or not node.arguments or node.arguments[0] != slot(through.slot):
-            continue
-        operation = operations.find(node.operation)
-        if operation is None or not isinstance(operation.record, Loss) or output not in operation.record.matched:
-            continue
-        joint, reason = operation.record.matched[output]
-        arguments = tuple(instantiate(a, through.leaves) for a in node.arguments)
-        return operation, arguments, joint, reason
-    return None

@@ -6,6 +6,7 @@ is no global registry; whoever needs one loads it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 from bptt_solver.errors import Span, fail, safe_text, suggest
 from bptt_solver.formulas import OPERATORS, Formulas, check_fields
@@ -213,7 +214,8 @@ class Registry:
         what = f"{type(record).__name__.lower()} {record.name!r}"
         try:
             formulas = Formulas(record) if isinstance(record, Function) else None
-            check_fields(record)
+            if formulas is None:
+                check_fields(record)
         except ValueError as error:
             self._warn(f"{plugin}: {what} was left out: {error}")
             return
@@ -338,6 +340,7 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+@cache
 def _core() -> Mapping[str, tuple[int, int]]:
     """The core functions with the numbers of arguments that they take."""
     from bptt_solver.language.operations import CORE

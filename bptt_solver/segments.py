@@ -25,7 +25,8 @@ from bptt_solver.language.expressions import (
     substitute_indices,
 )
 from bptt_solver.language.templates import COTANGENT, RESULT
-from bptt_solver.matched import matched_term
+from bptt_solver.matched import is_output, matched_term
+from bptt_solver.ranges import tightened
 from bptt_solver.system import OutsideMap, System
 from bptt_solver.unfold import instance_text
 
@@ -224,10 +225,13 @@ class Backward:
         user = Reference(via.name, tuple(i.substitute(solved.binding) for i in via.indices))
         direct = via.name == self.target.name
         cotangent: Expression = build.ONE if inlined or direct and not self.target.indices else Reference(derivative_name(text, via.name), user.indices)
-        outputs = self.equations.get(via.name, []) if live is not None else []
-        for at, box in enumerate(live if live else [None]):
+        outputs = self.equations.get(via.name, []) if live is not None and is_output(via) else []
+        boxes: Sequence[Box | None] = live if live is not None else [None]
+        if live and not outputs and _cover(live, via, self.forward):
+            boxes = [None]
+        for at, box in enumerate(boxes):
             conditions = list(solved.conditions)
-            if box is not None and not _covers(box, via, self.forward):
+            if box is not None and not _cover([box], via, self.forward):
                 for index, (low, high) in zip(user.indices, box, strict=True):
                     conditions += [Comparison(index, ">=", low.index), Comparison(index, "<=", high.index)]
             region = self._region(family, use, solved, conditions, user, cotangent, direct)
@@ -253,8 +257,12 @@ class Backward:
             expression = build.replace(raw, {COTANGENT: cotangent, RESULT: user})
         leaves = tuple(substitute_indices(substitute_indices(leaf, solved.renaming), solved.binding) for leaf in use.leaves)
         here = Reference(family, tuple(Index.variable(n) for n in self.names[family]))
-        term = Term(use.equation, user, here, cotangent, direct, use.template, leaves, use.slot, solved.ranges, inner, expression)
-        return Region(term, box, guards)
+        reduced = tightened(solved.ranges, inner, self.forward, self.names[family])
+        if reduced is None:
+            return None
+        ranges, rest, single = reduced
+        term = Term(use.equation, user, here, cotangent, direct, use.template, leaves, use.slot, ranges, rest, expression)
+        return Region(term.renamed(single), box, guards)
 
     def _bounds(self, family: str, conditions: Sequence[Comparison]) -> tuple[Box | None, Conditions]:
         """Conditions on the members as a box and guards; None if there is no such member."""
@@ -696,10 +704,21 @@ def _box_of(equation: AdjointEquation, system: System) -> Box:
     return box if box is not None else tuple((Bound(1, Index(1)), Bound(0, Index(0))) for _ in equation.indices)
 
 
-def _covers(box: Box, via: Equation, system: System) -> bool:
-    """Whether a live box holds all instances of the user's equation."""
+def _cover(boxes: Sequence[Box], via: Equation, system: System) -> bool:
+    """Whether (disjoint) live boxes hold all instances of the user's equation."""
     whole = _definition_box(via, system)
-    return whole is not None and _inside(whole, box)
+    if whole is None:
+        return False
+    volume = 0
+    for box in boxes:
+        part = 1
+        for (low, high), (first, last) in zip(box, whole, strict=True):
+            part *= max(0, min(high.value, last.value) - max(low.value, first.value) + 1)
+        volume += part
+    full = 1
+    for low, high in whole:
+        full *= high.value - low.value + 1
+    return volume >= full
 
 
 def _shift(term: Term, equation: AdjointEquation, system: System) -> int:

@@ -33,13 +33,18 @@ Priority = tuple[float, ...]
 
 
 class Ground:
-    """A part at one instance: a template and, per slot, the number of a value or the grounds of an inner sum."""
+    """A part at one instance: a template and, per slot, the number of a value or the grounds of an inner sum.
 
-    __slots__ = ("slots", "template")
+    ``part`` says which summand of the equation it is (in a backward equation: which term), ``environment`` for which indices.
+    """
+
+    __slots__ = ("environment", "part", "slots", "template")
 
     def __init__(self, template: Template, slots: Sequence[int | list[Ground]]) -> None:
         self.template = template
         self.slots = slots
+        self.part = 0
+        self.environment: Environment = {}
 
 
 class Unfolded:
@@ -227,13 +232,17 @@ class _Unfolder:
         """A part at every assignment of its ranges."""
         if not part.ranges and not part.conditions:
             ground = self.ground(part, environment, equation)
-            return [ground] if ground is not None else []
+            if ground is None:
+                return []
+            ground.environment = environment
+            return [ground]
         plain = Part(part.template, part.leaves)
         self.keep.append(plain)
         result = []
         for inner in self.environments(part.ranges, part.conditions, environment, f"the sum in the equation of {equation.name}"):
             ground = self.ground(plain, inner, equation)
             if ground is not None:
+                ground.environment = inner
                 result.append(ground)
         return result
 
@@ -316,8 +325,10 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
     for number, equation, environment in pending:
         try:
             grounds: list[Ground] = []
-            for part in parts_of(equation):
-                grounds.extend(unfolder.summed(part, environment, equation))
+            for at, part in enumerate(parts_of(equation)):
+                for ground in unfolder.summed(part, environment, equation):
+                    ground.part = at
+                    grounds.append(ground)
         except OutsideMap as error:
             raise _outside(error, equation) from None
         result.grounds[number] = grounds

@@ -124,6 +124,11 @@ def mul(factors: Iterable[Expression]) -> Expression:
                 rest.append(part)
     if coefficient == 0:
         return ZERO
+    inverse = next((f for f in rest if isinstance(f, Call) and f.operation == "div" and is_one(f.arguments[0])), None)
+    if inverse is not None and len(rest) > 1 and isinstance(inverse, Call):  # d*(1/p) is d/p
+        others = list(rest)
+        others.remove(inverse)
+        return div(_scaled(coefficient, others), inverse.arguments[1])
     return _scaled(coefficient, rest)
 
 

@@ -1,4 +1,4 @@
-"""What to say when a line is not in the language: each function gets the parser where it stopped, and makes the error."""
+"""What to say when a line is not in the language: each function gets the parser where it stopped."""
 
 from __future__ import annotations
 
@@ -194,9 +194,8 @@ def stray(machine: Builder, top: Frame, word: str, at: int) -> ProblemError:
         if opener:
             return _error(machine, f"'{word}' does not close '{opener}'", at, end, "brackets must match")
         return _error(machine, f"'{word}' closes nothing", at, end, "remove it, or open it before")
-    if word == "==":
-        if top.kind == "top" and machine.left is None:
-            return _error(machine, "'==' compares; it does not define", at, end, "write one '='")
+    if word == "==" and top.kind == "top" and machine.left is None:
+        return _error(machine, "'==' compares; it does not define", at, end, "write one '='")
     if word in ("<", "<=", ">", ">=", "==", "!=", "≤", "≥", "≠"):
         return _error(
             machine, "a comparison stands only in brackets or after 'where'", at, end, "write [t == T] * value"

@@ -1,7 +1,7 @@
 """The grammar as a machine with one stack: every token takes it from one state to the next, and nothing recurses.
 
-States are methods: each gets a token and returns the state for the next one. Operators wait on the stack for their right
-operand (rank 1 to 4); brackets, ranges and conditions wait with rank 0 for what closes them.
+States are methods: each gets a token and returns the state for the next one. Operators wait on the stack for their
+right operand (rank 1 to 4); brackets, ranges and conditions wait with rank 0 for what closes them.
 """
 
 from __future__ import annotations

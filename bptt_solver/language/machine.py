@@ -26,8 +26,8 @@ class Frame:
         "name",
         "negative",
         "operator",
-        "rank",
         "ranges",
+        "rank",
         "start",
     )
 
@@ -85,7 +85,7 @@ class Builder:
         """One more leaf, checked; returns its slot."""
         end = at + len(word)
         try:
-            if kind == NUMBER_ or kind == CONSTANT:
+            if kind in (NUMBER_, CONSTANT):
                 self.leaves.pools[kind][word]  # so that a bad number is told here, with its place
             elif word[0] != ORDERED[0]:
                 word = self.leaves.names[word]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from bptt_solver.errors import Excerpt, suggest
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Reference
-from bptt_solver.records import Function
+from bptt_solver.records import Function, Loss
 
 Shape = tuple[int, ...]
 Pullback = Callable[[Expression, Sequence[Expression], Expression, int, Sequence[int]], Expression]
@@ -438,6 +438,11 @@ class Operations:
         if operation is None:
             raise KeyError(name)
         return operation
+
+    def losses(self) -> list[Operation]:
+        """All losses, by name."""
+        self._load()
+        return [self._table[name] for name in sorted(self._table) if isinstance(self._table[name].record, Loss)]
 
     def suggest(self, name: str) -> str | None:
         """A near name, as a hint."""

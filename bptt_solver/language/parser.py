@@ -1,7 +1,7 @@
-"""Texts in the equation language become trees. By position, without recursion, and as the user wrote them: nothing is folded.
+"""Texts in the equation language become trees: without recursion, and as the user wrote them, nothing folded.
 
-`grammar` finds the steps that build a tree; here they are run. Lines that differ only in their names and numbers have the
-same steps, which are found once, so that 100,000 equations are read in seconds.
+`grammar` finds the steps that build a tree; here they are run. Lines that differ only in their names and numbers have
+the same steps, which are found once, so that 100,000 equations are read in seconds.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from bptt_solver.language.program import Leaves, Program
 from bptt_solver.language.tokens import Malformed, check_characters
 from bptt_solver.limits import Limits
 
-# The leaves of an ASCII line: names that are no calls and no words of the language, and numbers. What is between them, with
-# a sign for each leaf, is the shape of the line.
+# The leaves of an ASCII line: names that are no calls and no words of the language, and numbers. What is between them,
+# with a sign for each leaf, is the shape of the line.
 _LEAF = re.compile(
     r"((?<![\w'])(?<![^.]\.)(?!(?:for|where|in|and)\b)[A-Za-z][A-Za-z0-9_]*+(?:'[A-Za-z0-9_]*)*+(?![ \t]*\()"
     r"|(?<![\w'.])(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|(?<=\.\.)[0-9]+)",
@@ -54,7 +54,7 @@ def parse_reference(excerpt: Excerpt, limits: Limits | None = None, *, allow_var
 
 
 def parse_equations(excerpt: Excerpt, limits: Limits | None = None) -> list[Equation]:
-    """The equations in an excerpt, one on a line. Raises `ProblemError` with one problem for every line that is wrong."""
+    """The equations in an excerpt, one on a line. Raises `ProblemError` with a problem for every line that is wrong."""
     check_characters(excerpt)
     collecting = gc.isenabled()
     gc.disable()  # trees have no cycles, and looking for some in millions of new nodes takes as long as making them
@@ -87,10 +87,10 @@ def _read_all(excerpt: Excerpt, limits: Limits) -> list[Equation]:
 
 
 def locate(equation: Equation, node: Expression | None) -> Span | None:
-    """Where a node of ``equation.right`` (that very object, or else an equal one) was written; None: the left side.
+    """Where a node of ``equation.right`` (that object, else an equal one) was written; None: the left side.
 
-    The text is parsed again with positions, so that trees need not carry any. A node that is not found there has the span
-    of the equation; an equation that was not written has none.
+    The text is parsed again with positions, so that trees need not carry any. A node that is not found there has the
+    span of the equation; an equation that was not written has none.
     """
     origin = equation.origin
     if origin is None:

@@ -119,10 +119,10 @@ Step = tuple[str | Callable[..., object], tuple[int, ...]]  # an operation or a 
 
 
 class Program:
-    """``kinds`` and ``words`` of the leaves; ``steps``, each of which takes earlier slots and makes the next one.
+    """``kinds`` and ``words`` of the leaves; ``steps``: each takes earlier slots and makes the next one.
 
-    Slots are the leaves, then the results of the steps. ``left`` (name, indices), ``right``, ``ranges`` and ``conditions``
-    say which slots are the parts of an equation; ``spans`` are the stretches of all slots.
+    Slots are the leaves, then the results of the steps. ``left`` (name, indices), ``right``, ``ranges`` and
+    ``conditions`` say which slots are the parts of an equation; ``spans`` are the stretches of all slots.
     """
 
     __slots__ = ("conditions", "kinds", "left", "ranges", "right", "spans", "steps", "words")
@@ -135,7 +135,7 @@ class Program:
         spans: list[tuple[int, int]],
         parts: tuple[tuple[int, ...], int, tuple[int, ...], tuple[int, ...]],
     ) -> None:
-        """While parsing, the number of leaves is not known: there the leaf ``i`` is ``~i`` and a step its own number."""
+        """While parsing, the number of leaves is not known: the leaf ``i`` is ``~i`` there, and a step its number."""
         count = len(words)
 
         def slots(items: Sequence[int]) -> tuple[int, ...]:

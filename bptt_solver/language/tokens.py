@@ -35,8 +35,8 @@ _REFUSED = re.compile(
 _INSTEAD = {"×": "*", "∙": "*", "•": "*", "÷": "/", "–": "-", "—": "-", "∗": "*", "⊤": "ᵀ", "’": "'", "½": "1/2"}
 
 
-class Malformed(Exception):  # noqa: N818 - it never reaches a user; whoever knows the place turns it into a ProblemError
-    """A name or number that is not one: what is wrong, and a hint."""
+class Malformed(Exception):
+    """A name or number that is not one: what is wrong, and a hint. Who knows the place makes it a `ProblemError`."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ def check_characters(excerpt: Excerpt) -> None:
 
 
 def scan(text: str, start: int, end: int) -> Iterator[Token]:
-    """The tokens of ``text[start:end]``, one at a time, then one of kind ``END``. White space and comments are skipped."""
+    """The tokens of ``text[start:end]``, one at a time, then one of kind ``END``; no white space, no comments."""
     match = _TOKEN.match
     at = start
     plain = text.isascii()
@@ -69,10 +69,7 @@ def scan(text: str, start: int, end: int) -> Iterator[Token]:
             yield END, "", end
             return
         at = found.end()
-        if kind == OPENED:
-            word = found[1]
-        else:
-            word = found[kind]
+        word = found[1] if kind == OPENED else found[kind]
         if kind <= OPENED and not plain and at < end and _is_mark(text[at]):
             begin = at - len(word)
             while at < end and _is_mark(text[at]):

@@ -43,27 +43,27 @@ def _by_words(value: str, at: int, text: str, start: int, end: int) -> list[tupl
 
 def _with_escapes(value: str, text: str, start: int, end: int, kind: str) -> list[tuple[int, int]]:
     """Walk over the source: literal stretches (perhaps with folded line ends) between escapes of one kind."""
-    segments: list[tuple[int, int]] = [(0, start)]
+    segments: list[tuple[int, int]] = []
     at = 0
     here = start
-    for escape in [*_ESCAPE.finditer(text, start, end), None]:
-        if escape is not None and not escape.group().startswith(kind):
+    for escape in _ESCAPE.finditer(text, start, end):
+        if not escape.group().startswith(kind):
             continue
-        stop = escape.start() if escape else end
-        at = _literal(segments, value, at, text, here, stop)
-        if escape is None:
-            break
+        if escape.start() > here:
+            segments.append((at, here))
+            at = _literal(segments, at, text, (here, escape.start()))
         here = escape.end()
         if "\n" not in escape.group():  # an escaped line end makes no character
             segments.append((at, escape.start()))
             at += 1
-        segments.append((at, here))
+    segments.append((at, here))
+    _literal(segments, at, text, (here, end))
     return segments
 
 
-def _literal(segments: list[tuple[int, int]], value: str, at: int, text: str, start: int, stop: int) -> int:
+def _literal(segments: list[tuple[int, int]], at: int, text: str, part: tuple[int, int]) -> int:
     """Add segments for a stretch without escapes; the offset in the value after it."""
-    here = start
+    here, stop = part
     while here < stop:
         line_end = text.find("\n", here, stop)
         if line_end < 0:

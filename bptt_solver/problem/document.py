@@ -36,6 +36,7 @@ _VALUE_FORM = "a number, a list of numbers, {from: 0, values: [1, 2]}, {file: da
 _RANDOM_KEYS = ("shape", "seed", "scale", "round")
 _LARGEST_SEED = 2**63 - 1
 _MOST_PLACES = 15
+_ENOUGH = 1000  # lines to look at
 
 
 class Document:
@@ -171,17 +172,21 @@ class _DocumentReader(ValueReader):
                 self.equation_text(item, hint)
 
     def equation_text(self, node: Scalar, hint: str) -> None:
-        if node.style != "|" and "\n" not in node.text.strip("\n"):
-            excerpt = node.excerpt(self.source)
-            places = {self.source.position(place)[0] for at, place in excerpt.segments if at < len(node.text)}
-            lines = [self.source.line(number) for number in sorted(places)]
-            if sum("=" in line.partition("#")[0] for line in lines[:1000]) > 1 and len(lines) > 1:
-                self.note("YAML joins these lines into one equation", node, hint)
-                return
+        if node.style != "|" and self.joined(node):
+            self.note("YAML joins these lines into one equation", node, hint)
+            return
         if not node.text.strip():
             self.note("there are no equations here", node, hint)
             return
         self.document.equations.append(node.excerpt(self.source))
+
+    def joined(self, node: Scalar) -> bool:
+        """Whether several lines that look like equations became one line."""
+        if "\n" in node.text.strip("\n"):
+            return False
+        places = [place for _, place in node.excerpt(self.source).segments[:_ENOUGH]]
+        lines = [self.source.line(number) for number in sorted({self.source.position(place)[0] for place in places})]
+        return len(lines) > 1 and sum("=" in line.partition("#")[0] for line in lines) > 1
 
     def read_network(self, key: Scalar, node: Node) -> None:
         if isinstance(node, Mapping):

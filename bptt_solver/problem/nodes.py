@@ -170,7 +170,8 @@ class _Composer:
                     break
         except MarkedYAMLError as error:
             self.note_properties(scanner.properties if scanner else [])
-            self.note_syntax(syntax_problem(error, self.source))
+            if self.found < Problems.MOST:
+                self.note_syntax(syntax_problem(error, self.source))
         except (ValueError, OverflowError):  # an escape of a code point that does not exist
             found = _TOO_LARGE.search(self.source.text)
             at = found.start() if found else 0

@@ -13,10 +13,10 @@ from bptt_solver.language.expressions import Numeral
 from bptt_solver.language.tokens import Malformed, literal
 from bptt_solver.limits import Limits
 
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*+)")
+_USUAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*+)(\.[0-9]*+)?+(?:([eE])[-+]?[0-9]{1,4}+)?+")
 _DECIMAL = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*+)\.?[0-9]*+|\.[0-9]++)(?:[eE][-+]?[0-9]++)?")
 _FRACTION = re.compile(r"([-+]?(?:0|[1-9][0-9]*+))/([0-9]++)")
-_SHORT = 17  # so many characters cannot pass a limit on digits
+_SHORT = 26  # characters; longer ones have their digits counted
 
 _HINTS: tuple[tuple[str, str], ...] = (
     (r"[-+]?0[0-9]+(\.[0-9]*)?([eE].*)?", "a number does not begin with 0: write {plain}"),
@@ -42,13 +42,13 @@ _HINTS: tuple[tuple[str, str], ...] = (
 
 def read_number(text: str, limits: Limits) -> Numeral:
     """The number that a text is: int, Fraction or float. Raises `Malformed`, or `ProblemError` for too many digits."""
-    if len(text) <= _SHORT:
-        if _INTEGER.fullmatch(text):
+    usual = _USUAL.fullmatch(text) if len(text) <= _SHORT <= limits.get("digits") else None
+    if usual:
+        if usual.lastindex is None:
             return int(text)
-        if _DECIMAL.fullmatch(text):
-            value = float(text)
-            if value and value - value == 0:
-                return value
+        value = float(text)
+        if value and value - value == 0:
+            return value
     return _read_any(text, limits)
 
 

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from ruamel.yaml.reader import Reader
-from ruamel.yaml.scanner import Scanner
+from ruamel.yaml.scanner import Scanner, ScannerError
 from ruamel.yaml.tokens import ScalarToken
 
 PACKED = "["  # the style of a scalar token that is a whole flow sequence of plain words
@@ -20,7 +20,8 @@ ALIAS = "*"  # the style of a scalar token that stands for an alias
 
 _GAP = re.compile(r"(?: *+(?:#[^\r\n\0]*+)?\r?\n)*+ *+(?:#[^\r\n\0]*+)?")
 _FLOW_GAP = re.compile(r"(?:[ \t]*+(?:#[^\r\n\0]*+)?\r?\n)*+[ \t]*+(?:#[^\r\n\0]*+)?")
-_PROPERTY = re.compile(r"[&*!][^\s,\[\]{}\0]*+[ \t]*+")
+_PROPERTY = re.compile(r"([&*!][^\s,\[\]{}\0]*+)(?:[ \t]++[&!][^\s,\[\]{}\0]*+)*+[ \t]*+")
+_MOST_PROPERTIES = 100
 
 _WORD_CHARACTER = r"(?:[^ \t\r\n\0:]|:(?![ \t\r\n\0]))"
 _FLOW_CHARACTER = r"(?:[^ \t\r\n\0:,\[\]{}]|:(?![ \t\r\n\0]))"
@@ -113,7 +114,9 @@ class DocumentScanner(Scanner):
         reader = self.reader
         found = _PROPERTY.match(reader.buffer, reader.pointer)
         assert found is not None  # the scanner stands at its first character
-        self.properties.append((found.start(), found.start() + len(found.group().rstrip())))
+        self.properties.append(found.span(1))
+        if len(self.properties) > _MOST_PROPERTIES:
+            raise ScannerError(None, None, "too many anchors, aliases and tags", reader.get_mark())
         reader.jump(found.end())
 
     def scan_plain(self) -> ScalarToken:
@@ -197,8 +200,7 @@ class DocumentScanner(Scanner):
         for line in text[start:end].split("\n"):
             contents.append((line[indent:].rstrip("\r") if at >= blank else "", at + indent))
             at += len(line) + 1
-        ended = end == start or text[end - 1] == "\n"
-        value, segments = _block_value(contents, style == ">", chomping, ended)
+        value, segments = _block_value(contents, style == ">", chomping)
         reader.jump(end)
         self.segments[start_mark.index] = segments
         return ScalarToken(value, False, start_mark, reader.get_mark(), style)
@@ -237,11 +239,14 @@ def _block_end(text: str, start: int, indent: int) -> int:
 
 
 def _block_value(
-    contents: list[tuple[str, int]], folded: bool, chomping: bool | None, ended: bool
+    contents: list[tuple[str, int]], folded: bool, chomping: bool | None
 ) -> tuple[str, list[tuple[int, int]]]:
-    """The text of a block, and for each of its lines the pair (offset in the text, offset in the source)."""
+    """The text of a block, and for each of its lines the pair (offset in the text, offset in the source).
+
+    ``contents`` are what stands before, between and after the line ends, without indentation, with its places.
+    """
     first = contents[0][1]
-    lines = len(contents) - ended
+    line_ends = len(contents) - 1
     while contents and not contents[-1][0]:
         contents.pop()
     pieces: list[str] = []
@@ -263,10 +268,11 @@ def _block_value(
         pieces.append(content)
         length += len(content)
         previous, blanks = content, 0
-    if chomping is not False and contents and ended:
+    after = line_ends - len(contents) + bool(contents)
+    if chomping is True:
+        pieces.append("\n" * after)
+    elif chomping is None and contents and after:
         pieces.append("\n")
-    if chomping is True and ended:
-        pieces.append("\n" * (lines - len(contents)))
     return "".join(pieces), segments or [(0, first)]
 
 

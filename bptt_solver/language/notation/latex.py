@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from bptt_solver.language.equations import Equation
@@ -22,10 +22,45 @@ from bptt_solver.language.notation.numbers import format_number, integer_text
 from bptt_solver.language.notation.text import Text
 from bptt_solver.language.notation.writer import ATOM, POWER, IndexStyle, Piece, Shape
 
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega varphi vartheta varepsilon"
-).split()
+_GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+    "Gamma",
+    "Delta",
+    "Theta",
+    "Lambda",
+    "Xi",
+    "Pi",
+    "Sigma",
+    "Upsilon",
+    "Phi",
+    "Psi",
+    "Omega",
+    "varphi",
+    "vartheta",
+    "varepsilon",
+]
 _LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩϕϑϵ", _GREEK, strict=True))
 _LETTERS |= {
     "φ": "varphi",
@@ -52,8 +87,7 @@ _SPECIAL = {
 
 
 def latex_name(name: str) -> str:
-    """A name: ``W_h`` as ``W_{h}``, ``net`` as ``\\mathrm{net}``, ``eta`` as ``\\eta``, ``z1`` as ``z_{1}``, ``ŷ'`` as ``\\hat{y}'``.
-
+    """A name: ``W_h`` as ``W_{h}``, ``z1`` as ``z_{1}``, ``net`` as ``\\mathrm{net}``, ``eta`` as ``\\eta``.
     Letters that LaTeX's mathematics lacks are put into ``\\text{}``. Nothing in a name can act as a command.
     """
     body = name.rstrip("'")
@@ -75,7 +109,7 @@ def _word(word: str) -> str:
         return word if len(word) == 1 or word.isdigit() else f"\\mathrm{{{word}}}"
     if word in _LETTERS:
         return f"\\{_LETTERS[word]}"
-    letter, *marks = unicodedata.normalize("NFD", word) or " "
+    letter, *marks = list(unicodedata.normalize("NFD", word) or " ")
     if marks and all(mark in _ACCENTS for mark in marks):
         shown = _letter(letter).strip()
         for mark in marks:
@@ -122,7 +156,7 @@ class Latex(Text):
     SIGN = "-"
     OPEN = r"\left("
     CLOSE = r"\right)"
-    RANKS = {**Text.RANKS, "div": POWER}  # a fraction needs parentheses only below a power
+    RANKS: Mapping[str, int] = {**Text.RANKS, "div": POWER}  # a fraction needs parentheses only below a power
 
     def __init__(
         self,
@@ -269,8 +303,10 @@ def to_latex(
     shape: Callable[[Expression], Shape | None] | None = None,
     leaf: Callable[[Expression], str | None] | None = None,
 ) -> str:
-    """An expression in LaTeX, without dollar signs. ``shape`` and ``leaf`` as in `to_text`; texts of ``leaf`` are numbers
-    as `format_number` writes them, and are converted."""
+    """An expression in LaTeX, without dollar signs. ``shape`` and ``leaf`` are those of `to_text`.
+
+    Texts of ``leaf`` are numbers as `format_number` writes them; they are converted.
+    """
     return Latex(shape, leaf).write(expression)
 
 

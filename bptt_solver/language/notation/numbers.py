@@ -1,10 +1,11 @@
-"""Numbers for people: six significant digits, a true minus sign, exact where they are exact. And an ASCII spelling of texts."""
+"""Numbers for people: six significant digits, a true minus sign, exact where they are exact; and texts in ASCII."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
+from math import isfinite, isnan
 
 _SUPER = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 _CHUNK = 4000  # digits; Python refuses to write integers of more than 4300 digits at once
@@ -31,9 +32,10 @@ def exponent_text(value: int) -> str:
 def format_number(value: object, digits: int = 6, most: int = 12) -> str:
     """A number, vector ``(−0.1, 1.2)`` or matrix ``[0.5 −0.3; 0.8 0.2]`` as text.
 
-    An int or Fraction is exact. A float that its shortest decimal spelling gives in at most ``digits`` significant digits is
-    written so (``0.5``, ``136``); any other with exactly ``digits`` (``−0.241650``). Of an array with more than ``most`` entries
-    along an axis, the first are shown, then ``…`` and the shape. Arrays need ``ndim``, ``shape``, ``tolist`` and indexing.
+    An int or Fraction is exact. A float that needs at most ``digits`` significant digits is written with those that it
+    needs (``0.5``, ``136``), any other with exactly ``digits`` (``−0.241650``). Of an array with more than ``most``
+    entries along an axis, the first are shown, then ``…`` and the shape. Arrays have ``ndim``, ``shape``, ``tolist``
+    and indexing.
     """
     if isinstance(value, bool):
         return str(value)
@@ -56,18 +58,17 @@ def format_number(value: object, digits: int = 6, most: int = 12) -> str:
 
 
 def _float_text(value: float, digits: int) -> str:
-    if value != value:
-        return "nan"
-    if value - value != 0:
+    if not isfinite(value):
+        if isnan(value):
+            return "nan"
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
     sign = "−" if value < 0 else ""
     size = abs(value)
-    mantissa, _, exponent = _scientific(size, digits)
-    power = int(exponent)
+    mantissa, power = _scientific(size, digits)
     if size < _SMALL or size >= _LARGE or power >= 7:
-        return f"{sign}{mantissa}·10{exponent.translate(_SUPER)}"
+        return f"{sign}{mantissa}·10{exponent_text(power)}"
     if size == int(size):
         return f"{sign}{int(size)}"
     figures = mantissa.replace(".", "")
@@ -78,13 +79,12 @@ def _float_text(value: float, digits: int) -> str:
     return f"{sign}{figures[: power + 1]}.{figures[power + 1 :]}"
 
 
-def _scientific(size: float, digits: int) -> tuple[str, str, str]:
+def _scientific(size: float, digits: int) -> tuple[str, int]:
     """Mantissa and exponent, shortest if that is exact in ``digits``, else with all ``digits``."""
-    shortest, _, power = f"{size!r}".partition("e")
-    figures = shortest.replace(".", "").strip("0")
+    figures = repr(size).partition("e")[0].replace(".", "").strip("0")
     text = f"{size:.{max(len(figures), 1) - 1}e}" if len(figures) <= digits else f"{size:.{digits - 1}e}"
-    mantissa, mark, exponent = text.partition("e")
-    return mantissa, mark, str(int(exponent))
+    mantissa, _, exponent = text.partition("e")
+    return mantissa, int(exponent)
 
 
 def _list_shape(value: Sequence[object]) -> tuple[int, ...]:
@@ -120,12 +120,13 @@ def _entries(values: Sequence[object], size: int, digits: int, most: int, gap: s
     return gap.join([*texts, "…"] if size > most else texts)
 
 
+_FROM = "∂Σ·⋅⊙−–—ᵀ½∞…×≤≥≠→←∈≈±“”‘’′√∏│─├└┌┐┘┼┬┴┤•✓✗\u00a0\u2009"
+_TO = (
+    "d sum * * * - - - ^T 1/2* inf ... x <= >= != -> <- in ~ +- \" \" ' ' ' sqrt prod | - | ` , , ' + + + | * ok x _ _"
+)
 _ASCII = {
-    "∂⁺": "d+", "∂": "d", "Σ": "sum", "·": "*", "⋅": "*", "⊙": "*", "−": "-", "–": "-", "—": "-", "ᵀ": "^T", "½": "1/2*", "∞": "inf",
-    "…": "...", "×": "x", "≤": "<=", "≥": ">=", "≠": "!=", "→": "->", "←": "<-", "∈": "in", "≈": "~", "±": "+-", "δ": "delta",
-    "“": '"', "”": '"', "‘": "'", "’": "'", "′": "'", "√": "sqrt", "∏": "prod", "│": "|", "─": "-", "├": "|", "└": "`", "┌": ",",
-    "┐": ",", "┘": "'", "┼": "+", "┬": "+", "┴": "+", "┤": "|", "•": "*", "✓": "ok", "✗": "x", "\u00a0": " ", "\u2009": " ",
-}  # fmt: skip
+    character: " " if spelling == "_" else spelling for character, spelling in zip(_FROM, _TO.split(" "), strict=True)
+}
 
 
 def ascii_text(text: str) -> str:

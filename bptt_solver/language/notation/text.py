@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from bptt_solver.language.equations import Equation
@@ -42,8 +42,8 @@ class Text(Notation):
     MINUS = " − "
     SIGN = "−"
     NEGATED = PRODUCT  # −a·b means the same in either reading
-    RANKS = {**Notation.RANKS, "outer": PRODUCT}
-    OPERANDS = {**Notation.OPERANDS, "outer": 2}
+    RANKS: Mapping[str, int] = {**Notation.RANKS, "outer": PRODUCT}
+    OPERANDS: Mapping[str, int] = {**Notation.OPERANDS, "outer": 2}
 
     def number(self, value: int | Fraction | float) -> str:
         return format_number(value)
@@ -197,8 +197,8 @@ def to_text(
 ) -> str:
     """An expression on one line for people.
 
-    ``shape`` tells the shape of a sub-expression, ``()`` for a number, None if it is not known (then the product sign is
-    ``·``). ``leaf`` may replace a number, a reference or a guard by a text of its own, such as its value.
+    ``shape`` tells the shape of a sub-expression, ``()`` for a number, None if it is not known (then the product sign
+    is ``·``). ``leaf`` may replace a number, a reference or a guard by a text of its own, such as its value.
     """
     return Text(shape, leaf).write(expression)
 

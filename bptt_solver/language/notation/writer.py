@@ -1,7 +1,7 @@
 """What all notations share: precedence, parentheses, signs, and a walk that does not recurse.
 
-A notation says, for every kind of node, which pieces it consists of: strings, and sub-expressions with the rank that they
-need to stand there without parentheses. Ranks: a sum 1, a product 2, a minus sign 3, a power 4, everything else 5.
+A notation says, for every kind of node, which pieces it consists of: strings, and sub-expressions with the rank that
+they need to stand there without parentheses. Ranks: a sum 1, a product 2, a minus sign 3, a power 4, everything else 5.
 """
 
 from __future__ import annotations
