@@ -221,7 +221,10 @@ def lower(batch: Batch, adjoint: bool, unfold: bool) -> int:
     """Print the equations that a document stands for, in the equation language."""
     from bptt_solver import api
 
-    return batch.run(lambda problem: Result(api.lower(problem, adjoint=adjoint, unfold=unfold)), "equations")
+    def work(problem: Problem) -> Result:
+        return Result(api.lower(problem, adjoint=adjoint, unfold=unfold), warnings=problem.warnings)
+
+    return batch.run(work, "equations")
 
 
 @cli.command(short_help="List functions, losses and topologies.")
@@ -237,9 +240,9 @@ def plugins(plugins: Sequence[str], traceback: bool) -> None:
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of documents, for editors."""
-    from bptt_solver.problem.schema import schema_text
+    from importlib.resources import files
 
-    write_stdout(_ended(schema_text()), "json")
+    write_stdout(_ended(files("bptt_solver.problem").joinpath("problem.schema.json").read_text("utf-8")), "json")
 
 
 @cli.command(short_help="Print a shell's completion script.")

@@ -61,7 +61,7 @@ class Limits:
         for setting in settings:
             name, equals, digits = (part.strip() for part in setting.partition("="))
             if not equals:
-                raise fail(f"limit '{_short(setting)}' is not of the form name=value", hint="for example --limit depth=200")
+                raise fail(f"'{_short(setting)}' is not of the form name=value", hint="for example --limit depth=200")
             if name in TABLE and not (digits.isascii() and digits.isdigit() and len(digits) <= 30):
                 raise fail(f"limit '{name}' needs a whole number, got '{_short(digits)}'")
             limits._put(name, int(digits) if name in TABLE else 0)

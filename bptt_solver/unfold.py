@@ -412,14 +412,18 @@ def _priorities(result: Unfolded, defined: list[int], backward: bool) -> dict[in
     system = result.system
     position = {id(equation): at for at, equation in enumerate(system.equations)}
     times: dict[str, int | None] = {}
+    last: set[str] = set()
     sign = -1 if backward else 1
     priorities: dict[int, Priority] = {}
     for number in defined:
         name, indices = result.keys[number]
         if name not in times:
             times[name] = system.time_position(name)
+            of = getattr(result.equations[number], "of", None)
+            if of is not None and of not in system.defining:
+                last.add(name)  # what is given is gathered behind the sweep
         at = times[name]
-        time = float("-inf") if at is None else sign * indices[at]
+        time = float("inf") if name in last else float("-inf") if at is None else sign * indices[at]
         priorities[number] = (time, position[id(result.equations[number])], *(sign * i for i in indices))
     return priorities
 

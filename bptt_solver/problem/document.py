@@ -1,6 +1,6 @@
 """Reads a document: YAML nodes to typed parts, each with its place. Says everything that is wrong at once.
 
-Equations stay text here (with the place of each character); `problem.schema.json` says the same as this module for editors.
+Equations stay text here, with the place of each character. `problem.schema.json` says the same for editors.
 """
 
 from __future__ import annotations
@@ -13,15 +13,35 @@ from bptt_solver.limits import Limits
 from bptt_solver.problem.network import NetworkBlock, read_network
 from bptt_solver.problem.nodes import PLAIN, Mapping, Node, Packed, Scalar, Sequence, compose, shorten
 from bptt_solver.problem.text import STANDARD_INPUT, read_text
-from bptt_solver.problem.values import FileValue, Given, Nested, RandomValue, ValueReader, kind_of, shape_of
+from bptt_solver.problem.values import FileValue, Given, RandomValue, Value, ValueReader, kind_of, locate, shape_of
 
 KEYS = (
-    "title", "description", "equations", "network", "values", "data", "parameters", "sizes", "maps", "target", "wrt",
+    "title",
+    "description",
+    "equations",
+    "network",
+    "values",
+    "data",
+    "parameters",
+    "sizes",
+    "maps",
+    "target",
+    "wrt",
 )
 ROLES = {"values": "value", "data": "data", "parameters": "parameter"}
 _INSTEAD = {
-    "name": "title", "inputs": "data", "input": "data", "weights": "parameters", "constants": "values", "given": "values",
-    "initial": "values", "loss": "target", "output": "target", "derivatives": "wrt", "gradients": "wrt", "model": "network",
+    "name": "title",
+    "inputs": "data",
+    "input": "data",
+    "weights": "parameters",
+    "constants": "values",
+    "given": "values",
+    "initial": "values",
+    "loss": "target",
+    "output": "target",
+    "derivatives": "wrt",
+    "gradients": "wrt",
+    "model": "network",
 }
 _EXAMPLES = {
     "values": "values: {z1: 1}",
@@ -42,12 +62,22 @@ _ENOUGH = 1000  # lines to look at
 class Document:
     """What a document says, not yet understood as a system of equations.
 
-    ``equations`` are texts to parse; ``givens`` hold values, data and parameters in the order of the document, ``sizes`` and
-    ``maps`` the like for whole numbers. ``folder`` is where files are looked for.
+    ``equations`` are texts to parse; ``givens`` hold values, data and parameters in the order of the document,
+    ``sizes`` and ``maps`` the like for whole numbers. ``folder`` is where files are looked for.
     """
 
     __slots__ = (
-        "description", "equations", "folder", "givens", "maps", "network", "sizes", "source", "target", "title", "wrt",
+        "description",
+        "equations",
+        "folder",
+        "givens",
+        "maps",
+        "network",
+        "sizes",
+        "source",
+        "target",
+        "title",
+        "wrt",
     )
 
     def __init__(self, source: Source, folder: str | None) -> None:
@@ -64,11 +94,13 @@ class Document:
         self.wrt: list[Excerpt] | None = None
 
 
-def read_document(where: str | os.PathLike[str] | Source, limits: Limits | None = None, folder: str | None = None) -> Document:
+def read_document(
+    where: str | os.PathLike[str] | Source, limits: Limits | None = None, folder: str | None = None
+) -> Document:
     """Read a document from a file, from standard input (``-``) or from a text.
 
-    ``folder`` is where ``{file: ...}`` looks; by default beside the document, for standard input the current folder, and
-    for a text nowhere. Raises `ProblemError` with all problems that were found.
+    ``folder`` is where ``{file: ...}`` looks; by default beside the document, for standard input the current folder,
+    and for a text nowhere. Raises `ProblemError` with all problems that were found.
     """
     limits = limits or Limits()
     if isinstance(where, Source):
@@ -103,7 +135,8 @@ class _DocumentReader(ValueReader):
                 getattr(self, f"read_{key.text}")(key, node)
         if not {"equations", "network"} & self.meant.union(root.places):
             self.problems.add(
-                "neither equations nor a network", Span(self.source, root.start, root.start + 1),
+                "neither equations nor a network",
+                Span(self.source, root.start, root.start + 1),
                 "a document needs `equations: |` with equations like z2 = 2*z1, or `network:`",
             )
         self.problems.raise_if_any()
@@ -154,7 +187,8 @@ class _DocumentReader(ValueReader):
             node = node.unpack()
         if isinstance(node, Sequence) and node.items:
             return node.items
-        self.note(f"expected {what}, got {'an empty list' if isinstance(node, Sequence) else kind_of(node)}", node, hint)
+        got = "an empty list" if isinstance(node, Sequence) else kind_of(node)
+        self.note(f"expected {what}, got {got}", node, hint)
         return []
 
     def read_equations(self, key: Scalar, node: Node) -> None:
@@ -219,7 +253,7 @@ class _DocumentReader(ValueReader):
             self.note(f"'{shorten(key.text)}' has no value", key, f"expected {_VALUE_FORM}")
             return
         starts: tuple[int, ...] = ()
-        value: Nested | FileValue | RandomValue | None
+        value: Value | None
         numbers = node
         if isinstance(node, Mapping):
             value, starts, numbers = self.form(node, named[1] is not None)
@@ -228,7 +262,14 @@ class _DocumentReader(ValueReader):
         else:
             value = self.array(node, _VALUE_FORM)
         if value is not None:
-            self.add(Given(*named, role, value, starts, key.span(self.source), node.span(self.source), numbers))
+            self.add(self.record(key, node, role, value, starts=starts, numbers=numbers))
+
+    def record(
+        self, key: Scalar, node: Node, role: str, value: Value, *, starts: tuple[int, ...], numbers: Node
+    ) -> Given:
+        name, members = self.name(key) or ("", None)
+        spans = key.span(self.source), node.span(self.source)
+        return Given(name, members, role, value, starts=starts, key_span=spans[0], value_span=spans[1], node=numbers)
 
     def add(self, given: Given) -> None:
         """Keep what is given, unless its name was given before."""
@@ -243,12 +284,12 @@ class _DocumentReader(ValueReader):
         else:
             self.document.givens.append(given)
 
-    def form(self, node: Mapping, member: bool) -> tuple[Nested | FileValue | RandomValue | None, tuple[int, ...], Node]:
+    def form(self, node: Mapping, member: bool) -> tuple[Value | None, tuple[int, ...], Node]:
         """``{values: ...}``, ``{file: ...}`` or ``{random: ...}``, perhaps with ``from``."""
         before = self.found
         self.known(node, _VALUE_KEYS)
         forms = [name for name in ("values", "file", "random") if name in node.places]
-        value: Nested | FileValue | RandomValue | None = None
+        value: Value | None = None
         numbers: Node = node
         if len(forms) != 1:
             if self.found == before:
@@ -281,8 +322,8 @@ class _DocumentReader(ValueReader):
         items = first.items if isinstance(first, Sequence) else [first]
         found = [self.whole(item, "a first index") for item in items]
         if isinstance(value, list | int | float) and len(found) > len(shape_of(value)):
-            axes = len(shape_of(value))
-            self.note(f"'from' names {len(found)} axes, the values have {axes}", first, "one number for each leading axis")
+            message = f"'from' names {len(found)} axes, the values have {len(shape_of(value))}"
+            self.note(message, first, "one number for each leading axis")
         return tuple(number for number in found if number is not None)
 
     def file(self, node: Mapping, inner: Node) -> FileValue | None:
@@ -301,7 +342,8 @@ class _DocumentReader(ValueReader):
 
     def random(self, node: Node) -> RandomValue | None:
         if not isinstance(node, Mapping):
-            self.note(f"expected a mapping, got {kind_of(node)}", node, "for example {random: {shape: [2, 3], seed: 1}}")
+            hint = "for example {random: {shape: [2, 3], seed: 1}}, or only the word random"
+            self.note(f"expected a mapping, got {kind_of(node)}", node, hint)
             return None
         self.known(node, _RANDOM_KEYS)
         random = RandomValue()
@@ -351,7 +393,7 @@ class _DocumentReader(ValueReader):
             return
         starts: tuple[int, ...] = ()
         numbers = node
-        value: Nested | FileValue | RandomValue | None
+        value: Value | None
         if role == "size":
             value = self.whole(node, "a size", least=0)
         elif isinstance(node, Mapping):
@@ -360,12 +402,13 @@ class _DocumentReader(ValueReader):
                 self.note("a map is given by its numbers", node, f"for example {_EXAMPLES['maps']}")
                 return
         elif isinstance(node, Scalar):
-            self.note(f"expected a list of whole numbers, got {kind_of(node)}", node, f"for example {_EXAMPLES['maps']}")
+            hint = f"for example {_EXAMPLES['maps']}"
+            self.note(f"expected a list of whole numbers, got {kind_of(node)}", node, hint)
             return
         else:
             value = self.array(node, "a list of whole numbers")
         if value is not None and (role == "size" or self.all_whole(value, numbers)):
-            self.add(Given(*named, role, value, starts, key.span(self.source), node.span(self.source), numbers))
+            self.add(self.record(key, node, role, value, starts=starts, numbers=numbers))
 
     def all_whole(self, value: object, node: Node) -> bool:
         """Whether an array holds whole numbers only; else noted."""
@@ -376,9 +419,7 @@ class _DocumentReader(ValueReader):
                 if not all(type(item) is int for item in entry):
                     todo.extend((item, (*path, at)) for at, item in enumerate(entry))
             elif not isinstance(entry, int):
-                given = Given("", None, "map", 0, (), node.span(self.source), node.span(self.source), node)
-                self.found += 1
-                self.problems.add(f"a map holds whole numbers, got {entry}", given.span_of(path))
+                self.note(f"a map holds whole numbers, got {entry}", locate(node, path))
                 return False
         return True
 

@@ -54,7 +54,7 @@ def name_fault(name: str) -> tuple[str, str | None] | None:
 def load(value: FileValue, folder: str | None, limits: Limits) -> Nested | Array:
     """The numbers of a file: nested lists from text (exact where they are written so), an array from NumPy files.
 
-    Raises `ProblemError`: at the place in the document if the file cannot be used, in the file if a number in it is wrong.
+    Raises `ProblemError`: placed in the document if the file cannot be used, in the file if a number in it is wrong.
     """
     data = read_bytes(_resolve(value, folder), value.file, limits, value.file_span)
     ending = os.path.splitext(value.file)[1]
@@ -145,7 +145,8 @@ def _read_csv(source: Source, value: FileValue, limits: Limits) -> Nested:
         width = len(names) or len(rows[0] if rows else row)
         if len(cells) != width and not found:
             start = at - len(line) - 1
-            problems.add(f"this row has {len(cells):,} columns, the first one has {width:,}", Span(source, start, at - 1))
+            message = f"this row has {len(cells):,} columns, the first one has {width:,}"
+            problems.add(message, Span(source, start, at - 1))
             found += 1
         if found >= Problems.MOST:
             break
@@ -196,7 +197,8 @@ def _read_archive(data: bytes, value: FileValue, limits: Limits) -> Array:
             with archive.open(f"{key}.npy") as member:
                 return _read_array(member, f"{value.file}[{key}]", value.file_span, limits)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
-        raise fail(f"'{value.file}' is not a NumPy archive that can be read", value.file_span, str(error)[:80]) from None
+        message = f"'{value.file}' is not a NumPy archive that can be read"
+        raise fail(message, value.file_span, str(error)[:80]) from None
 
 
 def _read_array(file: IO[bytes], name: str, span: Span, limits: Limits) -> Array:
@@ -210,7 +212,8 @@ def _read_array(file: IO[bytes], name: str, span: Span, limits: Limits) -> Array
     header = (b"" if wide else start[10:]) + file.read(size if wide else size - 2)
     found = _HEADER.fullmatch(header)
     if not found or found.group(1).lstrip(b"<>|=")[:1] not in b"fiu":
-        raise fail(f"'{name}' does not hold plain numbers", span, "only real numbers; objects and records are never read")
+        hint = "only real numbers; objects and records are never read"
+        raise fail(f"'{name}' does not hold plain numbers", span, hint)
     digits = found.group(3).replace(b",", b" ").split()
     limits.check("indices", len(digits), f"'{name}'", span)
     shape = tuple(int(word[:_LONGEST_DIMENSION]) for word in digits)

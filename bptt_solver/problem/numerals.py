@@ -74,9 +74,12 @@ def hint_for(text: str) -> str | None:
     """What to write instead of something that looks like a number to other programs or people."""
     for pattern, hint in _HINTS:
         if len(text) <= 40 and re.fullmatch(pattern, text):
-            return hint.replace("{plain}", _plain(text)).replace("{based}", _based(text)).replace(
-                "{point}", text.replace(",", ".")
-            ).replace("{joined}", text.replace(" ", ""))
+            return (
+                hint.replace("{plain}", _plain(text))
+                .replace("{based}", _based(text))
+                .replace("{point}", text.replace(",", "."))
+                .replace("{joined}", text.replace(" ", ""))
+            )
     if any(c.isdecimal() and not c.isascii() for c in text):
         return "write the digits 0 to 9"
     if re.match(r"\s*[-+(]*[\w.]+\s*[-+*/^(]", text):

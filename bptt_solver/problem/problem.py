@@ -18,7 +18,7 @@ from bptt_solver.problem.document import Document, read_document
 from bptt_solver.problem.names import Resolver, infer_size, is_plain, lookalike, span_of
 from bptt_solver.problem.values import FileValue, RandomValue
 from bptt_solver.problem.values import Given as GivenText
-from bptt_solver.records import Function, Network
+from bptt_solver.records import Function, Network, OptionError
 from bptt_solver.registry import Registry
 from bptt_solver.system import Given, Instance, IntegerMap, LooseShape, RankConflict, System, infer_shapes, loose_shape
 from bptt_solver.unfold import Unfolded, instance_text, unfold
@@ -51,6 +51,15 @@ class Problem:
         self.limits = limits
         self.registry = registry
         self.notes = tuple(notes)
+
+    def wanted(self) -> list[Instance]:
+        """The instances whose derivatives are wanted: ``wrt`` if the document says, else the parameters, else what is given."""
+        keys = self.unfolded.keys
+        if self.wrt is not None:
+            return [k for k in keys if instance_text(k) in self.wrt or k[0] in self.wrt]
+        given = [k for n, k in enumerate(keys) if self.unfolded.grounds[n] is None]
+        parameters = [k for k in given if self.system.roles.get(k[0]) == "parameter"]
+        return parameters or [k for k in given if self.system.roles.get(k[0]) != "data"]
 
     @property
     def operations(self) -> Operations:
@@ -88,7 +97,11 @@ class Plugins:
 
 
 def build_problem(
-    document: Document, limits: Limits | None = None, plugins: Sequence[str] = (), target: str | None = None, wrt: Sequence[str] = ()
+    document: Document,
+    limits: Limits | None = None,
+    plugins: Sequence[str] = (),
+    target: str | None = None,
+    wrt: Sequence[str] = (),
 ) -> Problem:
     """A problem from a document. Raises ProblemError with everything that is wrong, as far as it can be told at once."""
     return _Builder(document, limits or Limits(), Plugins(plugins)).build(target, wrt)
@@ -104,6 +117,20 @@ def load_problem(
     """Read a document and build its problem."""
     limits = limits or Limits()
     return build_problem(read_document(where, limits), limits, plugins, target, wrt)
+
+
+def with_eliminated(problem: Problem, name: str) -> Problem:
+    """The problem after a node's definition was put into its users. Raises ProblemError if that cannot be done."""
+    from bptt_solver.eliminate import eliminate
+
+    if name == problem.target.name:
+        raise fail(f"'{name}' is the target, so it cannot be eliminated")
+    system = eliminate(problem.system, name)
+    unfolded = unfold(system, problem.limits)
+    loose: dict[str, LooseShape] = {n: (None,) * r for n, r in system.ranks.items()}
+    shapes = find_shapes(unfolded, {key: _shape(value) for key, value in problem.given.items()}, loose)
+    wrt = None if problem.wrt is None else [w for w in problem.wrt if w.split("[")[0] in {*system.defining, *system.given}]
+    return Problem(problem.document, system, unfolded, shapes, problem.given, problem.target, wrt, problem.limits, problem.registry, problem.notes)
 
 
 class _Builder:
@@ -122,7 +149,9 @@ class _Builder:
         resolver = Resolver(self.operations, maps, self.problems)
         for equation in equations:
             resolver.check_calls(equation)
-            if not is_plain(equation) or any(hasattr(n, "ranges") or getattr(n, "indices", ()) for n in preorder(equation.right)):
+            if not is_plain(equation) or any(
+                hasattr(n, "ranges") or getattr(n, "indices", ()) for n in preorder(equation.right)
+            ):
                 resolver.scan(equation)
         self.problems.raise_if_any()
         givens = self._given_texts()
@@ -133,7 +162,14 @@ class _Builder:
         equations = [resolver.resolve(e, sizes) for e in equations]
         self._names(equations, values, sizes)
         self.problems.raise_if_any()
-        system = System(equations, self._parts(values, sizes), self.operations, sizes, maps, roles={n: g.role for n, g in givens.items()})
+        system = System(
+            equations,
+            self._parts(values, sizes),
+            self.operations,
+            sizes,
+            maps,
+            roles={n: g.role for n, g in givens.items()},
+        )
         shapes = self._ranks(system)
         system = self._rows(system)
         given = self._filled(values, system, shapes)
@@ -151,7 +187,10 @@ class _Builder:
         texts = list(self.document.equations)
         block = self.document.network
         if block is not None:
-            self.network = self.plugins.registry.network(block.topology, block.options, block.span)
+            try:
+                self.network = self.plugins.registry.network(block.topology, block.options, block.span)
+            except OptionError as error:
+                raise fail(str(error), block.span_of(*error.path)) from None
             texts.insert(0, Excerpt.of(self.network.equations, f"<{block.topology}>"))
         equations: list[Equation] = []
         for text in texts:
@@ -210,12 +249,17 @@ class _Builder:
             if item.members is not None:
                 known = arities.setdefault(item.name, len(item.members))
                 if known != len(item.members):
-                    self.problems.add(f"'{item.label}' is given with {_indices(len(item.members))}, but the equations write {_indices(known)}", item.key_span)
+                    self.problems.add(
+                        f"'{item.label}' is given with {_indices(len(item.members))}, but the equations write {_indices(known)}",
+                        item.key_span,
+                    )
             else:
                 arities.setdefault(item.name, 0)
         return arities
 
-    def _values(self, givens: Mapping[str, GivenText], arities: Mapping[str, int]) -> dict[str, dict[tuple[int, ...], Any]]:
+    def _values(
+        self, givens: Mapping[str, GivenText], arities: Mapping[str, int]
+    ) -> dict[str, dict[tuple[int, ...], Any]]:
         """Name -> member -> value (nested lists still, or NumPy arrays from files)."""
         result: dict[str, dict[tuple[int, ...], Any]] = {}
         for item in self.document.givens:
@@ -231,6 +275,7 @@ class _Builder:
                 continue
             for indices, value in _split(raw, item.starts, arity, item, self.problems):
                 members.setdefault(indices, value)
+        self._zeros(result)
         return result
 
     def _raw(self, item: GivenText) -> Any:
@@ -244,15 +289,41 @@ class _Builder:
 
             shape = value.shape
             if shape is None and self.network is not None:
-                shape = self.network.parameters.get(item.label, self.network.parameters.get(item.name))
+                shape = self._network_shape(item.label) or self._network_shape(item.name)
             if shape is None:
-                self.problems.add(f"the shape of '{item.label}' is not known", item.value_span, "write {random: {shape: [2, 3], seed: 1}}")
+                self.problems.add(
+                    f"the shape of '{item.label}' is not known",
+                    item.value_span,
+                    "write {random: {shape: [2, 3], seed: 1}}",
+                )
                 return None
             return draw_value(value, item.label, tuple(shape))
         return value
 
-    def _sizes(self, resolver: Resolver, equations: Sequence[Equation], values: dict[str, dict[tuple[int, ...], Any]]) -> dict[str, int]:
-        sizes: dict[str, int] = dict(self.network.sizes) if self.network else {}
+    def _network_shape(self, label: str) -> tuple[int, ...] | None:
+        """The shape that a topology asks for, if every length in it is known."""
+        if self.network is None or label not in self.network.parameters:
+            return None
+        lengths = [self.network.sizes.get(n) if isinstance(n, str) else n for n in self.network.parameters[label]]
+        return None if any(n is None for n in lengths) else tuple(int(n) for n in lengths if n is not None)
+
+    def _zeros(self, values: dict[str, dict[tuple[int, ...], Any]]) -> None:
+        """Parameters that a topology declares as 0 unless they are given."""
+        for label in self.network.zeros if self.network is not None else ():
+            name, _, rest = label.partition("[")
+            indices = tuple(int(i) for i in rest.rstrip("]").split(",")) if rest else ()
+            shape = self._network_shape(label)
+            if indices in values.get(name, {}) or shape is None:
+                continue
+            value: Any = 0.0
+            for length in reversed(shape):
+                value = [value] * length
+            values.setdefault(name, {})[indices] = value
+
+    def _sizes(
+        self, resolver: Resolver, equations: Sequence[Equation], values: dict[str, dict[tuple[int, ...], Any]]
+    ) -> dict[str, int]:
+        sizes = {name: value for name, value in self.network.sizes.items() if value is not None} if self.network else {}
         for item in self.document.sizes:
             if type(item.value) is int:
                 sizes[item.name] = item.value
@@ -273,9 +344,16 @@ class _Builder:
                 sizes[name] = value
             elif said:
                 told = ", ".join(f"{n} says {v}" for n, v in said)
-                self.problems.add(f"the size {name} is not clear: {told}", span_of(equation, node), f"declare it: `sizes: {{{name}: {said[0][1]}}}`")
+                self.problems.add(
+                    f"the size {name} is not clear: {told}",
+                    span_of(equation, node),
+                    f"declare it: `sizes: {{{name}: {said[0][1]}}}`",
+                )
             else:
-                hint = suggest(name, [*sizes, *(r.variable for r in equation.ranges)]) or f"declare it: `sizes: {{{name}: 3}}`"
+                hint = (
+                    suggest(name, [*sizes, *(r.variable for r in equation.ranges)])
+                    or f"declare it: `sizes: {{{name}: 3}}`"
+                )
                 self.problems.add(f"'{name}' is neither an index nor a size", span_of(equation, node), hint)
         return sizes
 
@@ -288,13 +366,23 @@ class _Builder:
             for name in families:
                 other = looks.setdefault(lookalike(name), name)
                 if other != name:
-                    self.problems.add(f"'{name}' and '{other}' look alike but are different names", self.spans.get(name), "use one spelling")
+                    self.problems.add(
+                        f"'{name}' and '{other}' look alike but are different names",
+                        self.spans.get(name),
+                        "use one spelling",
+                    )
         for equation in equations:
             for item in equation.ranges:
                 if item.variable in families and item.variable not in sizes:
-                    self.problems.add(f"the index '{item.variable}' is also the name of a quantity", span_of(equation), "rename one of them")
+                    self.problems.add(
+                        f"the index '{item.variable}' is also the name of a quantity",
+                        span_of(equation),
+                        "rename one of them",
+                    )
 
-    def _parts(self, values: Mapping[str, dict[tuple[int, ...], Any]], sizes: Mapping[str, int]) -> dict[str, list[Given]]:
+    def _parts(
+        self, values: Mapping[str, dict[tuple[int, ...], Any]], sizes: Mapping[str, int]
+    ) -> dict[str, list[Given]]:
         """The given families as parts: boxes where the members fill one."""
         result: dict[str, list[Given]] = {}
         for name, members in values.items():
@@ -343,15 +431,27 @@ class _Builder:
             def change(node: Expression) -> Expression:
                 if isinstance(node, Call) and node.operation == "matmul":
                     left, right = node.arguments
-                    if isinstance(left, Call) and left.operation == "transpose" and is_vector(left.arguments[0]) and is_vector(right):
+                    if (
+                        isinstance(left, Call)
+                        and left.operation == "transpose"
+                        and is_vector(left.arguments[0])
+                        and is_vector(right)
+                    ):
                         return Call("dot", (left.arguments[0], right))
-                    if isinstance(right, Call) and right.operation == "transpose" and is_vector(right.arguments[0]) and is_vector(left):
+                    if (
+                        isinstance(right, Call)
+                        and right.operation == "transpose"
+                        and is_vector(right.arguments[0])
+                        and is_vector(left)
+                    ):
                         return Call("outer", (left, right.arguments[0]))
                 return node
 
             right = transform(equation.right, change)
             changed = changed or right is not equation.right
-            equations.append(Equation(equation.name, equation.indices, right, equation.ranges, equation.conditions, equation.origin))
+            equations.append(
+                Equation(equation.name, equation.indices, right, equation.ranges, equation.conditions, equation.origin)
+            )
         if not changed:
             return system
         result = System(equations, system.given, system.operations, system.sizes, system.maps, roles=system.roles)
@@ -374,12 +474,18 @@ class _Builder:
                 shape = tuple([n for n in shapes[name] if n is not None])
                 if not is_array(value) and system.ranks[name]:
                     if len(shape) != system.ranks[name]:
-                        raise fail(f"'{instance_text((name, indices))}' is a number, but {name} is {_loose(shapes[name])}", self.spans.get(name))
+                        raise fail(
+                            f"'{instance_text((name, indices))}' is a number, but {name} is {_loose(shapes[name])}",
+                            self.spans.get(name),
+                        )
                     import numpy
 
                     value = numpy.full(shape, value, dtype=object if exact else float)
                 elif (value.ndim if is_array(value) else 0) != system.ranks[name]:
-                    raise fail(f"'{instance_text((name, indices))}' is {_loose(_shape(value))}, but {name} is {_loose(shapes[name])}", self.spans.get(name))
+                    raise fail(
+                        f"'{instance_text((name, indices))}' is {_loose(_shape(value))}, but {name} is {_loose(shapes[name])}",
+                        self.spans.get(name),
+                    )
                 result[name, indices] = value
         self.limits.check("elements", total, "the data")
         return result
@@ -398,7 +504,9 @@ class _Builder:
         for index in reference.indices:
             for word in index.variables():
                 if word not in system.sizes:
-                    raise fail(f"'{word}' is not a size", excerpt.span(0, len(excerpt.text)), suggest(word, system.sizes))
+                    raise fail(
+                        f"'{word}' is not a size", excerpt.span(0, len(excerpt.text)), suggest(word, system.sizes)
+                    )
         reference = Reference(reference.name, tuple(Index(system.index(i, {})) for i in reference.indices))
         key = (reference.name, tuple(system.index(i, {}) for i in reference.indices))
         span = excerpt.span(0, len(excerpt.text))
@@ -408,7 +516,11 @@ class _Builder:
             raise fail(f"unknown target '{instance_text(key)}'", span, suggest(reference.name, system.defining))
         shape = shapes.get(unfolded.number[key], ())
         if shape:
-            raise fail(f"the target {instance_text(key)} is {_loose(shape)}, not a number", span, "name a number: for example its sum, defined by an equation")
+            raise fail(
+                f"the target {instance_text(key)} is {_loose(shape)}, not a number",
+                span,
+                "name a number: for example its sum, defined by an equation",
+            )
         return reference
 
     def _members_hint(self, name: str, unfolded: Unfolded) -> str:
@@ -434,7 +546,11 @@ class _Builder:
         for excerpt in excerpts:
             reference = parse_reference(excerpt, self.limits)
             if reference.name not in system.defining and reference.name not in system.given:
-                raise fail(f"unknown name '{reference.name}'", excerpt.span(0, len(excerpt.text)), suggest(reference.name, system.families))
+                raise fail(
+                    f"unknown name '{reference.name}'",
+                    excerpt.span(0, len(excerpt.text)),
+                    suggest(reference.name, system.families),
+                )
             indices = tuple(system.index(i, {}) for i in reference.indices)
             result.append(instance_text((reference.name, indices)))
         return result
@@ -476,7 +592,9 @@ def _leaves(value: Any, starts: Sequence[int]) -> Iterator[tuple[tuple[int, ...]
             yield indices, node
 
 
-def _split(value: Any, starts: Sequence[int], arity: int, item: GivenText, problems: Problems) -> Iterator[tuple[tuple[int, ...], Any]]:
+def _split(
+    value: Any, starts: Sequence[int], arity: int, item: GivenText, problems: Problems
+) -> Iterator[tuple[tuple[int, ...], Any]]:
     """The members of a given array that is read with ``arity`` indices."""
     if len(starts) > arity:
         problems.add(f"'{item.name}' is given from {starts[0]}, but it is read without an index", item.value_span)
@@ -487,7 +605,10 @@ def _split(value: Any, starts: Sequence[int], arity: int, item: GivenText, probl
         start = starts[depth] if depth < len(starts) else 1
         for indices, node in level:
             if not isinstance(node, list) and not (is_array(node) and node.ndim):
-                problems.add(f"'{item.label}' is read with {_indices(arity)}, but it is {_loose(_nested_shape(value))}", item.value_span)
+                problems.add(
+                    f"'{item.label}' is read with {_indices(arity)}, but it is {_loose(_nested_shape(value))}",
+                    item.value_span,
+                )
                 return
             following.extend(((*indices, start + k), node[k]) for k in range(len(node)))
         level = following

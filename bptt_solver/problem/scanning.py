@@ -1,9 +1,9 @@
 """YAML's scanner, with its innermost loops replaced: texts and lists of numbers are taken in one piece.
 
 ruamel.yaml looks at every character in Python. That is fine for small files; a block of 100,000 equations and a matrix
-of 1,000,000 numbers need more. What a token is, and what the tokens mean, stays with ruamel.yaml; a test compares both on
-random documents. Two things are decided here: anchors, aliases and tags are noted (they are errors) and passed over, and
-the places of the lines of a block scalar are kept.
+of 1,000,000 numbers need more. What a token is, and what the tokens mean, stays with ruamel.yaml; a test compares both
+on random documents. Two things are decided here: anchors, aliases and tags are noted (they are errors) and passed over,
+and the places of the lines of a block scalar are kept.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DOUBLE = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _FOLD = r"[ \t]*+\r?\n[ \t]*+((?:\r?\n[ \t]*+)*+)"
 _SINGLE_PARTS = re.compile(rf"''|{_FOLD}")
 _DOUBLE_PARTS = re.compile(
-    rf"\\(?:x([0-9A-Fa-f]{{2}})|u([0-9A-Fa-f]{{4}})|U([0-9A-Fa-f]{{8}})|\r?\n[ \t]*+((?:\r?\n[ \t]*+)*+)|([^\r\n]))|{_FOLD}"
+    r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|\r?\n[ \t]*+((?:\r?\n[ \t]*+)*+)|([^\r\n]))|" + _FOLD
 )
 
 _RUN = re.compile(r"\[[\s\[\],\w.+\-/]{500}")  # shorter sequences are quick enough in the ordinary way

@@ -37,16 +37,14 @@ def syntax_problem(error: Any, source: Source) -> Problem:
     line = source.position(begun)[0]
     for fragment, message, hint, from_start in _RULES:
         if fragment in problem or fragment in context:
-            message = message.replace("{found}", found).replace("{line}", str(line))
-            place = begun if from_start else at
-            return Problem(message, _place(source, place), hint)
+            told = message.replace("{found}", found).replace("{line}", str(line))
+            return Problem(told, _place(source, begun if from_start else at), hint)
     return Problem(f"not valid YAML: {problem}", _place(source, at))
 
 
 def _place(source: Source, at: int) -> Span:
     """One character; the end of the document is shown behind its last text."""
-    if at >= len(source.text.rstrip()):
-        at = len(source.text.rstrip())
+    at = min(at, len(source.text.rstrip()))
     return Span(source, at, at + 1)
 
 
@@ -66,7 +64,12 @@ _RULES: tuple[tuple[str, str, str | None, bool], ...] = (
     ("expected ',' or ']', but got '<stream end>'", "this '[' is never closed", None, True),
     ("expected ',' or '}', but got '<stream end>'", "this '{' is never closed", None, True),
     ("expected ',' or ']'", "expected ',' or ']' in the list that begins on line {line}, found {found}", _FLOW, False),
-    ("expected ',' or '}'", "expected ',' or '}' in the mapping that begins on line {line}, found {found}", _FLOW, False),
+    (
+        "expected ',' or '}'",
+        "expected ',' or '}' in the entries that begin on line {line}, found {found}",
+        _FLOW,
+        False,
+    ),
     ("could not find expected ':'", "expected 'name: value' here", "is the ':' or the indentation missing?", True),
     ("found unexpected ':'", "a space is missing after ':', or the text needs quotes", _FLOW, False),
     ("unexpected end of stream", "this quote is never closed", None, True),
@@ -81,7 +84,7 @@ _RULES: tuple[tuple[str, str, str | None, bool], ...] = (
     ("tag", "a text cannot begin with '!'", _QUOTES, True),
     ("directive", "this line begins with '%', which YAML reserves", _QUOTES, False),
     ("expected the node content", "a value is missing before {found}", _QUOTES + " if it belongs to one", False),
-    ("while parsing a block", "expected a new line 'name: value' or '- item', found {found}", "see the indentation", False),
+    ("while parsing a block", "expected a line 'name: value' or '- item', found {found}", "see the indentation", False),
     ("expected '<document start>'", "text after the end of the document", None, False),
     ("document end marker", "text after the end of the document", None, False),
 )

@@ -89,7 +89,7 @@ def _read_standard_input(limits: Limits) -> bytes:
 
 
 def decode(data: bytes, name: str) -> Source:
-    """The text of bytes in strict UTF-8, without byte order mark. Its characters are looked at by `check_characters`."""
+    """The text of bytes in strict UTF-8, without byte order mark; `check_characters` looks at what is in it."""
     encoding = next((kind for mark, kind in _MARKS if data.startswith(mark)), None)
     if encoding is None and len(data) > 3 and 0 in data[:2]:
         encoding = "UTF-16 or UTF-32"

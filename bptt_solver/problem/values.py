@@ -37,7 +37,11 @@ class RandomValue:
     __slots__ = ("places", "scale", "seed", "shape")
 
     def __init__(
-        self, shape: tuple[int, ...] | None = None, seed: int | None = None, scale: float = 1.0, places: int | None = None
+        self,
+        shape: tuple[int, ...] | None = None,
+        seed: int | None = None,
+        scale: float = 1.0,
+        places: int | None = None,
     ) -> None:
         self.shape = shape
         self.seed = seed
@@ -45,19 +49,30 @@ class RandomValue:
         self.places = places
 
 
+Value = Nested | FileValue | RandomValue
+
+
 class Given:
     """What a document gives for a name or for one member of a family.
 
-    ``members`` are the indices of a single member (``h[0]``: ``(0,)``), None for the whole name. ``starts`` are the first
-    indices of the leading axes where the document says so (``from``), else empty: they begin at 1. ``role`` is ``value``,
-    ``data``, ``parameter``, ``size`` or ``map``. The spans are those of the key and of the value.
+    ``members`` are the indices of a single member (``h[0]``: ``(0,)``), None for the whole name. ``starts`` are the
+    first indices of the leading axes where the document says so (``from``), else empty: they begin at 1. ``role`` is
+    ``value``, ``data``, ``parameter``, ``size`` or ``map``. The spans are those of the key and of the value.
     """
 
     __slots__ = ("key_span", "members", "name", "node", "role", "starts", "value", "value_span")
 
     def __init__(
-        self, name: str, members: tuple[int, ...] | None, role: str, value: Nested | FileValue | RandomValue,
-        starts: tuple[int, ...], key_span: Span, value_span: Span, node: Node,
+        self,
+        name: str,
+        members: tuple[int, ...] | None,
+        role: str,
+        value: Value,
+        *,
+        starts: tuple[int, ...],
+        key_span: Span,
+        value_span: Span,
+        node: Node,
     ) -> None:
         self.name = name
         self.members = members
@@ -284,7 +299,7 @@ def _fault(value: Nested) -> tuple[tuple[int, ...], str, str | None] | None:
                 return path, "an empty list has no shape", "leave the name out, or give its numbers"
             if len(entry) != size:
                 message = f"row {place + 1} has {_entries(len(entry))}, row 1 has {size:,}"
-                return path, message, "all rows have the same length; members of different shapes are given as W[1]: .., W[2]: .."
+                return path, message, "rows are equally long; members of different shapes are W[1]: .., W[2]: .."
         shape.append(size)
         level = [item for entry in level if isinstance(entry, list) for item in entry]
     for place, entry in enumerate(level):
@@ -329,4 +344,3 @@ def _written(node: Node) -> str:
 
 def _quoted(node: Scalar) -> str:
     return f'"{shortened(node.text)}"'
-

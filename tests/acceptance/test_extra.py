@@ -142,9 +142,13 @@ def place(document: Document, instance: str) -> tuple[Any, tuple[int, ...]] | No
 def nudged(document: Document, values: Mapping[str, Any]) -> Document:
     """The document with a summand of its own, given as 0, in every equation."""
     changed = copy.deepcopy(document)
-    equations = [split(line) for line in document["equations"].splitlines() if line.strip()]
-    changed["equations"] = "\n".join(f"{left} = ({right}) + nudge_{left} {rest}" for left, right, rest in equations)
     computed = [name for name in values if place(document, name) is None]
+    families = {parts(name)[0] for name in computed}
+    lines = []
+    for left, right, rest in (split(line) for line in document["equations"].splitlines() if line.strip()):
+        nudge = f" + nudge_{left}" if left.partition("[")[0] in families else ""  # an equation may have no instance
+        lines.append(f"{left} = ({right}){nudge} {rest}")
+    changed["equations"] = "\n".join(lines)
     changed.setdefault("values", {}).update({f"nudge_{name}": np.zeros(np.shape(values[name])) for name in computed})
     return changed
 

@@ -1,0 +1,300 @@
+"""The verbs: load a document, solve it, lower it to equations. The command line and notebooks call nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from bptt_solver.errors import Excerpt, Source, fail, suggest
+from bptt_solver.limits import Limits
+from bptt_solver.problem.problem import Plugins, Problem, load_problem, with_eliminated
+from bptt_solver.solve import Computation
+from bptt_solver.system import Instance
+from bptt_solver.unfold import instance_text
+
+if TYPE_CHECKING:
+    from bptt_solver.blocks import Block
+    from bptt_solver.verify import Check
+
+FORMATS = ("text", "markdown", "latex", "json")
+
+
+def load(
+    source: str | os.PathLike[str] | TextIO,
+    *,
+    limits: Limits | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+    target: str | None = None,
+    wrt: Sequence[str] = (),
+    eliminate: Sequence[str] = (),
+) -> Problem:
+    """Read a document from a path, ``-`` (standard input) or an open text file. Raises ProblemError for bad input."""
+    where: str | os.PathLike[str] | Source
+    if isinstance(source, (str, os.PathLike)):
+        where = source
+    else:
+        where = Source(str(getattr(source, "name", "<text>")), source.read())
+    files = [os.fspath(p) for p in plugins]
+    problem = load_problem(where, limits, files, target, wrt)
+    for name in eliminate:
+        problem = with_eliminated(problem, name)
+    return problem
+
+
+def loads(
+    text: str,
+    name: str = "<text>",
+    *,
+    limits: Limits | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+    target: str | None = None,
+    wrt: Sequence[str] = (),
+    eliminate: Sequence[str] = (),
+) -> Problem:
+    """Read a document from a text. Raises ProblemError for bad input."""
+    problem = load_problem(Source(name, text), limits, [os.fspath(p) for p in plugins], target, wrt)
+    for word in eliminate:
+        problem = with_eliminated(problem, word)
+    return problem
+
+
+class Solution(Mapping[str, Any]):
+    """A solved problem. ``solution["h[1]"]`` is a value, ``solution["∂⁺E/∂h[1]"]`` an ordered derivative; ``render`` writes it.
+
+    Vectors and matrices are nested lists, as in the JSON output.
+    """
+
+    def __init__(self, computation: Computation, check: Check, options: Mapping[str, Any]) -> None:
+        self.computation = computation
+        self.check = check
+        self._options = options
+        self._values: dict[str, Any] | None = None
+        self._derivatives: dict[str, Any] | None = None
+        self._partials: tuple[dict[str, dict[str, Any]], list[str]] | None = None
+        self._blocks: list[Block] | None = None
+
+    # -- numbers
+
+    @property
+    def target(self) -> str:
+        """The name of the target."""
+        return self.computation.target_text
+
+    @property
+    def value(self) -> Any:
+        """The target's value."""
+        return self.values[self.target]
+
+    @property
+    def values(self) -> dict[str, Any]:  # type: ignore[override]
+        """Every instance's value, by name."""
+        if self._values is None:
+            from bptt_solver.results import values
+
+            self._values = values(self.computation)
+        return self._values
+
+    @property
+    def ordered_derivatives(self) -> dict[str, Any]:
+        """The ordered derivative with respect to every instance, by the instance's name."""
+        if self._derivatives is None:
+            from bptt_solver.results import ordered_derivatives
+
+            self._derivatives = ordered_derivatives(self.computation)
+        return self._derivatives
+
+    @property
+    def simple_partials(self) -> dict[str, dict[str, Any]]:
+        """consumer -> what it reads -> simple partial."""
+        return self._simple_partials()[0]
+
+    def _simple_partials(self) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        if self._partials is None:
+            from bptt_solver.results import simple_partials
+
+            self._partials = simple_partials(self.computation)
+        return self._partials
+
+    def hessian(self, wrt: Sequence[str] | None = None) -> tuple[list[str], list[list[Any]]]:
+        """Second derivatives by all entries of the wanted instances: (labels, rows)."""
+        from bptt_solver.results import plain
+        from bptt_solver.second import hessian
+
+        keys = [self._instance(name) for name in wrt] if wrt else self.wanted
+        labels, rows = hessian(self.computation, keys)
+        names = [instance_text(k) + (":" + ",".join(str(i + 1) for i in e) if e else "") for k, e in labels]
+        return names, [[plain(v) for v in row] for row in rows]
+
+    @property
+    def wanted(self) -> list[Instance]:
+        """The instances whose derivatives are wanted: ``wrt``, else the parameters, else all that is given."""
+        return self.computation.problem.wanted()
+
+    def _instance(self, name: str) -> Instance:
+        for key in self.computation.instances():
+            if instance_text(key) == name:
+                return key
+        raise fail(f"unknown name '{name}'", hint=suggest(name, self.values))
+
+    # -- a mapping from names to numbers
+
+    def __getitem__(self, name: str) -> Any:
+        from bptt_solver.language.expressions import derivative_name
+
+        if name in self.values:
+            return self.values[name]
+        prefix = derivative_name(self.target, "")
+        if name.startswith(prefix) and name[len(prefix) :] in self.ordered_derivatives:
+            return self.ordered_derivatives[name[len(prefix) :]]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        from bptt_solver.language.expressions import derivative_name
+
+        yield from self.values
+        for name in self.ordered_derivatives:
+            yield derivative_name(self.target, name)
+
+    def __len__(self) -> int:
+        return 2 * len(self.values)
+
+    # -- text
+
+    @property
+    def verified(self) -> bool:
+        """False if the check ran and failed."""
+        return self.check.passed
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong with plugins."""
+        return self.computation.problem.warnings
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The derivation as blocks of words and formulas."""
+        if self._blocks is None:
+            from bptt_solver.derivation import derive
+            from bptt_solver.narrate import narrate
+
+            options = self._options
+            derivation = derive(
+                self.computation, self.check, detail=options["detail"], entries=options["entries"], steps=options["steps"]
+            )
+            self._blocks = [*narrate(derivation), *self._more()]
+        return self._blocks
+
+    def _more(self) -> list[Block]:
+        from bptt_solver.narrate import narrate_closed_forms, narrate_hessian
+
+        blocks: list[Block] = []
+        if self._options["second"]:
+            blocks += narrate_hessian(self.target, *self.hessian())
+        if self._options["closed_form"] or self._options["simplify"]:
+            from bptt_solver.closed_form import closed_forms
+
+            blocks += narrate_closed_forms(closed_forms(self.computation, simplified=self._options["simplify"]))
+        return blocks
+
+    def render(self, format: str = "text") -> str:
+        """The derivation as ``text``, ``markdown`` or ``latex``, or the numbers as ``json``."""
+        if format == "json":
+            return self._json()
+        if format not in FORMATS:
+            raise fail(f"unknown format '{format}'", hint=suggest(format, FORMATS) or f"one of {', '.join(FORMATS)}")
+        from bptt_solver.render import render
+
+        return render(self.blocks, format)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON output as Python data (see docs/json.md)."""
+        from bptt_solver.results import VERSION, exact, steps
+
+        partials, left_out = self._simple_partials()
+        data: dict[str, Any] = {
+            "version": VERSION,
+            "title": self.computation.problem.title,
+            "target": self.target,
+            "value": self.value,
+            "values": self.values,
+            "ordered_derivatives": self.ordered_derivatives,
+            "simple_partials": partials,
+            "exact": exact(self.computation),
+            "steps": steps(self.computation, self._options["steps"] == "all"),
+            "check": self.check.as_json(),
+        }
+        if left_out:
+            data["left_out"] = {"simple_partials": left_out}
+        if self._options["second"]:
+            names, rows = self.hessian()
+            data["hessian"] = {"names": names, "rows": rows}
+        return data
+
+    def _json(self) -> str:
+        import json
+
+        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False) + "\n"
+
+    def __repr__(self) -> str:
+        return f"<Solution: {self.target} = {self.value}>"
+
+    def __str__(self) -> str:
+        return self.render("text")
+
+    def _repr_markdown_(self) -> str:
+        return self.render("markdown")
+
+    def _repr_latex_(self) -> str:
+        return self.render("latex")
+
+
+def solve(
+    problem: Problem,
+    *,
+    check: str = "fast",
+    detail: str = "matrix",
+    entries: Sequence[str] = (),
+    second: bool = False,
+    closed_form: bool = False,
+    simplify: bool = False,
+    steps: str = "auto",
+) -> Solution:
+    """Compute all values and ordered derivatives of a problem, and check them (``none``, ``fast``, ``full``)."""
+    from bptt_solver.verify import verify
+
+    computation = Computation(problem)
+    options = {"detail": detail, "entries": tuple(entries), "second": second, "closed_form": closed_form, "simplify": simplify, "steps": steps}
+    return Solution(computation, verify(computation, check), options)
+
+
+def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> str:
+    """The equations of a problem in the language: folded, the backward system (``adjoint``), or one line an instance (``unfold``)."""
+    from bptt_solver.chain_rule import AdjointEquation, differentiate
+    from bptt_solver.language.notation.source import equation_to_source
+
+    if not unfold:
+        if not adjoint:
+            return "".join(equation_to_source(e) + "\n" for e in problem.system.equations)
+        backward = differentiate(problem.system, problem.target)
+        return "".join(equation_to_source(e) + "\n" for e in backward.equations if isinstance(e, AdjointEquation))
+    from bptt_solver.unfolded_text import lines
+
+    return "".join(line + "\n" for line in lines(problem, adjoint))
+
+
+def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
+    """What the plugins bring, one line each, with the plugin that brings it."""
+    registry = Plugins([os.fspath(p) for p in plugins]).registry
+    lines: list[str] = []
+    for title, records in (("functions", registry.functions), ("topologies", registry.topologies)):
+        lines.append(f"{title}:")
+        for record in records:
+            lines.append(f"  {record.name:32s} {record.summary}  [{registry.origin(record)}]")
+    for warning in registry.warnings:
+        print(warning, file=sys.stderr)
+    return "\n".join(lines) + "\n"
+
+
+__all__ = ["Excerpt", "Problem", "Solution", "load", "loads", "lower", "plugins_text", "solve"]
