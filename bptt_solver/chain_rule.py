@@ -27,6 +27,7 @@ from bptt_solver.language.expressions import (
     Reference,
     Sum,
     derivative_name,
+    preorder,
     substitute_indices,
 )
 from bptt_solver.language.templates import (
@@ -174,6 +175,7 @@ class AdjointEquation(Equation):
         self.origin = None
         self.terms = tuple(terms)
         self._right: Expression | None = None
+        self._parts = None
 
     @property
     def right(self) -> Expression:  # type: ignore[override]
@@ -182,12 +184,11 @@ class AdjointEquation(Equation):
             self._right = build.add(term.expression for term in self.terms) if self.terms else build.ONE
         return self._right
 
-    def parts(self, templates: Templates) -> Iterator[Part]:
+    def _taken_apart(self, templates: Templates) -> list[Part]:
         """One part a term; the target's own equation (no terms) is the number 1."""
         if not self.terms:
-            yield Part(templates.of(build.ONE)[0], ())
-        for term in self.terms:
-            yield term.part(templates)
+            return [Part(templates.of(build.ONE)[0], ())]
+        return [term.part(templates) for term in self.terms]
 
 
 class Use:
@@ -230,9 +231,29 @@ def uses(equation: Equation, templates: Templates) -> Iterator[Use]:
                         expression = _pulled(inner, slot, received)
                     yield Use(equation, leaf, inner.template, inner.leaves, slot, binders, expression)
                 elif isinstance(leaf, Sum):
-                    template, leaves = templates.of(leaf.body)
-                    body = Part(template, leaves)
-                    pending.append((body, (*binders, leaf), _pulled(inner, slot, received)))
+                    cotangent = _pulled(inner, slot, received)
+                    opened = _opened(leaf, cotangent)
+                    template, leaves = templates.of(opened.body)
+                    pending.append((Part(template, leaves), (*binders, opened), cotangent))
+
+
+def _opened(node: Sum, cotangent: Expression) -> Sum:
+    """The sum with other names for its variables where what it receives binds the same ones (``exp(o[k])/sum(exp(o[m]) ...)``)."""
+    bound = {r.variable for inner in preorder(cotangent) if isinstance(inner, Sum) for r in inner.ranges}
+    renaming: dict[str, Index] = {}
+    for item in node.ranges:
+        if item.variable in bound:
+            word = item.variable
+            while word in bound:
+                word += "'"
+            renaming[item.variable] = Index.variable(word)
+    if not renaming:
+        return node
+    ranges = tuple(
+        Range(str(renaming.get(r.variable, Index.variable(r.variable)).terms[0][0]), r.low.substitute(renaming), r.high.substitute(renaming))
+        for r in node.ranges
+    )
+    return Sum(substitute_indices(node.body, renaming), ranges, tuple(c.substitute(renaming) for c in node.conditions))
 
 
 def _pulled(part: Part, slot: int, received: Expression | None) -> Expression:

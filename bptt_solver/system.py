@@ -143,15 +143,19 @@ class System:
 
     def extended(self, equations: Sequence[Equation], ranks: Mapping[str, int], given: Mapping[str, Sequence[Given]] | None = None) -> System:
         """The system with more equations behind it (the backward pass behind the forward pass)."""
-        return System(
+        self.ranks.update(ranks)  # shared, with the templates: the names are new ones
+        result = System(
             [*self.equations, *equations],
             {**self.given, **(given or {})},
             self.operations,
             self.sizes,
             self.maps,
-            {**self.ranks, **ranks},
-            self.roles,
+            roles=self.roles,
         )
+        result.ranks, result.templates = self.ranks, self.templates
+        for name in result.given:
+            result.ranks.setdefault(name, len(result.given[name][0].shape))
+        return result
 
     # -- indices
 
@@ -241,6 +245,12 @@ def infer_shapes(system: System) -> dict[str, LooseShape]:
     takes the shape of the rest of its family.
     """
     known: dict[str, LooseShape] = {}
+    if all(part.shape == () for parts in system.given.values() for part in parts) and not any(
+        isinstance(n, Call) and n.operation in _MAKE_ARRAYS for e in system.equations for n in preorder(e.right)
+    ):
+        known = dict.fromkeys([*system.given, *(e.name for e in system.equations)], ())
+        system.ranks.update(dict.fromkeys(known, 0))
+        return known
     for name, parts in system.given.items():
         for part in parts:
             if name not in known or known[name] == ():
@@ -268,6 +278,9 @@ def infer_shapes(system: System) -> dict[str, LooseShape]:
         known.setdefault(equation.name, ())
     system.ranks.update({name: len(shape) for name, shape in known.items()})
     return known
+
+
+_MAKE_ARRAYS = frozenset({"concat", "outer", "diag", "expand", "transpose", "zeros", "unit", "place", "matmul"})
 
 
 def _settle(system: System, queue: list[Equation], known: dict[str, LooseShape], waiting: dict[str, list[Equation]]) -> None:

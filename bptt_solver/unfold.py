@@ -321,11 +321,10 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
         except OutsideMap as error:
             raise _outside(error, equation) from None
     unfolder.spend(len(pending), "the system")
-    parts_of = _PartsOf(system)
     for number, equation, environment in pending:
         try:
             grounds: list[Ground] = []
-            for at, part in enumerate(parts_of(equation)):
+            for at, part in enumerate(equation.parts(system.templates)):
                 for ground in unfolder.summed(part, environment, equation):
                     ground.part = at
                     grounds.append(ground)
@@ -338,19 +337,6 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
 
 def _outside(error: OutsideMap, equation: Equation) -> ProblemError:
     return fail(f"{error} is outside the map", equation.origin.span() if equation.origin else None)
-
-
-class _PartsOf:
-    """The parts of an equation, made once per equation; a backward equation brings its terms."""
-
-    def __init__(self, system: System) -> None:
-        self.system = system
-        self.last: tuple[Equation | None, list[Part]] = (None, [])
-
-    def __call__(self, equation: Equation) -> list[Part]:
-        if self.last[0] is not equation:
-            self.last = (equation, list(equation.parts(self.system.templates)))
-        return self.last[1]
 
 
 def _define(unfolder: _Unfolder, equation: Equation, indices: tuple[int, ...], environment: Environment) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bptt_solver.errors import Excerpt, Span
-from bptt_solver.language.expressions import Conditions, Expression, Index, Range
+from bptt_solver.language.expressions import Call, Conditions, Expression, Index, Range, Reference, Sum, preorder
 
 
 if TYPE_CHECKING:
     from bptt_solver.language.templates import Part, Templates
+
+
+SHORT = 8  # summands up to which an equation is one template
 
 
 class Origin:
@@ -34,7 +36,7 @@ class Equation:
     ``indices`` are affine in the variables of ``ranges`` (usually one variable or a constant each).
     """
 
-    __slots__ = ("conditions", "indices", "name", "origin", "ranges", "right")
+    __slots__ = ("_parts", "conditions", "indices", "name", "origin", "ranges", "right")
 
     def __init__(
         self,
@@ -51,13 +53,46 @@ class Equation:
         self.ranges = ranges
         self.conditions = conditions
         self.origin = origin
+        self._parts: tuple[Templates, list[Part]] | None = None
 
-    def parts(self, templates: Templates) -> Iterator[Part]:
-        """The summands of the right-hand side with their templates: here the whole of it is one."""
+    def parts(self, templates: Templates) -> list[Part]:
+        """The summands of the right-hand side with their templates.
+
+        A short one is one part. A long sum is taken apart, so that a thousand summands of one form share one template; summands
+        that use the same name stay together, since their effects on it add up to one simple partial.
+        """
+        if self._parts is None or self._parts[0] is not templates:
+            self._parts = (templates, self._taken_apart(templates))
+        return self._parts[1]
+
+    def _taken_apart(self, templates: Templates) -> list[Part]:
         from bptt_solver.language.templates import Part
 
-        template, leaves = templates.of(self.right)
-        yield Part(template, leaves)
+        right = self.right
+        if isinstance(right, Call) and right.operation == "add" and len(right.arguments) > SHORT:
+            parts = [Part(*templates.of(group)) for group in _groups(right.arguments)]
+            if len({part.template.rank for part in parts}) == 1:
+                return parts
+        return [Part(*templates.of(right))]
 
     def __repr__(self) -> str:
         return f"Equation({self.name}, {self.indices}, {self.ranges}, {self.conditions}, {self.right})"
+
+
+def _groups(summands: tuple[Expression, ...]) -> list[Expression]:
+    """The summands one by one, those that share a name (or hold a sum or a guard) together where the first of them stands."""
+    owner: dict[str, int] = {}
+    joint: set[int] = set()
+    for at, summand in enumerate(summands):
+        for node in preorder(summand):
+            if type(node) is Reference:
+                first = owner.setdefault(node.name, at)
+                if first != at or node.indices:
+                    joint.update((first, at))
+            elif isinstance(node, Sum):
+                joint.add(at)
+    if len(joint) < 2:
+        return list(summands)
+    together = Call("add", tuple(s for at, s in enumerate(summands) if at in joint))
+    first = min(joint)
+    return [together if at == first else s for at, s in enumerate(summands) if at == first or at not in joint]

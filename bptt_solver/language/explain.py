@@ -188,8 +188,9 @@ def stray(machine: Builder, top: Frame, word: str, at: int) -> ProblemError:
         if opener:
             start = top.start if top.kind in ("(", "guard") else machine.excerpt.text.index(opener, top.start)
             return _error(machine, f"'{opener}' is never closed", start, start + 1, "a ')' or ']' is missing")
-        start = _last(machine)[0]
-        return _error(machine, "there is no '='", start, machine.end, "an equation is written name = expression")
+        return _error(
+            machine, "there is no '='", machine.begin, machine.end, "an equation is written name = expression"
+        )
     if word in (")", "]"):
         if opener:
             return _error(machine, f"'{word}' does not close '{opener}'", at, end, "brackets must match")

@@ -17,6 +17,7 @@ from bptt_solver.language.expressions import (
     IndexValue,
     Iverson,
     Lookup,
+    Number,
     Range,
     Reference,
     Sum,
@@ -40,6 +41,40 @@ def span_of(equation: Equation, node: Expression | None = None) -> Span | None:
 def is_plain(equation: Equation) -> bool:
     """Whether an equation has no index at all on its left and around it (it may still contain sums)."""
     return not (equation.indices or equation.ranges or equation.conditions)
+
+
+class Survey:
+    """What an equation's right-hand side is made of, found in one pass: names with their numbers of indices, calls, and whether
+    there are indices or sums at all."""
+
+    __slots__ = ("calls", "indexed", "references")
+
+    def __init__(self, expression: Expression) -> None:
+        self.calls: dict[tuple[str, int], Call] = {}
+        self.references: dict[tuple[str, int], Reference] = {}
+        self.indexed = False
+        bound: set[str] = set()
+        stack: list[Expression] = [expression]
+        while stack:
+            node = stack.pop()
+            kind = type(node)
+            if kind is Call:
+                arguments = node.arguments  # type: ignore[union-attr]
+                self.calls.setdefault((node.operation, len(arguments)), node)  # type: ignore[union-attr,arg-type]
+                stack.extend(arguments)
+            elif kind is Reference:
+                count = len(node.indices)  # type: ignore[union-attr]
+                if count:
+                    self.indexed = True
+                self.references.setdefault((node.name, count), node)  # type: ignore[union-attr,arg-type]
+            elif kind is Sum:
+                self.indexed = True
+                bound.update(r.variable for r in node.ranges)  # type: ignore[union-attr]
+                stack.append(node.body)  # type: ignore[union-attr]
+            elif kind is not Number:
+                self.indexed = True
+        for name in bound:
+            self.references.pop((name, 0), None)
 
 
 class Resolver:
@@ -103,9 +138,10 @@ class Resolver:
             if name not in scope:
                 self.sizes.setdefault(name, (equation, node))
 
-    def resolve(self, equation: Equation, sizes: Mapping[str, int]) -> Equation:
-        """The equation with index variables and sizes as index values; calls are checked."""
-        if is_plain(equation) and not sizes and not self.maps and not any(isinstance(n, (Call, Sum)) and self._special(n) for n in preorder(equation.right)):
+    def resolve(self, equation: Equation, survey: Survey, sizes: Mapping[str, int]) -> Equation:
+        """The equation with index variables, sizes and map lookups as index values, and ``max(v)`` as the largest entry."""
+        special = any(count == 1 and name in _LARGEST for name, count in survey.calls)
+        if not special and not survey.indexed and not self.maps and is_plain(equation) and not any((n, 0) in survey.references for n in sizes):
             return equation
         bound = {r.variable for r in equation.ranges}
         for node in preorder(equation.right):
@@ -124,26 +160,19 @@ class Resolver:
         right = transform(equation.right, change)
         return Equation(equation.name, equation.indices, right, equation.ranges, equation.conditions, equation.origin)
 
-    def _special(self, node: Expression) -> bool:
-        return isinstance(node, Sum) or isinstance(node, Call) and len(node.arguments) == 1 and node.operation in _LARGEST
-
-    def check_calls(self, equation: Equation) -> None:
+    def check_calls(self, equation: Equation, survey: Survey) -> None:
         """Note functions that do not exist and wrong numbers of arguments."""
-        for node in preorder(equation.right):
-            if not isinstance(node, Call):
-                continue
-            operation = self.operations.find(node.operation)
+        for (name, count), node in survey.calls.items():
+            operation = self.operations.find(name)
             if operation is None:
-                hint = self.operations.suggest(node.operation) or "`bptt-solve plugins` lists the functions"
-                self.problems.add(f"unknown function '{node.operation}'", span_of(equation, node), hint)
+                hint = self.operations.suggest(name) or "`bptt-solve plugins` lists the functions"
+                self.problems.add(f"unknown function '{name}'", span_of(equation, node), hint)
                 continue
             low, high = operation.arity
-            if not low <= len(node.arguments) <= high:
+            if not low <= count <= high and not (name in _LARGEST and count == 1):
                 wanted = f"{low}" if low == high else f"at least {low}" if high == MANY else f"{low} to {high}"
-                got = len(node.arguments)
-                self.problems.add(
-                    f"{node.operation} takes {wanted} argument{'s' if wanted != '1' else ''}, got {got}", span_of(equation, node)
-                )
+                plural = "" if wanted == "1" else "s"
+                self.problems.add(f"{name} takes {wanted} argument{plural}, got {count}", span_of(equation, node))
 
 
 def infer_size(

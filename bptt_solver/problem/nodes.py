@@ -204,7 +204,10 @@ class _Composer:
         for start, end in places[: Problems.MOST + 1]:
             kind = _PROPERTIES[self.source.text[start]]
             word = shorten(self.source.text[start:end])
-            self.note(f"{kind} ({word}) are not allowed", start, end, "if it is meant as text, put it in quotes")
+            if len(word) > 1:
+                self.note(f"{kind} ({word}) are not allowed", start, end, "if it is meant as text, put it in quotes")
+            else:
+                self.note(f"a text cannot begin with '{word}' here", start, end, "put the whole text in quotes")
 
     def take(self, event: Any, segments: dict[int, list[tuple[int, int]]]) -> None:
         kind = type(event).__name__
@@ -246,7 +249,7 @@ class _Composer:
         found = FORBIDDEN.search(event.value) if style == '"' else None
         if found:
             message, _ = forbidden(found.group())
-            self.note(message, start, end, "an escape in this text makes it")
+            self.note(message, start, end, "an escape makes it; in single quotes there are no escapes")
         return Scalar(event.value, style, start, end)
 
     def open(self, node: Sequence | Mapping) -> None:

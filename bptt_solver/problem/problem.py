@@ -15,7 +15,7 @@ from bptt_solver.language.expressions import Call, Expression, Index, Reference,
 from bptt_solver.language.operations import Operations, Shape
 from bptt_solver.limits import Limits
 from bptt_solver.problem.document import Document, read_document
-from bptt_solver.problem.names import Resolver, infer_size, is_plain, lookalike, span_of
+from bptt_solver.problem.names import Resolver, Survey, infer_size, is_plain, lookalike, span_of
 from bptt_solver.problem.values import FileValue, RandomValue
 from bptt_solver.problem.values import Given as GivenText
 from bptt_solver.records import Function, Network, OptionError
@@ -147,19 +147,18 @@ class _Builder:
         equations = self._equations()
         maps = self._maps()
         resolver = Resolver(self.operations, maps, self.problems)
-        for equation in equations:
-            resolver.check_calls(equation)
-            if not is_plain(equation) or any(
-                hasattr(n, "ranges") or getattr(n, "indices", ()) for n in preorder(equation.right)
-            ):
+        surveys = [Survey(e.right) for e in equations]
+        for equation, survey in zip(equations, surveys, strict=True):
+            resolver.check_calls(equation, survey)
+            if survey.indexed or not is_plain(equation):
                 resolver.scan(equation)
         self.problems.raise_if_any()
         givens = self._given_texts()
-        arities = self._arities(equations, givens)
+        arities = self._arities(equations, surveys)
         values = self._values(givens, arities)
         sizes = self._sizes(resolver, equations, values)
         self.problems.raise_if_any()
-        equations = [resolver.resolve(e, sizes) for e in equations]
+        equations = [resolver.resolve(e, s, sizes) for e, s in zip(equations, surveys, strict=True)]
         self._names(equations, values, sizes)
         self.problems.raise_if_any()
         system = System(
@@ -171,7 +170,8 @@ class _Builder:
             roles={n: g.role for n, g in givens.items()},
         )
         shapes = self._ranks(system)
-        system = self._rows(system)
+        if any(("transpose", 1) in survey.calls for survey in surveys):
+            system = self._rows(system)
         given = self._filled(values, system, shapes)
         unfolded = unfold(system, self.limits)
         sound = find_shapes(unfolded, {key: _shape(value) for key, value in given.items()}, shapes)
@@ -230,21 +230,15 @@ class _Builder:
             first.setdefault(item.name, item)
         return first
 
-    def _arities(self, equations: Sequence[Equation], givens: Mapping[str, GivenText]) -> dict[str, int]:
-        """How many indices each name carries. Different numbers in one document are an error that shows both places."""
+    def _arities(self, equations: Sequence[Equation], surveys: Sequence[Survey]) -> dict[str, int]:
+        """How many indices each name carries. Different numbers in one document are an error."""
         arities: dict[str, int] = {}
-        where: dict[str, tuple[Equation, Expression | None]] = {}
-        for equation in equations:
-            for name, count, node in _indexed_names(equation):
-                known = arities.get(name)
-                if known is None:
-                    arities[name] = count
-                    where[name] = (equation, node)
-                elif known != count:
-                    self.problems.add(
-                        f"'{name}' has {_indices(count)} here and {_indices(known)} elsewhere", span_of(equation, node),
-                        "a name carries the same number of indices everywhere",
-                    )  # fmt: skip
+        for equation, survey in zip(equations, surveys, strict=True):
+            self._arity(arities, equation, equation.name, len(equation.indices), None)
+            bound = [r.variable for r in equation.ranges]
+            for (name, count), node in survey.references.items():
+                if count or name not in bound:
+                    self._arity(arities, equation, name, count, node)
         for item in self.document.givens:
             if item.members is not None:
                 known = arities.setdefault(item.name, len(item.members))
@@ -256,6 +250,15 @@ class _Builder:
             else:
                 arities.setdefault(item.name, 0)
         return arities
+
+    def _arity(self, arities: dict[str, int], equation: Equation, name: str, count: int, node: Expression | None) -> None:
+        known = arities.setdefault(name, count)
+        if known != count:
+            self.problems.add(
+                f"'{name}' has {_indices(count)} here and {_indices(known)} elsewhere",
+                span_of(equation, node),
+                "a name carries the same number of indices everywhere",
+            )
 
     def _values(
         self, givens: Mapping[str, GivenText], arities: Mapping[str, int]
@@ -557,16 +560,6 @@ class _Builder:
 
 
 # ----------------------------------------------------------------------------- helpers
-
-
-def _indexed_names(equation: Equation) -> Iterator[tuple[str, int, Expression | None]]:
-    yield equation.name, len(equation.indices), None
-    bound = {r.variable for r in equation.ranges}
-    for node in preorder(equation.right):
-        if hasattr(node, "ranges"):
-            bound |= {r.variable for r in node.ranges}
-        if type(node) is Reference and (node.indices or node.name not in bound):
-            yield node.name, len(node.indices), node
 
 
 def _indices(count: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from bptt_solver.errors import Problem, Source, Span
 
 _QUOTES = "put the text in quotes"
+_COLUMN = "entries that belong together begin in the same column"
 _SECOND = 'a text that contains ": " needs quotes, and a new entry begins in the same column as the others'
 _FLOW = 'inside [ ] and { } a text with brackets, commas or ": " needs quotes, for example {"h[0]": [0, 0]}'
 _FOUND = re.compile(r"(?:found|got)(?: character| unknown escape character)? (.+?)(?: that cannot.*)?$", re.DOTALL)
@@ -83,6 +84,9 @@ _RULES: tuple[tuple[str, str, str | None, bool], ...] = (
     ("while scanning an anchor", "a text cannot begin with '&'", _QUOTES, True),
     ("tag", "a text cannot begin with '!'", _QUOTES, True),
     ("directive", "this line begins with '%', which YAML reserves", _QUOTES, False),
+    ("but found '}'", "nothing is open that this '}' could close", None, False),
+    ("but found ']'", "nothing is open that this ']' could close", None, False),
+    ("but found '<block mapping start>'", "this line is indented unlike those above", _COLUMN, False),
     ("expected the node content", "a value is missing before {found}", _QUOTES + " if it belongs to one", False),
     ("while parsing a block", "expected a line 'name: value' or '- item', found {found}", "see the indentation", False),
     ("expected '<document start>'", "text after the end of the document", None, False),

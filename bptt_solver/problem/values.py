@@ -159,7 +159,7 @@ class ValueReader:
         else:
             if node.style == PLAIN or "/" in node.text:  # fractions may be quoted: JSON has no other way
                 return value
-            self.note(f"expected {what}, got the text {_quoted(node)}", node, f"remove the quotes: {node.text}")
+            self.note(f"expected a number, got the text {_quoted(node)}", node, "remove the quotes")
         return None
 
     def whole(self, node: Node, what: str, least: int | None = None) -> int | None:

@@ -56,7 +56,7 @@ def test_a_line_prints_as_it_was_written(line: str) -> None:
     ("written", "printed"),
     [
         ("((a))+(b*c)", "a + b*c"),
-        ("a-+b" [:1] + " - (b)", "a - b"),
+        ("a-(b)", "a - b"),
         ("a + -b*c", "a + (-b)*c"),
         ("a*b@c", "(a*b) @ c"),
         ("a@b*c", "(a @ b)*c"),
@@ -97,8 +97,10 @@ def test_numbers_that_the_parser_does_not_make_are_printed_too() -> None:
 
 # --- random trees
 
-names = st.sampled_from("a b x1 W_h h' ŷ 权 α z₁ for in where sum E I N x̂".split())
-variables = st.sampled_from("t k i T n".split())
+names = st.sampled_from(
+    ["a", "b", "x1", "W_h", "h'", "ŷ", "权", "α", "z₁", "for", "in", "where", "sum", "E", "I", "N", "x̂"]
+)
+variables = st.sampled_from(["t", "k", "i", "T", "n"])
 small = st.integers(-9, 12)
 
 
@@ -134,7 +136,9 @@ def _operations(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expre
         st.builds(Call, st.sampled_from(["add", "mul"]), many),
         st.builds(Call, st.sampled_from(["div", "matmul", "power"]), two),
         st.builds(Call, st.sampled_from(["neg", "transpose"]), st.tuples(inner)),
-        st.builds(Call, st.sampled_from(["f", "tanh", "sum", "函"]), st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(
+            Call, st.sampled_from(["f", "tanh", "sum", "函"]), st.lists(inner, min_size=1, max_size=3).map(tuple)
+        ),
         st.builds(Sum, inner, ranges, conditions),
     )
 

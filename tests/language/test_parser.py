@@ -96,7 +96,12 @@ class TestTrees:
         assert expression("[t≤T, t≥1, t≠2]") == expression("[t <= T and t >= 1, t != 2]")
 
     def test_numbers_are_exact_or_floats(self) -> None:
-        assert [expression(t) for t in ("1", "1.5", ".5", "1e3")] == [Number(1), Number(1.5), Number(0.5), Number(1000.0)]
+        assert [expression(t) for t in ("1", "1.5", ".5", "1e3")] == [
+            Number(1),
+            Number(1.5),
+            Number(0.5),
+            Number(1000.0),
+        ]
         assert isinstance(expression("1"), Number)
         assert expression("1/2") == Call("div", (Number(1), Number(2)))
 
@@ -118,9 +123,7 @@ class TestTrees:
 
     def test_guards_and_sums(self) -> None:
         t, one, last = Index.variable("t"), Index(1), Index.variable("T")
-        assert expression("[1 <= t < T]*a") == mul(
-            Iverson((Comparison(one, "<=", t), Comparison(t, "<", last))), A
-        )
+        assert expression("[1 <= t < T]*a") == mul(Iverson((Comparison(one, "<=", t), Comparison(t, "<", last))), A)
         assert expression("sum(a for t in 1..T, k in 1..t where k != t)") == Sum(
             A,
             (Range("t", one, last), Range("k", one, t)),
@@ -146,7 +149,30 @@ class TestTrees:
         assert expression("h′") == expression("h'") == Reference("h'")
         assert expression("x̂ + z₁ + 权重 + क्षमता") == add(*map(Reference, ("x̂", "z₁", "权重", "क्षमता")))
 
-    @pytest.mark.parametrize("name", "E I N S Q O pi lambda if else sum for where in and import None y n".split())
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "E",
+            "I",
+            "N",
+            "S",
+            "Q",
+            "O",
+            "pi",
+            "lambda",
+            "if",
+            "else",
+            "sum",
+            "for",
+            "where",
+            "in",
+            "and",
+            "import",
+            "None",
+            "y",
+            "n",
+        ],
+    )
     def test_no_name_is_reserved(self, name: str) -> None:
         assert equation(f"{name} = {name}[t]*2 + {name} for t in 1..3").name == name
 
@@ -216,10 +242,19 @@ class TestLines:
             "<text>:5:5: 1e999 is too large for a 64-bit number",
         ]
 
-    leaf = st.sampled_from("z1 x9' in for 2 0.5 .5 1e3 sin beta_2 E".split())
+    leaf = st.sampled_from(["z1", "x9'", "in", "for", "2", "0.5", ".5", "1e3", "sin", "beta_2", "E"])
 
     @settings(max_examples=150, deadline=None)
-    @given(st.lists(st.tuples(leaf, leaf, st.sampled_from("+ - * / ** @ .. == , sin( [ ] ) .T for".split()), leaf)))
+    @given(
+        st.lists(
+            st.tuples(
+                leaf,
+                leaf,
+                st.sampled_from(["+", "-", "*", "/", "**", "@", "..", "==", ",", "sin(", "[", "]", ")", ".T", "for"]),
+                leaf,
+            )
+        )
+    )
     def test_the_memory_of_shapes_never_changes_what_a_line_means(self, parts: list[tuple[str, ...]]) -> None:
         for line in ("{} = {} {} {}", "{}={}{}{}", "{}[{}{}{}] = 1"):
             lines = [line.replace("{}", "%s") % part for part in parts]
@@ -297,7 +332,7 @@ class TestLimits:
             ("name_length", "abcd(a)", "abcde(a)"),
             ("digits", "1234", "12345"),
             ("digits", "1.234e5", "1.2345"),
-            ("equation_length", "a  b"[:1] + "+ b", "a + b"),
+            ("equation_length", "a +b", "a + b"),
             ("indices", "h[1,2,3,4]", "h[1,2,3,4,5]"),
         ],
     )

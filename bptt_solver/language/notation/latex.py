@@ -133,7 +133,7 @@ def latex_number(text: str) -> str:
     """A number's text as `format_number` gives it, in LaTeX."""
     out: list[str] = []
     raised = False
-    for character in text:
+    for character in text.replace("; ", ";"):
         above = character in _SUPERSCRIPTS
         if above != raised:
             out.append("^{" if above else "}")
