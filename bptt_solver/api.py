@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from bptt_solver.errors import Excerpt, Source, fail, suggest
 from bptt_solver.limits import Limits
 from bptt_solver.problem.problem import Plugins, Problem, load_problem, with_eliminated
-from bptt_solver.solve import Computation
+from bptt_solver.computation import Computation
 from bptt_solver.system import Instance
 from bptt_solver.unfold import instance_text
 

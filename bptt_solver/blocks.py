@@ -11,8 +11,6 @@ from typing import Any
 
 from bptt_solver.language.expressions import Expression, Reference
 
-Shape = tuple[int, ...]
-
 
 class Value:
     """A number, vector or matrix with the significant digits that may be shown."""
@@ -79,19 +77,20 @@ Leaf = Expression | Value
 
 
 class Formula:
-    """A tree in slots and what stands in them: names, or values. ``shape`` tells which parts are arrays (None: nothing is).
+    """A tree in slots and what stands in them: names, or values. A tree without slots has no ``leaves``.
 
-    Many formulas share one tree, so that a renderer can keep the text around the slots.
+    ``ranks`` makes, of a tree with these slots, a function that tells the rank of its parts; None if all are numbers. Many
+    formulas share one tree, so that a renderer can keep the text around the slots.
     """
 
-    __slots__ = ("expression", "leaves", "shape")
+    __slots__ = ("expression", "leaves", "ranks")
 
     def __init__(
-        self, expression: Expression, leaves: Sequence[Leaf] = (), shape: Callable[[Expression], Shape | None] | None = None
+        self, expression: Expression, leaves: Sequence[Leaf] = (), ranks: Callable[[Expression], Callable[[Expression], int]] | None = None
     ) -> None:
         self.expression = expression
         self.leaves = leaves
-        self.shape = shape
+        self.ranks = ranks
 
 
 Item = Formula | Reference | Value  # what stands between two equals signs
@@ -174,7 +173,7 @@ class Note:
         self.words = words
 
 
-class Warning:
+class Alert:
     """Something that must not be overlooked: a derivative that is not verified, a kink."""
 
     __slots__ = ("words",)
@@ -183,5 +182,5 @@ class Warning:
         self.words = words
 
 
-Block = Heading | Paragraph | Formulas | Flow | Table | Note | Warning
-BLOCKS: tuple[type, ...] = (Heading, Paragraph, Formulas, Flow, Table, Note, Warning)
+Block = Heading | Paragraph | Formulas | Flow | Table | Note | Alert
+BLOCKS: tuple[type, ...] = (Heading, Paragraph, Formulas, Flow, Table, Note, Alert)

@@ -146,12 +146,17 @@ class Term:
         return Term(self.via, self.user, self.use, cotangent, self.direct, self.template, self.leaves, self.slot,
                     self.ranges, self.conditions, expression, matched)  # fmt: skip
 
+    def written_out(self, right: Expression) -> Term:
+        """The same term with the user's right-hand side in the place of its name in local slopes."""
+        extra = {COTANGENT: self.cotangent, RESULT: right}
+        return self._with(self.ranges, self.conditions, instantiate(self.template.adjoint(self.slot), self.leaves, extra))
+
     def guarded(self, conditions: Conditions) -> Term:
         """The same term times ``[conditions]``."""
         if not conditions:
             return self
         if self.ranges:
-            return self._with(self.ranges, (*self.conditions, *conditions), self._expression)
+            return self._with(self.ranges, (*conditions, *self.conditions), self._expression)  # outer conditions protect inner ones
         return self._with((), (), build.mul([Iverson(conditions), self.pullback]))
 
     def _with(self, ranges: tuple[Range, ...], conditions: Conditions, expression: Expression | None) -> Term:
@@ -267,17 +272,19 @@ def _pulled(part: Part, slot: int, received: Expression | None) -> Expression:
     return instantiate(part.template.adjoint(slot), part.leaves, {COTANGENT: received, RESULT: body})
 
 
-def differentiate(system: System, target: Reference) -> System:
+def differentiate(system: System, target: Reference, numbered: bool = True) -> System:
     """The backward system of a scalar instance: for every family that reaches it, the equations of its ordered derivatives.
 
     The equations stand in the order of the backward sweep. What no path reaches has no equation: absent means zero.
+    ``numbered`` writes local slopes in terms of the node (``1 - h[t]**2``). To be differentiated again with respect to inner nodes
+    they have to be written out (``1 - tanh(a[t])**2``): moving ``h[t]`` where it is computed does not move the slope at ``a[t]``.
     """
     from bptt_solver.segments import Backward
 
-    return Backward(system, target).system()
+    return Backward(system, target, numbered).system()
 
 
-def unindexed_terms(system: System, target: Reference) -> Iterator[tuple[str, list[Term]]]:
+def unindexed_terms(system: System, target: Reference, numbered: bool = True) -> Iterator[tuple[str, list[Term]]]:
     """The chain rule for a system without indices, from the last equation to the first: one pass, no segments."""
     text = target.name
     received: dict[str, list[Term]] = {text: []}
@@ -297,7 +304,9 @@ def unindexed_terms(system: System, target: Reference) -> Iterator[tuple[str, li
             for slot, leaf in enumerate(leaves):
                 if type(leaf) is Reference and not build.is_zero(template.adjoint(slot)):
                     term = Term(equation, user, leaf, cotangent, direct, template, leaves, slot)
-                    if terms:
+                    if not numbered:
+                        term = term.written_out(equation.right)
+                    if terms and numbered:
                         term = matched_term(term, output, system.operations) or term
                     received.setdefault(leaf.name, []).append(term)
     for name in system.given:

@@ -93,17 +93,24 @@ class ForwardMode:
         return Sparse() if tangent is None else tangent
 
     def run(
-        self, unfolded: Unfolded, values: Sequence[Value], seeds: Mapping[int, Tangent], target: int, first: int = 0
+        self,
+        unfolded: Unfolded,
+        values: Sequence[Value],
+        seeds: Mapping[int, Tangent],
+        target: int,
+        first: int = 0,
+        others: Mapping[int, ForwardMode] | None = None,
     ) -> Tangent:
         """The target's tangent when each seed is added to its instance, *where it is computed*, in one forward pass.
 
         ``values`` are those of all instances, with the constants behind them (`Program.start`). ``first``: the position in the
-        order before which there is nothing to do.
+        order before which there is nothing to do. ``others``: instances that another mode computes.
         """
+        others = others or {}
         tangents: dict[int, Tangent] = {n: t for n, t in seeds.items() if unfolded.grounds[n] is None}
         for number in unfolded.order[first:]:
             grounds = unfolded.grounds[number] or ()
-            tangent = self.instance(grounds, values, tangents, values[number]) if tangents else None
+            tangent = others.get(number, self).instance(grounds, values, tangents, values[number]) if tangents else None
             if number in seeds:
                 tangent = added([tangent, seeds[number]])
             if tangent is not None:

@@ -11,7 +11,7 @@ from bptt_solver.errors import fail
 from bptt_solver.evaluate import Program
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Index, Reference, derivative_name
-from bptt_solver.solve import Computation
+from bptt_solver.computation import Computation
 from bptt_solver.system import Given, Instance, System
 from bptt_solver.unfold import Unfolded, instance_text, unfold
 
@@ -33,7 +33,8 @@ class SecondDerivatives:
         self.reached = computation.derivative_number(instance) is not None
         if not self.reached:
             return
-        system = computation.backward
+        problem = computation.problem
+        system = differentiate(problem.system, computation.target, numbered=False)
         if self.scalar:
             closed, target = _closed(system), first
         else:

@@ -24,7 +24,7 @@ from bptt_solver.language.expressions import (
     derivative_name,
     substitute_indices,
 )
-from bptt_solver.language.templates import COTANGENT, RESULT
+from bptt_solver.language.templates import COTANGENT, RESULT, instantiate
 from bptt_solver.matched import is_output, matched_term
 from bptt_solver.ranges import tightened
 from bptt_solver.system import OutsideMap, System
@@ -76,8 +76,9 @@ class Cell:
 class Backward:
     """Builds the backward system of a target."""
 
-    def __init__(self, system: System, target: Reference) -> None:
+    def __init__(self, system: System, target: Reference, numbered: bool = True) -> None:
         self.forward = system
+        self.numbered = numbered
         self.target = target
         self.text = instance_text((target.name, tuple(system.index(i, {}) for i in target.indices)))
         self.equations: dict[str, list[AdjointEquation]] = {}  # by family of the forward system
@@ -93,7 +94,7 @@ class Backward:
         """The backward equations as a system behind the forward one, in the order of the sweep."""
         if is_unindexed(self.forward):
             ordered = [
-                AdjointEquation(self.name(family), family, (), terms) for family, terms in unindexed_terms(self.forward, self.target)
+                AdjointEquation(self.name(family), family, (), terms) for family, terms in unindexed_terms(self.forward, self.target, self.numbered)
             ]
         else:
             ordered = self._indexed()
@@ -225,7 +226,7 @@ class Backward:
         user = Reference(via.name, tuple(i.substitute(solved.binding) for i in via.indices))
         direct = via.name == self.target.name
         cotangent: Expression = build.ONE if inlined or direct and not self.target.indices else Reference(derivative_name(text, via.name), user.indices)
-        outputs = self.equations.get(via.name, []) if live is not None and is_output(via) else []
+        outputs = self.equations.get(via.name, []) if live is not None and self.numbered and is_output(via) else []
         boxes: Sequence[Box | None] = live if live is not None else [None]
         if live and not outputs and _cover(live, via, self.forward):
             boxes = [None]
@@ -251,11 +252,11 @@ class Backward:
         if box is None:
             return None
         expression: Expression | None = None
-        if use.expression is not None:
-            raw = substitute_indices(use.expression, solved.renaming)
-            raw = substitute_indices(raw, solved.binding)
-            expression = build.replace(raw, {COTANGENT: cotangent, RESULT: user})
-        leaves = tuple(substitute_indices(substitute_indices(leaf, solved.renaming), solved.binding) for leaf in use.leaves)
+        if use.expression is not None or not self.numbered:
+            raw = use.expression if use.expression is not None else instantiate(use.template.adjoint(use.slot), use.leaves)
+            result: Expression = user if self.numbered else solved.place(use.equation.right)
+            expression = build.replace(solved.place(raw), {COTANGENT: cotangent, RESULT: result})
+        leaves = tuple(solved.place(leaf) for leaf in use.leaves)
         here = Reference(family, tuple(Index.variable(n) for n in self.names[family]))
         reduced = tightened(solved.ranges, inner, self.forward, self.names[family])
         if reduced is None:
@@ -474,6 +475,10 @@ class _Solution:
         self.conditions = conditions
         # from the equation's own variables to the family's indices, in one step
         self.binding |= {variable[1:]: value for variable, value in self.binding.items()}
+
+    def place(self, expression: Expression) -> Expression:
+        """An expression of the equation in terms of the indices of the family that is used."""
+        return substitute_indices(substitute_indices(expression, self.renaming), self.binding)
 
     def _put(self, index: Index) -> Index:
         return index.substitute(self.renaming).substitute(self.binding)

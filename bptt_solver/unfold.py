@@ -107,6 +107,7 @@ class _Unfolder:
         self.count = 0
         self.result = base.behind(system) if base is not None else Unfolded(system)
         self.variants: dict[tuple[int, tuple[tuple[int, int], ...]], Part | None] = {}
+        self.inner: dict[int, Part] = {}
         self.keep: list[Part] = []
         self.indices: dict[int, Callable[[Environment], int]] = {}
 
@@ -125,6 +126,13 @@ class _Unfolder:
             if not conditions or system.holds(conditions, outer):
                 yield outer
             return
+        if conditions:
+            names = {r.variable for r in ranges}
+            outside = [c for c in conditions if not names & {*c.left.variables(), *c.right.variables()}]
+            if outside:
+                if not system.holds(outside, outer):
+                    return
+                conditions = tuple(c for c in conditions if c not in outside)
         known = self._from_inverse(ranges, conditions, outer)
         if known is not None:
             yield from known
@@ -161,9 +169,16 @@ class _Unfolder:
     # -- resolving leaves
 
     def ground(self, part: Part, environment: Environment, equation: Equation) -> Ground | None:
-        """A part at one instance, or None if it vanishes there."""
+        """A part at one instance, or None if it vanishes there.
+
+        Guards are decided first: what a false one multiplies is not read at all.
+        """
+        guards = [at for at, leaf in enumerate(part.leaves) if type(leaf) is Iverson]
+        if guards:
+            decided = {at: int(self.system.holds(part.leaves[at].conditions, environment)) for at in guards}  # type: ignore[union-attr]
+            return self._variant(part, decided, environment, equation)
         slots: list[int | list[Ground]] = []
-        known: dict[int, int] = {}  # slots whose value decides the structure: guards, absent derivatives
+        zero: dict[int, int] = {}  # empty sums and absent derivatives
         number = self.result.number
         for at, leaf in enumerate(part.leaves):
             kind = type(leaf)
@@ -171,76 +186,55 @@ class _Unfolder:
                 indices = leaf.indices  # type: ignore[union-attr]
                 key = (leaf.name, tuple([self.index(i, environment) for i in indices]) if indices else ())  # type: ignore[union-attr]
                 found = number.get(key)
-                if found is None:
-                    if not is_derivative(key[0]):
-                        if not any(isinstance(other, Iverson) for other in part.leaves):
-                            raise self.missing(key, leaf, equation, environment)
-                        known[at] = -1
-                    else:
-                        known[at] = 0
-                    slots.append(0)
-                else:
+                if found is not None:
                     slots.append(found)
+                    continue
+                if not is_derivative(key[0]):
+                    raise self.missing(key, leaf, equation, environment)
+                zero[at] = 0
+                slots.append(0)
             elif kind is Number:
                 slots.append(self.result.constant(leaf.value))  # type: ignore[union-attr]
             elif kind is IndexValue:
                 slots.append(self.result.constant(self.index(leaf.index, environment)))  # type: ignore[union-attr]
-            elif kind is Iverson:
-                known[at] = int(self.system.holds(leaf.conditions, environment))  # type: ignore[union-attr]
-                slots.append(0)
             else:
                 assert isinstance(leaf, Sum)
-                inner = self.part_of(leaf.body)
-                grounds = self.summed(Part(inner.template, inner.leaves, leaf.ranges, leaf.conditions), environment, equation)
-                if grounds:
-                    slots.append(grounds)
-                else:
-                    known[at] = 0
-                    slots.append(0)
-        if not known:
+                grounds = self.summed(self._inner(leaf), environment, equation)
+                if not grounds:
+                    zero[at] = 0
+                slots.append(grounds or 0)
+        if not zero:
             return Ground(part.template, slots)
-        return self._variant(part, known, environment, equation)
+        return self._variant(part, zero, environment, equation)
 
     def _variant(self, part: Part, known: dict[int, int], environment: Environment, equation: Equation) -> Ground | None:
-        """The part with guards, empty sums and absent derivatives replaced by 0 and 1 and folded."""
+        """The part with some slots replaced by 0 or 1 and folded; None if nothing is left of it."""
         key = (id(part), tuple(known.items()))
         if key not in self.variants:
             self.keep.append(part)
-            missing = [at for at, value in known.items() if value < 0]
-            fixed = {slot(at): Number(value) for at, value in known.items() if value >= 0}
-            folded = build.replace(part.template.expression, dict(fixed))
-            left = {node.at for node in preorder(folded) if isinstance(node, Slot)}
-            if any(at in left for at in missing):
-                at = next(at for at in missing if at in left)
-                leaf = part.leaves[at]
-                assert isinstance(leaf, Reference)
-                raise self.missing((leaf.name, tuple(self.index(i, environment) for i in leaf.indices)), leaf, equation, environment)
-            if build.is_zero(folded):
-                self.variants[key] = None
-            else:
-                expression = build.replace(folded, {slot(at): part.leaves[at] for at in left})
-                template, leaves = self.system.templates.of(expression)
-                self.variants[key] = Part(template, leaves)
-        variant = self.variants[key]
-        return None if variant is None else self.ground(variant, environment, equation)
+            folded = build.replace(part.template.expression, {slot(at): Number(value) for at, value in known.items()})
+            variant = None
+            if not build.is_zero(folded):
+                left = {node for node in preorder(folded) if isinstance(node, Slot)}
+                variant = Part(*self.system.templates.of(build.replace(folded, {node: part.leaves[node.at] for node in left})))
+            self.variants[key] = variant
+        chosen = self.variants[key]
+        return None if chosen is None else self.ground(chosen, environment, equation)
 
-    def part_of(self, expression: Expression) -> Part:
-        template, leaves = self.system.templates.of(expression)
-        return Part(template, leaves)
+    def _inner(self, leaf: Sum) -> Part:
+        """The part that an inner sum adds up, made once."""
+        part = self.inner.get(id(leaf))
+        if part is None:
+            template, leaves = self.system.templates.of(leaf.body)
+            part = self.inner[id(leaf)] = Part(template, leaves, leaf.ranges, leaf.conditions)
+            self.keep.append(Part(template, (leaf,)))  # keeps the id alive
+        return part
 
     def summed(self, part: Part, environment: Environment, equation: Equation) -> list[Ground]:
         """A part at every assignment of its ranges."""
-        if not part.ranges and not part.conditions:
-            ground = self.ground(part, environment, equation)
-            if ground is None:
-                return []
-            ground.environment = environment
-            return [ground]
-        plain = Part(part.template, part.leaves)
-        self.keep.append(plain)
         result = []
         for inner in self.environments(part.ranges, part.conditions, environment, f"the sum in the equation of {equation.name}"):
-            ground = self.ground(plain, inner, equation)
+            ground = self.ground(part, inner, equation)
             if ground is not None:
                 ground.environment = inner
                 result.append(ground)

@@ -321,7 +321,7 @@ def test_a_folder_that_cannot_be_made(fake: types.ModuleType, command: Command) 
         (["a.yaml", "-f", "html"], "error: Invalid value for '-f' / '--format': 'html' is not one of"),
         (["a.yaml", "--wrt", "a,,b"], "error: Invalid value for '--wrt': a name is missing between commas"),
         (["a.yaml", "--limit", "dept=3"], "bptt-solve: error: unknown limit 'dept' (did you mean 'depth'?)"),
-        (["a.yaml", "--limit", "depth"], "bptt-solve: error: limit 'depth'"),
+        (["a.yaml", "--limit", "depth"], "bptt-solve: error: 'depth' is not of the form"),
         (["-", "-"], "bptt-solve: error: standard input (-) can be read only once"),
         (["solve"], "error: Missing argument 'FILE...'"),
         (["completion", "tcsh"], "error: Invalid value for"),

@@ -167,9 +167,7 @@ def no_range(machine: Builder, top: Frame, word: str, at: int) -> ProblemError:
     """A range that is not ``low..high``, or goes on in a way that it cannot."""
     end = machine.after
     if word == "for":
-        return _error(
-            machine, "there is a second 'for'", at, end, "separate ranges with a comma: for t in 1..T, k in 1..K"
-        )
+        return _error(machine, "there is a second 'for'", at, end, "write: for t in 1..T, k in 1..K")
     if word == "..":
         return _error(machine, "a range has two ends", at, end, "write 1..T; a step is not possible")
     if word in ("]", "=") or (len(top.items) > 1 and word):

@@ -26,13 +26,46 @@ class _Node:
         try:
             return self._hash
         except AttributeError:
-            self._hash = hash((type(self).__name__, self._parts()))
-            return self._hash
+            pass
+        pending: list[_Node] = [self]  # bottom-up, so that no call goes deeper than one level
+        while pending:
+            node = pending[-1]
+            below = [child for child in node._children() if not hasattr(child, "_hash")]
+            if below:
+                pending.extend(below)
+                continue
+            node._hash = hash((type(node).__name__, node._parts()))
+            pending.pop()
+        return self._hash
+
+    def _children(self) -> tuple[_Node, ...]:
+        return ()
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return type(self) is type(other) and hash(self) == hash(other) and self._parts() == other._parts()  # type: ignore[attr-defined]
+        if type(self) is not type(other) or hash(self) != hash(other):
+            return False
+        pending: list[tuple[_Node, _Node]] = [(self, other)]  # type: ignore[list-item]
+        while pending:
+            one, another = pending.pop()
+            if one is another:
+                continue
+            if type(one) is not type(another) or hash(one) != hash(another):
+                return False
+            mine, theirs = one._children(), another._children()
+            if not mine and not theirs:
+                if one._parts() != another._parts():
+                    return False
+            elif len(mine) != len(theirs) or one._label() != another._label():
+                return False
+            else:
+                pending.extend(zip(mine, theirs, strict=True))
+        return True
+
+    def _label(self) -> object:
+        """What distinguishes a node beside its children."""
+        return None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}{self._parts()!r}"
@@ -215,6 +248,12 @@ class Call(_Node):
     def _parts(self) -> tuple[object, ...]:
         return self.operation, self.arguments
 
+    def _children(self) -> tuple[_Node, ...]:
+        return self.arguments
+
+    def _label(self) -> object:
+        return self.operation
+
 
 class Sum(_Node):
     """``sum(body for i in 1..n, j in 1..i where i != j)``."""
@@ -228,6 +267,12 @@ class Sum(_Node):
 
     def _parts(self) -> tuple[object, ...]:
         return self.body, self.ranges, self.conditions
+
+    def _children(self) -> tuple[_Node, ...]:
+        return (self.body,)
+
+    def _label(self) -> object:
+        return self.ranges, self.conditions
 
 
 Expression = Number | Reference | IndexValue | Iverson | Call | Sum
@@ -255,13 +300,16 @@ def preorder(expression: Expression) -> Iterator[Expression]:
             stack.append(node.body)
 
 
-def transform(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
-    """Rebuild bottom-up: ``change`` gets each node after its children were changed. No recursion."""
+def transform(expression: Expression, change: Callable[[Expression], Expression], into_sums: bool = True) -> Expression:
+    """Rebuild bottom-up: ``change`` gets each node after its children were changed. No recursion.
+
+    Without ``into_sums`` a sum is handed over as it is, its body unchanged.
+    """
     done: list[Expression] = []
     stack: list[tuple[Expression, bool]] = [(expression, False)]
     while stack:
         node, ready = stack.pop()
-        if not ready and isinstance(node, (Call, Sum)):
+        if not ready and (isinstance(node, Call) or (into_sums and isinstance(node, Sum))):
             stack.append((node, True))
             stack.extend((child, False) for child in reversed(children(node)))
             continue
@@ -271,7 +319,7 @@ def transform(expression: Expression, change: Callable[[Expression], Expression]
             del done[-count:]
             if any(a is not b for a, b in zip(arguments, node.arguments, strict=True)):
                 node = Call(node.operation, arguments)
-        elif isinstance(node, Sum):
+        elif into_sums and isinstance(node, Sum):
             body = done.pop()
             if body is not node.body:
                 node = Sum(body, node.ranges, node.conditions)
@@ -280,21 +328,39 @@ def transform(expression: Expression, change: Callable[[Expression], Expression]
 
 
 def substitute_indices(expression: Expression, binding: Mapping[str, Index]) -> Expression:
-    """Replace index variables. Bound variables of inner sums must be different names (see `System`)."""
+    """Replace index variables. The variables of inner sums are renamed where they would capture a new name."""
 
     def change(node: Expression) -> Expression:
         if isinstance(node, Reference):
-            return Reference(node.name, tuple(i.substitute(binding) for i in node.indices)) if node.indices else node
+            return Reference(node.name, tuple([i.substitute(binding) for i in node.indices])) if node.indices else node
         if isinstance(node, IndexValue):
             return IndexValue(node.index.substitute(binding))
         if isinstance(node, Iverson):
             return Iverson(tuple(c.substitute(binding) for c in node.conditions))
-        if isinstance(node, Sum):
-            ranges = tuple(Range(r.variable, r.low.substitute(binding), r.high.substitute(binding)) for r in node.ranges)
-            return Sum(node.body, ranges, tuple(c.substitute(binding) for c in node.conditions))
-        return node
+        return _substitute_in_sum(node, binding) if isinstance(node, Sum) else node
 
-    return transform(expression, change) if binding else expression
+    return transform(expression, change, into_sums=False) if binding else expression
+
+
+def _substitute_in_sum(node: Sum, binding: Mapping[str, Index]) -> Sum:
+    """One sum; inner sums by recursion, which is as deep as sums are nested."""
+    bound = [r.variable for r in node.ranges]
+    inner = {name: index for name, index in binding.items() if name not in bound}
+    taken = {v for index in inner.values() for v in index.variables()} | set(inner)
+    for variable in bound:
+        word = variable
+        while word in taken or (word != variable and word in bound):
+            word += "'"
+        if word != variable:
+            inner[variable] = Index.variable(word)
+        taken.add(word)
+    if not inner:
+        return node
+    ranges = tuple(
+        Range(str(inner[r.variable].terms[0][0]) if r.variable in inner else r.variable, r.low.substitute(inner), r.high.substitute(inner))
+        for r in node.ranges
+    )
+    return Sum(substitute_indices(node.body, inner), ranges, tuple(c.substitute(inner) for c in node.conditions))
 
 
 ORDERED = "∂⁺"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 Segments = Sequence[tuple[int, int]]
 
 _WORD = re.compile(r"\S+")
-_ESCAPE = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r?\n[ \t]*|.)|''", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r?\n[ \t]*|.)", re.DOTALL)
+_QUOTE = re.compile("''")
 
 
 def align(value: str, style: str, text: str, start: int, end: int) -> Segments:
@@ -22,9 +23,9 @@ def align(value: str, style: str, text: str, start: int, end: int) -> Segments:
     if end - start == len(value) and text.startswith(value, start):
         return ((0, start),)
     if style == '"' and "\\" in text[start:end]:
-        return _with_escapes(value, text, start, end, "\\")
+        return _with_escapes(_ESCAPE, text, start, end)
     if style == "'" and "''" in text[start:end]:
-        return _with_escapes(value, text, start, end, "''")
+        return _with_escapes(_QUOTE, text, start, end)
     return _by_words(value, 0, text, start, end) or ((0, start),)
 
 
@@ -41,14 +42,12 @@ def _by_words(value: str, at: int, text: str, start: int, end: int) -> list[tupl
     return segments
 
 
-def _with_escapes(value: str, text: str, start: int, end: int, kind: str) -> list[tuple[int, int]]:
-    """Walk over the source: literal stretches (perhaps with folded line ends) between escapes of one kind."""
+def _with_escapes(pattern: re.Pattern[str], text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Walk over the source: literal stretches (perhaps with folded line ends) between escapes."""
     segments: list[tuple[int, int]] = []
     at = 0
     here = start
-    for escape in _ESCAPE.finditer(text, start, end):
-        if not escape.group().startswith(kind):
-            continue
+    for escape in pattern.finditer(text, start, end):
         if escape.start() > here:
             segments.append((at, here))
             at = _literal(segments, at, text, (here, escape.start()))

@@ -155,7 +155,7 @@ class _Composer:
         from ruamel.yaml import YAML
         from ruamel.yaml.error import MarkedYAMLError
 
-        from bptt_solver.problem.scanning import DocumentReader, DocumentScanner
+        from bptt_solver.problem.scanning import DocumentReader, DocumentScanner, TooDeep
         from bptt_solver.problem.syntax import syntax_problem
 
         check_characters(self.source)
@@ -164,10 +164,14 @@ class _Composer:
         scanner: DocumentScanner | None = None
         try:
             for event in yaml.parse(self.source.text):
-                scanner = scanner or yaml.scanner
+                if scanner is None:
+                    scanner = yaml.scanner
+                    scanner.most_open = self.limits.get("yaml_depth")
                 self.take(event, scanner.segments)
                 if self.found + len(scanner.properties) >= Problems.MOST or self.documents > 1:
                     break
+        except TooDeep as error:
+            raise self.too_deep(error.at) from None
         except MarkedYAMLError as error:
             self.note_properties(scanner.properties if scanner else [])
             if self.found < Problems.MOST:
@@ -254,9 +258,12 @@ class _Composer:
 
     def open(self, node: Sequence | Mapping) -> None:
         if len(self.stack) >= self.limits.get("yaml_depth"):
-            place = Span(self.source, node.start, node.start + 1)
-            raise self.limits.exceeded("yaml_depth", len(self.stack), "the document", place, or_more=True)
+            raise self.too_deep(node.start)
         self.stack.append(_Frame(node))
+
+    def too_deep(self, at: int) -> ProblemError:
+        place = Span(self.source, at, at + 1)
+        return self.limits.exceeded("yaml_depth", len(self.stack), "the document", place, or_more=True)
 
     def done(self, node: Node) -> None:
         """Put a finished node where it belongs."""

@@ -22,6 +22,7 @@ _GAP = re.compile(r"(?: *+(?:#[^\r\n\0]*+)?\r?\n)*+ *+(?:#[^\r\n\0]*+)?")
 _FLOW_GAP = re.compile(r"(?:[ \t]*+(?:#[^\r\n\0]*+)?\r?\n)*+[ \t]*+(?:#[^\r\n\0]*+)?")
 _PROPERTY = re.compile(r"([&*!][^\s,\[\]{}\0]*+)(?:[ \t]++[&!][^\s,\[\]{}\0]*+)*+[ \t]*+")
 _MOST_PROPERTIES = 100
+_MOST_OPEN = 64
 
 _WORD_CHARACTER = r"(?:[^ \t\r\n\0:]|:(?![ \t\r\n\0]))"
 _FLOW_CHARACTER = r"(?:[^ \t\r\n\0:,\[\]{}]|:(?![ \t\r\n\0]))"
@@ -43,6 +44,14 @@ _RUN = re.compile(r"\[[\s\[\],\w.+\-/]{500}")  # shorter sequences are quick eno
 _SPACE = r"[ \t\r\n]*+"
 _ITEM = r"[-+]?\.?\w[\w.+\-/]*+"
 _PIECES = re.compile(rf"{_SPACE}(?:(\[)|(\])|(,)|({_ITEM}(?:{_SPACE},{_SPACE}{_ITEM})*+))")
+
+
+class TooDeep(Exception):
+    """More open brackets than a document may have; ``at`` is the first one too many."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(at)
+        self.at = at
 
 
 class DocumentReader(Reader):
@@ -80,7 +89,20 @@ class DocumentScanner(Scanner):
         super().__init__(loader=loader)
         self.segments: dict[int, list[tuple[int, int]]] = {}
         self.properties: list[tuple[int, int]] = []
+        self.most_open = _MOST_OPEN
         self._tried = 0  # sequences before this offset cannot be packed
+
+    def need_more_tokens(self) -> bool:
+        """Whether the next token is not known yet. Most of the time no key is possible; that is told first."""
+        if self.tokens and not self.possible_simple_keys:
+            return False
+        return bool(super().need_more_tokens())
+
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:
+        """``[`` or ``{``. Looking ahead for a key must not go deeper than any document may."""
+        if len(self.flow_context) >= self.most_open:
+            raise TooDeep(self.reader.index)
+        super().fetch_flow_collection_start(TokenClass, to_push)
 
     def scan_to_next_token(self) -> None:
         """Pass over white space and comments."""
@@ -289,4 +311,6 @@ def _packed_end(text: str, start: int) -> tuple[bool, int]:
         ready = kind in (1, 3)
         if depth == 0:
             return True, start
+        if depth > _MOST_OPEN:
+            break
     return False, start

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bptt_solver.errors import Excerpt
-from bptt_solver.language.expressions import Call, Expression, Number, Reference
+from bptt_solver.language.expressions import Call, Expression, Index, IndexValue, Number, Reference
 from bptt_solver.language.notation.latex import Latex, equation_to_latex, latex_name, latex_number, to_latex
 from bptt_solver.language.parser import parse_equations, parse_expression
 
@@ -84,6 +84,12 @@ def test_shapes_and_numbers_as_in_text() -> None:
     assert to_latex(Number(Fraction(4, 1))) == "4"
     assert latex_number("[0.5 −0.3; 0.8 …] 3×2") == r"[0.5 -0.3;\ 0.8 \ldots] 3\times 2"
     assert latex_number("−2.5·10⁻⁷") == r"-2.5 \cdot 10^{-7}"
+
+
+def test_indices_as_numbers_and_unusual_functions() -> None:
+    t = Index.variable("t")
+    assert to_latex(Call("div", (IndexValue(t.plus(-1)), IndexValue(Index(3))))) == r"\frac{t-1}{3}"
+    assert to_latex(parse_expression(Excerpt.of("函(x)"))) == r"\text{函}\left(x\right)"
 
 
 @pytest.mark.parametrize(

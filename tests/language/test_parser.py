@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bptt_solver.errors import Excerpt, ProblemError, Source, Span
-from bptt_solver.language.equations import Equation
+from bptt_solver.language.equations import Equation, Origin
 from bptt_solver.language.expressions import (
     Call,
     Comparison,
@@ -312,6 +312,10 @@ class TestPositions:
             "file.yaml:3:10: an operator is missing before 'z' (did you mean 2*z?)\n      b = 2z\n           ^"
         )
 
+    def test_a_text_that_is_no_equation_has_a_place_all_the_same(self) -> None:
+        excerpt = Excerpt.of("layers: 3")
+        assert spelled(locate(Equation("a", (), A, origin=Origin(excerpt, 0, 9)), A)) == "layers: 3"
+
     def test_an_equation_that_was_not_written_has_no_place(self) -> None:
         assert locate(Equation("a", (), A), A) is None
 
@@ -332,6 +336,7 @@ class TestLimits:
             ("name_length", "abcd(a)", "abcde(a)"),
             ("digits", "1234", "12345"),
             ("digits", "1.234e5", "1.2345"),
+            ("exponent_digits", "1e0001", "1e00001"),
             ("equation_length", "a +b", "a + b"),
             ("indices", "h[1,2,3,4]", "h[1,2,3,4,5]"),
         ],
@@ -339,8 +344,14 @@ class TestLimits:
     def test_each_is_exact(self, name: str, fits: str, exceeds: str) -> None:
         value = {"equation_nodes": 5}.get(name, 4)
         expression(fits, **{name: value})
-        with pytest.raises(ProblemError, match=f"--limit {name}="):
+        with pytest.raises(ProblemError, match=f"limit {name}=|no --limit"):
             expression(exceeds, **{name: value})
+
+    def test_the_length_of_an_equation_is_that_of_its_line(self) -> None:
+        text = "a = 1\nb = 1234  # comments do not count\nc = (1 +\n 2 +\n 3)"
+        assert len(parse_equations(Excerpt.of(text), Limits({"equation_length": 17}))) == 3
+        with pytest.raises(ProblemError, match=r":3:1: .* 17 characters, limit 16"):
+            parse_equations(Excerpt.of(text), Limits({"equation_length": 16}))
 
     def test_the_number_of_equations(self) -> None:
         parse_equations(Excerpt.of("a = 1\nb = 2"), Limits({"equations": 2}))

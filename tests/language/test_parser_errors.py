@@ -91,9 +91,9 @@ z2 = x for t in 1:3 | 18 | a range is written with two dots (write 1..T)
 z2 = x for t in 1.. | 18 | an operand is missing after '..' (to go on in the next line, indent that line)
 z2 = x for t in 3 | 17 | a range needs two ends (write for example: for t in 1..T)
 z2 = x for t in 1..3..4 | 21 | a range has two ends (write 1..T; a step is not possible)
-z2 = x for t in 1..t*t | 20 | a product of index variables cannot stand in an index (an index is affine, such as 2*t-1)
+z = x for t in 1..t*t | 19 | a product of index variables cannot stand in an index (an index is affine, such as 2*t-1)
 z2 = x for 1..3 | 12 | the name of an index is missing after 'for' (write: for t in 1..T)
-z = x for t in 1..3 for k in 1..2 | 21 | there is a second 'for' (separate ranges with a comma: for t in 1..T, k in 1..K)
+z = x for t in 1..3 for k in 1..2 | 21 | there is a second 'for' (write: for t in 1..T, k in 1..K)
 z2 = for t in 1..3 | 6 | an operand is missing before 'for'
 z2 = a + for t in 1..3 | 10 | an operand is missing before 'for'
 z2 for t in 1..3 | 4 | there is no '=' before 'for' (an equation is written name = expression)
@@ -112,6 +112,19 @@ z2 = ∂⁺E/h | 10 | an ordered derivative needs '/∂' here (write for example
 z2 = ∂⁺E*h | 9 | an ordered derivative needs '/∂' here (write for example ∂⁺E/∂h[t])
 z2 = ∂⁺(E)/∂h | 9 | only an ordered derivative is written in parentheses here (write for example ∂⁺E/∂h[t])
 z2 = ∂⁺E[t]/∂h | 10 | the index of a target is a whole number (write for example ∂⁺C[2]/∂h[t])
+z = x for t in 1..3 where t == 1 for k in 1..2 | 34 | ranges come before the conditions (write: for ... where ...)
+z = [t == 1..3] | 12 | a range cannot stand in a condition (write 1 <= t <= T)
+z = [t == 1) | 12 | ')' does not close '[' (brackets must match)
+z = x for t in 1..3 == 4 | 21 | unexpected '==' after a range (conditions follow 'where')
+z = x for t in 1..3] | 20 | unexpected ']' after a range
+z = x for t in 1..3) | 20 | ')' closes nothing (remove it, or open it before)
+z = sum(x for t in 1..3 | 8 | '(' is never closed (a ')' or ']' is missing)
+z = a and b | 7 | an operator is missing before 'and'
+z = a in b | 7 | an operator is missing before 'in'
+z = x⁰² | 6 | '02' starts with 0 (write 2)
+z = ∂⁺2/∂h | 7 | a name is missing in the ordered derivative (write for example ∂⁺E/∂h[t])
+z = ∂⁺ | 7 | a name is missing in the ordered derivative (write for example ∂⁺E/∂h[t])
+z = ∂⁺(∂⁺E/∂u/∂w | 14 | the inner derivative is not closed (write for example ∂⁺E/∂h[t])
 z2 = a + \x07b | 10 | the character U+0007 is not allowed (remove it: it is invisible)
 z2 = a # \u202e | 10 | the character U+202E (RIGHT-TO-LEFT OVERRIDE) is not allowed (remove it: it is invisible)
 z2 = a + \ue000b | 10 | the character U+E000 is not allowed (remove it: it is invisible)
@@ -148,6 +161,15 @@ def test_what_is_told_about_an_expression(text: str, told: str) -> None:
     with pytest.raises(ProblemError) as caught:
         parse_expression(Excerpt.of(text))
     assert caught.value.problems[0].message == told
+
+
+def test_a_thousand_errors_are_enough() -> None:
+    with pytest.raises(ProblemError) as caught:
+        parse_equations(Excerpt.of("= 1\n" * 3000))
+    assert [p.message for p in caught.value.problems[-2:]] == [
+        "an operand is missing before '='",
+        "and 980 more problems",
+    ]
 
 
 def test_an_excerpt_without_equations_has_none() -> None:

@@ -1,0 +1,242 @@
+"""What the formats share: leaves and formulas as text, with the text around the slots of a tree kept from line to line."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from bptt_solver.blocks import (
+    Alert,
+    Block,
+    Flow,
+    Formula,
+    Formulas,
+    Heading,
+    Item,
+    Leaf,
+    Note,
+    Paragraph,
+    Table,
+    Value,
+    Words,
+)
+from bptt_solver.language.expressions import Expression, Number, Reference, is_derivative, transform
+from bptt_solver.language.notation.writer import Notation
+from bptt_solver.language.templates import Slot
+
+SMALL = 100  # whole numbers up to here belong to the structure of a formula: ½, 2·x
+PLAIN, NEGATIVE, PRODUCT, NEGATIVE_PRODUCT, RAISED = range(5)  # how a text holds together where it is put in
+
+
+class Mark(Slot):
+    """The place of a slot's text while the text around it is made. The text begins as the final one will."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, at: int, kind: int) -> None:
+        super().__init__(at)
+        self.kind = kind
+        if kind == RAISED:
+            self.name = "∂⁺"  # written as a fraction's top without parentheses
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.at, self.kind
+
+
+class Pattern:
+    """The text of a tree around its slots."""
+
+    __slots__ = ("order", "text")
+
+    def __init__(self, text: str, count: int) -> None:
+        first, *rest = text.split("\0")
+        parts, order = [first.replace("%", "%%")], []
+        for part in rest:
+            at, _, behind = part.partition("\1")
+            order.append(int(at))
+            parts.append(behind.replace("%", "%%"))
+        self.text = "%s".join(parts)
+        self.order = None if order == list(range(count)) else tuple(order)
+
+    def fill(self, texts: Sequence[str]) -> str:
+        """The text with the slots' texts put in."""
+        if self.order is not None:
+            return self.text % tuple([texts[at] for at in self.order])
+        return self.text % tuple(texts)
+
+
+class Renderer:
+    """Turns blocks into one text. A format gives the notation, the escaping, and one method a kind of block."""
+
+    SIGN = "−"
+    FRACTION = "∂"  # what an ordered derivative's text begins with
+    EQUALS = " = "
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, str]] = {}  # by the identity of a leaf: the blocks live as long as the rendering
+        self._patterns: dict[tuple[int, tuple[object, ...]], Pattern] = {}
+        self._trees: list[Expression] = []
+
+    # -- what a format decides
+
+    def notation(self) -> Notation:
+        """A fresh notation that knows the leaves of `bptt_solver.blocks`."""
+        raise NotImplementedError
+
+    def name(self, reference: Reference) -> str:
+        """A name as it stands in a formula."""
+        raise NotImplementedError
+
+    def number(self, value: Value) -> str:
+        """A value as it stands in a formula."""
+        raise NotImplementedError
+
+    def plain(self, text: str) -> str:
+        """Words, escaped."""
+        raise NotImplementedError
+
+    def inline(self, formula: str) -> str:
+        """A formula inside a sentence."""
+        raise NotImplementedError
+
+    # -- blocks
+
+    def render(self, blocks: Sequence[Block]) -> str:
+        """The whole document."""
+        raise NotImplementedError
+
+    def block(self, block: Block) -> str:
+        """One block. Raises TypeError for a kind that is not known."""
+        kind = type(block)
+        if kind is Heading:
+            return self.heading(block)  # type: ignore[arg-type]
+        if kind is Paragraph:
+            return self.paragraph(block)  # type: ignore[arg-type]
+        if kind is Formulas:
+            return self.formulas(block)  # type: ignore[arg-type]
+        if kind is Flow:
+            return self.flow(block)  # type: ignore[arg-type]
+        if kind is Table:
+            return self.table(block)  # type: ignore[arg-type]
+        if kind is Note:
+            return self.note(block)  # type: ignore[arg-type]
+        if kind is Alert:
+            return self.alert(block)  # type: ignore[arg-type]
+        raise TypeError(f"unknown block: {kind.__name__}")
+
+    def heading(self, block: Heading) -> str:
+        """The title or a section's name."""
+        raise NotImplementedError
+
+    def paragraph(self, block: Paragraph) -> str:
+        """Sentences."""
+        raise NotImplementedError
+
+    def formulas(self, block: Formulas) -> str:
+        """Lines of a derivation."""
+        raise NotImplementedError
+
+    def flow(self, block: Flow) -> str:
+        """Short formulas side by side."""
+        raise NotImplementedError
+
+    def table(self, block: Table) -> str:
+        """A table."""
+        raise NotImplementedError
+
+    def note(self, block: Note) -> str:
+        """A remark."""
+        raise NotImplementedError
+
+    def alert(self, block: Alert) -> str:
+        """A warning."""
+        raise NotImplementedError
+
+    # -- words and formulas
+
+    def words(self, words: Words) -> str:
+        """A sentence."""
+        return "".join([self.plain(w) if type(w) is str else self.inline(self.item(w)) for w in words])  # type: ignore[arg-type]
+
+    def item(self, item: Item) -> str:
+        """What stands between two equals signs."""
+        if type(item) is Formula:
+            return self.formula(item)
+        kind, text = self._leaf(item)  # type: ignore[arg-type]
+        return self.SIGN + text if kind == NEGATIVE or kind == NEGATIVE_PRODUCT else text
+
+    def formula(self, formula: Formula) -> str:
+        """A tree with its slots filled."""
+        expression, leaves = formula.expression, formula.leaves
+        if not leaves:
+            return self.notation().write(expression)
+        known = self._known
+        kinds: list[object] = []
+        texts: list[str] = []
+        for leaf in leaves:
+            found = known.get(id(leaf))
+            if found is None:
+                found = self._leaf(leaf)
+            kinds.append(found[0] if found[0] >= 0 else leaf)
+            texts.append(found[1])
+        key = (id(expression), tuple(kinds))
+        pattern = self._patterns.get(key)
+        if pattern is None:
+            pattern = self._patterns[key] = self._pattern(formula, kinds)
+        return pattern.fill(texts)
+
+    def _leaf(self, leaf: Leaf) -> tuple[int, str]:
+        """How a leaf's text holds together (-1: the leaf belongs to the structure), and the text without its sign."""
+        known = self._known.get(id(leaf))
+        if known is None:
+            known = self._known[id(leaf)] = self._new_leaf(leaf)
+        return known
+
+    def _new_leaf(self, leaf: Leaf) -> tuple[int, str]:
+        if isinstance(leaf, Value):
+            return self._kind(self.number(leaf))
+        if isinstance(leaf, Number):
+            if type(leaf.value) is int and abs(leaf.value) <= SMALL:
+                return -1, ""
+            return self._kind(self.number(Value(leaf.value)))
+        if isinstance(leaf, Reference):
+            text = self.name(leaf)
+            return (RAISED if text.startswith(self.FRACTION) else PLAIN), text
+        return -1, ""
+
+    def _kind(self, text: str) -> tuple[int, str]:
+        negative = text.startswith(self.SIGN)
+        text = text[len(self.SIGN) :] if negative else text
+        if text.startswith(self.FRACTION):
+            return (NEGATIVE if negative else RAISED), text
+        if text[:1].isdigit() and ("/" in text or "·" in text or "cdot" in text):
+            return (NEGATIVE_PRODUCT if negative else PRODUCT), text
+        return (NEGATIVE if negative else PLAIN), text
+
+    def _pattern(self, formula: Formula, kinds: Sequence[object]) -> Pattern:
+        marks: list[Expression] = [Mark(at, kind) if type(kind) is int else kind for at, kind in enumerate(kinds)]  # type: ignore[misc]
+        marked = transform(formula.expression, lambda node: marks[node.at] if type(node) is Slot else node)
+        self._trees.append(formula.expression)
+        notation = self.notation()
+        if formula.ranks is not None:
+            rank = formula.ranks(marked)
+            notation.shape = lambda node: (1,) * rank(node)  # type: ignore[attr-defined]
+        return Pattern(notation.write(marked).replace("0/\0", "\0").replace(self.FRACTION + "\0", "\0"), len(kinds))
+
+    def mark(self, mark: Mark) -> str:
+        """The text that stands for a slot while the pattern is made."""
+        sign = self.SIGN if mark.kind in (NEGATIVE, NEGATIVE_PRODUCT) else ""
+        kind = "0/" if mark.kind in (PRODUCT, NEGATIVE_PRODUCT) else self.FRACTION if mark.kind == RAISED else ""
+        return f"{sign}{kind}\0{mark.at}\1"
+
+
+def harmless(text: str) -> str:
+    """Text from a document without what could steer a terminal or hide something: control and direction characters."""
+    if text.isprintable():
+        return text
+    return "".join([c if unicodedata.category(c)[0] != "C" else " " if c in "\t\n\r" else "\ufffd" for c in text])
+
+
+def is_ordered(reference: Reference) -> bool:
+    """Whether a name is an ordered derivative's."""
+    return is_derivative(reference.name)

@@ -1,0 +1,247 @@
+"""Plain text, about 120 columns wide: long lines are broken at ``=``, then at ``+`` and ``−``, under the first equals sign."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bptt_solver.blocks import (
+    Alert,
+    Block,
+    Dots,
+    Entry,
+    Flow,
+    Formulas,
+    Heading,
+    Line,
+    Note,
+    Paragraph,
+    Partial,
+    Table,
+    Use,
+    Value,
+)
+from bptt_solver.language.expressions import Reference, is_derivative
+from bptt_solver.language.notation.numbers import format_number
+from bptt_solver.language.notation.text import Text
+from bptt_solver.language.notation.writer import Notation
+from bptt_solver.render.base import Mark, Renderer, harmless
+
+WIDTH = 120
+INDENT = 2
+LONGEST_LEAD = 40  # longer reasons do not push the formulas beside them to the right
+MOST = 6  # entries of an array along an axis
+
+
+class TextRenderer(Renderer):
+    """Blocks as text for a terminal."""
+
+    def __init__(self, width: int = WIDTH) -> None:
+        super().__init__()
+        self.width = width
+        self._names = _Names(self)
+
+    def render(self, blocks: Sequence[Block]) -> str:
+        return "\n".join([self.block(b) for b in blocks]) + "\n"
+
+    def notation(self) -> Notation:
+        return _Names(self)
+
+    def name(self, reference: Reference) -> str:
+        return self._names.reference(reference)
+
+    def number(self, value: Value) -> str:
+        return format_number(value.value, value.digits, MOST)
+
+    def plain(self, text: str) -> str:
+        return harmless(text)
+
+    def inline(self, formula: str) -> str:
+        return formula
+
+    # -- blocks
+
+    def heading(self, block: Heading) -> str:
+        text = f"{block.number} {self.words(block.words)}" if block.number else self.words(block.words)
+        if not block.remark:
+            return text
+        remark = f"({self.words(block.remark)})"
+        if block.level:
+            return self._wrapped(f"{text} {remark}", "", " " * INDENT)
+        if len(text) + 4 + len(remark) <= self.width:
+            return f"{text}    {remark}"
+        return f"{text}\n{self._wrapped(remark, ' ' * INDENT, ' ' * INDENT)}"
+
+    def paragraph(self, block: Paragraph) -> str:
+        head, indent = self._head(block.lead, block.depth)
+        return self._wrapped(self.words(block.words), head, indent)
+
+    def formulas(self, block: Formulas) -> str:
+        head, indent = self._head(block.lead, block.depth)
+        leads = [self.words(line.lead) for line in block.lines]
+        width = max([len(t) for t in leads if len(t) <= LONGEST_LEAD], default=0)
+        rendered: list[list[str]] = []
+        for line, lead in zip(block.lines, leads, strict=True):
+            start = head if not rendered else indent
+            if width:
+                start = f"{start}{lead.ljust(width)}    " if len(lead) <= width else f"{start}{lead}    "
+            rendered.append(self._line(line, start))
+        self._remarks(block.lines, rendered)
+        return "\n".join([row for rows in rendered for row in rows])
+
+    def flow(self, block: Flow) -> str:
+        head, indent = self._head(block.lead, block.depth)
+        rows: list[str] = []
+        row = head
+        empty = True
+        for item in block.items:
+            text = self._joined(item)
+            if empty:
+                row += text
+            elif len(row) + 4 + len(text) <= self.width:
+                row += "    " + text
+            else:
+                rows.append(row)
+                row = indent + text
+            if len(row) > self.width:
+                *full, row = self._line(item, row[: len(row) - len(text)])
+                rows += full
+            empty = False
+        return "\n".join([*rows, row])
+
+    def table(self, block: Table) -> str:
+        cells = [[self.words(c) for c in row] for row in (block.header, *block.rows)]
+        widths = [max(len(row[k]) for row in cells if k < len(row)) for k in range(max(map(len, cells)))]
+        lines = []
+        for row in cells:
+            texts = [t.ljust(widths[k]) if k == 0 else t.rjust(widths[k]) for k, t in enumerate(row)]
+            lines.append((" " * (2 * INDENT) + "    ".join(texts)).rstrip())
+        if block.caption:
+            lines.insert(0, self._wrapped(self.words(block.caption), " " * INDENT, " " * (2 * INDENT)))
+        return "\n".join(lines)
+
+    def note(self, block: Note) -> str:
+        return self._wrapped(self.words(block.words), " " * INDENT, " " * INDENT)
+
+    def alert(self, block: Alert) -> str:
+        return self._wrapped(self.words(block.words), "! ", "  ")
+
+    # -- lines
+
+    def _head(self, lead: Sequence[object], depth: int) -> tuple[str, str]:
+        """The start of the first row and of the others."""
+        indent = " " * (INDENT + 5 * depth)
+        if not lead:
+            return indent, indent
+        text = " " * INDENT + self.words(lead)  # type: ignore[arg-type]
+        return text.ljust(len(indent)) + ("" if len(text) < len(indent) else "  "), indent
+
+    def _joined(self, line: Line) -> str:
+        return " = ".join([self.item(i) for i in line.chain])
+
+    def _line(self, line: Line, start: str) -> list[str]:
+        """The rows of one line."""
+        texts = [self.item(i) for i in line.chain]
+        row = start + " = ".join(texts)
+        if len(row) <= self.width:
+            return [row]
+        row = start + texts[0]
+        column = len(row) + 1
+        if column > self.width // 2:
+            column = len(start) + 5
+        rows: list[str] = []
+        for at, text in enumerate(texts[1:]):
+            piece = " = " + text
+            if at == 0 or (at > 1 or len(texts) < 4) and len(row) + len(piece) <= self.width:
+                row += piece  # symbols on the first row, numbers on those below
+            else:
+                rows.append(row)
+                row = " " * column + piece[1:]
+            if len(row) > self.width:
+                *full, row = _broken(row, self.width, " " * (column + 2))
+                rows += full
+        return [*rows, row]
+
+    def _remarks(self, lines: Sequence[Line], rendered: list[list[str]]) -> None:
+        """Put remarks behind the lines, one below the other where there is room."""
+        texts = [self.words(line.remark) for line in lines]
+        if not any(texts):
+            return
+        longest = max(len(t) for t in texts)
+        column = max([len(r[-1]) for r, t in zip(rendered, texts, strict=True) if t and len(r[-1]) + 4 + longest <= self.width], default=0) + 4
+        for rows, text in zip(rendered, texts, strict=True):
+            if not text:
+                continue
+            last = rows[-1]
+            if len(last) + 4 <= column:
+                rows[-1] = last.ljust(column) + text
+            elif len(last) + 4 + len(text) <= self.width:
+                rows[-1] = f"{last}    {text}"
+            else:
+                rows.append(" " * max(column, INDENT) + text if column + len(text) <= self.width else " " * (2 * INDENT) + text)
+
+    def _wrapped(self, text: str, head: str, indent: str) -> str:
+        """Words, broken at spaces."""
+        if len(head) + len(text) <= self.width:
+            return head + text
+        rows: list[str] = []
+        row = head
+        fresh = True
+        for word in text.split(" "):
+            if not fresh and len(row) + 1 + len(word) > self.width:
+                rows.append(row)
+                row, fresh = indent, True
+            row += word if fresh else " " + word
+            fresh = False
+        return "\n".join([*rows, row])
+
+
+def _broken(row: str, width: int, indent: str) -> list[str]:
+    """A row, broken before the signs of its outermost sum."""
+    cuts: list[int] = []
+    depth = 0
+    for at, character in enumerate(row):
+        depth += (character in "([{") - (character in ")]}")
+        if character in "+−=" and depth == 0 and row[at - 1 : at + 2] == f" {character} " and at > len(indent):
+            cuts.append(at)
+    rows: list[str] = []
+    start, prefix = 0, ""
+    for at, cut in enumerate(cuts):
+        following = cuts[at + 1] if at + 1 < len(cuts) else len(row) + 1
+        if len(prefix) + following - 1 - start > width and cut > start:
+            rows.append(prefix + row[start : cut - 1])
+            start, prefix = cut, indent
+    return [*rows, prefix + row[start:]]
+
+
+class _Names(Text):
+    """The text notation with the leaves of `bptt_solver.blocks`."""
+
+    def __init__(self, renderer: TextRenderer) -> None:
+        super().__init__()
+        self._renderer = renderer
+
+    def reference(self, node: Reference) -> str:
+        kind = type(node)
+        if kind is Reference:
+            if not node.indices and is_derivative(node.name):
+                return self._plain_derivative(node.name)
+            return super().reference(node)
+        if kind is Mark:
+            return self._renderer.mark(node)  # type: ignore[arg-type]
+        if isinstance(node, Partial):
+            below = self.reference(node.below)
+            return f"∂{self.reference(node.above)}/∂{f'({below})' if isinstance(node.below, Use) else below}"
+        if isinstance(node, Use):
+            return f"{self.reference(node.of)}@{self._label(node.label)}"
+        if isinstance(node, Entry):
+            of = self.reference(node.of)
+            return f"({of})[{','.join(map(str, node.at))}]" if of.startswith("∂") else f"{of}[{','.join(map(str, node.at))}]"
+        if isinstance(node, Dots):
+            return "…"
+        return super().reference(node)
+
+    def _label(self, label: Reference) -> str:
+        return self.reference(label) if label.name else ",".join([self.index(i).replace(" ", "") for i in label.indices])
+
+    def _plain_derivative(self, name: str) -> str:
+        return name if "[" not in name and name.count("∂") == 2 else super().reference(Reference(name))

@@ -1,0 +1,208 @@
+"""The instances of a computation as leaves of formulas: names, values, and right-hand sides with either in their slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bptt_solver.arithmetic import is_array
+from bptt_solver.blocks import Dots, Formula, Item, Leaf, Value
+from bptt_solver.language import build
+from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference, preorder, transform
+from bptt_solver.language.templates import Slot, Template, _Ranked, slot
+
+if TYPE_CHECKING:
+    from bptt_solver.computation import Computation
+    from bptt_solver.system import Instance
+    from bptt_solver.unfold import Ground
+
+MOST_TERMS = 12  # summands of a sum that are written out
+FIRST_TERMS, LAST_TERMS = 4, 2  # of a longer one
+
+Ranks = Callable[[Expression], Callable[[Expression], int]]
+
+
+class Members:
+    """Names and values by instance number, each made once so that what reappears is the same object."""
+
+    def __init__(self, computation: Computation, digits: int = 6, everything: bool = False) -> None:
+        self.computation = computation
+        self.unfolded = computation.unfolded
+        self.values = computation.values
+        self.digits = digits
+        self.most = 1 << 60 if everything else MOST_TERMS
+        self.arithmetic = computation.arithmetic
+        count = len(self.unfolded.keys)
+        self._names: list[Reference | None] = [None] * count
+        self._shown: list[Value | None] = [None] * count
+        self._constants: list[Leaf] = [Number(v) if v >= 0 else Value(v, digits) for _, v in self.unfolded.constants]
+        self._ranks: dict[int, Ranks | None] = {}
+        self._known: dict[object, Any] = {}
+        self._keep: list[object] = []
+
+    # -- leaves
+
+    def name(self, number: int) -> Reference:
+        """An instance's name."""
+        known = self._names[number]
+        if known is None:
+            name, indices = self.unfolded.keys[number]
+            known = self._names[number] = Reference(name, tuple([Index(i) for i in indices]) if indices else ())
+        return known
+
+    def shown(self, number: int) -> Value:
+        """An instance's value."""
+        known = self._shown[number]
+        if known is None:
+            known = self._shown[number] = Value(self.values[number], self.digits)
+        return known
+
+    def value(self, value: Any) -> Value:
+        """Any other value."""
+        return Value(value, self.digits)
+
+    def leaf(self, source: int, numbers: bool) -> Leaf:
+        """What stands in a slot: a constant, a name or a value."""
+        if source < 0:
+            return self._constants[-1 - source]
+        return self.shown(source) if numbers else self.name(source)
+
+    def key(self, reference: Reference) -> Instance:
+        """A reference with constant indices as an instance."""
+        return reference.name, tuple(i.constant for i in reference.indices)
+
+    # -- right-hand sides
+
+    def formula(self, grounds: Sequence[Ground], numbers: bool) -> Formula:
+        """The sum of grounds as a formula, in names or in values."""
+        if len(grounds) == 1:
+            return self.ground(grounds[0], numbers)
+        leaves: list[Leaf] = []
+        ranks: list[int] = []
+        tree = build.add(self._summands(grounds, leaves, ranks, numbers))
+        return Formula(tree, leaves, self._ranker(tuple(ranks)))
+
+    def ground(self, ground: Ground, numbers: bool) -> Formula:
+        """One ground as a formula."""
+        template, slots = ground.template, ground.slots
+        if all(type(s) is int for s in slots):
+            leaf = self.leaf
+            return Formula(self.simplified(template, slots), [leaf(s, numbers) for s in slots], self.ranks(template))  # type: ignore[arg-type]
+        leaves: list[Leaf] = []
+        ranks: list[int] = []
+        tree = self._tree(ground, leaves, ranks, numbers)
+        return Formula(tree, leaves, self._ranker(tuple(ranks)))
+
+    def _tree(self, ground: Ground, leaves: list[Leaf], ranks: list[int], numbers: bool) -> Expression:
+        """A ground with its inner sums written out; appends to ``leaves`` and ``ranks``."""
+        inner: list[Expression] = []
+        for at, source in enumerate(ground.slots):
+            if isinstance(source, int):
+                inner.append(self._new(self.leaf(source, numbers), ground.template.ranks[at], leaves, ranks))
+            else:
+                inner.append(build.add(self._summands(source, leaves, ranks, numbers)))
+        expression = self.simplified(ground.template, ground.slots)
+        return transform(expression, lambda node: inner[node.at] if isinstance(node, Slot) else node)
+
+    def _summands(self, grounds: Sequence[Ground], leaves: list[Leaf], ranks: list[int], numbers: bool) -> list[Expression]:
+        shown: list[Ground | None] = list(grounds)
+        if len(grounds) > self.most:
+            shown[FIRST_TERMS:-LAST_TERMS] = [None]
+        return [self._new(DOTS, 0, leaves, ranks) if g is None else self._tree(g, leaves, ranks, numbers) for g in shown]
+
+    def _new(self, leaf: Leaf, rank: int, leaves: list[Leaf], ranks: list[int]) -> Expression:
+        leaves.append(leaf)
+        ranks.append(rank)
+        return slot(len(leaves) - 1)
+
+    # -- templates
+
+    def ranks(self, template: Template) -> Ranks | None:
+        """What a formula in this template's slots needs to know about arrays."""
+        known = self._ranks.get(id(template))
+        if known is None and id(template) not in self._ranks:
+            self._keep.append(template)
+            known = self._ranks[id(template)] = self._ranker(template.ranks)
+        return known
+
+    def _ranker(self, ranks: tuple[int, ...]) -> Ranks | None:
+        if not any(ranks):
+            return None
+        operations = self.computation.problem.operations
+        return lambda tree: _Ranked(tree, ranks, operations)
+
+    def simplified(self, template: Template, slots: Sequence[object]) -> Expression:
+        """The template's expression with ``sum(d)`` replaced by 1 where ``d`` is given and its entries sum to exactly 1."""
+        sums = self._sums(template)
+        if not sums:
+            return template.expression
+        ones = tuple(at for at in sums if self.sums_to_one(slots[at]))
+        if not ones:
+            return template.expression
+        key = (id(template), "ones", ones)
+        if key not in self._known:
+            wanted = {Call("sum", (slot(at),)) for at in ones}
+            replaced = transform(template.expression, lambda node: build.ONE if node in wanted else node)
+            self._known[key] = build.rebuild(replaced)
+        return self._known[key]  # type: ignore[no-any-return]
+
+    def _sums(self, template: Template) -> tuple[int, ...]:
+        key = (id(template), "sums")
+        if key not in self._known:
+            self._keep.append(template)
+            found = []
+            for node in preorder(template.expression):
+                if isinstance(node, Call) and node.operation == "sum" and isinstance(node.arguments[0], Slot):
+                    found.append(node.arguments[0].at)
+            self._known[key] = tuple(dict.fromkeys(found))
+        return self._known[key]  # type: ignore[no-any-return]
+
+    def sums_to_one(self, source: object) -> bool:
+        """Whether a given vector's entries sum to exactly 1."""
+        if not isinstance(source, int) or source < 0 or self.unfolded.grounds[source] is not None:
+            return False
+        value = self.values[source]
+        return is_array(value) and value.ndim == 1 and bool(sum(value.tolist()) == 1)
+
+    def evaluate(self, template: Template, slots: Sequence[Any]) -> Any:
+        """A template's value for values in its slots."""
+        return template.compiled(self.arithmetic, self.arithmetic.compile)(slots)
+
+    def slot_values(self, ground: Ground) -> list[Any]:
+        """The values in a ground's slots; an inner sum is added up."""
+        values = self.values
+        return [values[s] if isinstance(s, int) else self.total(s) for s in ground.slots]
+
+    def total(self, grounds: Sequence[Ground]) -> Any:
+        """The value of a sum of grounds."""
+        total: Any = 0
+        for at, ground in enumerate(grounds):
+            value = self.evaluate(ground.template, self.slot_values(ground))
+            total = value if at == 0 else total + value
+        return total
+
+    def derived(self, template: Template, at: int) -> tuple[Expression, tuple[int, ...]]:
+        """The template's expression with 1 in a slot (of a cotangent): the simple partial; and the slots that are left in it."""
+        key = (id(template), "partial", at)
+        if key not in self._known:
+            self._keep.append(template)
+            expression = build.replace(template.expression, {slot(at): build.ONE})
+            left = tuple(dict.fromkeys(n.at for n in preorder(expression) if isinstance(n, Slot)))
+            self._known[key] = (expression, left)
+        return self._known[key]  # type: ignore[no-any-return]
+
+
+DOTS = Dots()
+
+
+def same(a: Item, b: Item) -> bool:
+    """Whether two items of a chain would look the same."""
+    if isinstance(a, Formula) and type(a.expression) is not Call and len(a.leaves) == 1:
+        a = a.leaves[0]  # type: ignore[assignment]
+    if isinstance(b, Formula) and type(b.expression) is not Call and len(b.leaves) == 1:
+        b = b.leaves[0]  # type: ignore[assignment]
+    if isinstance(a, Number):
+        a = Value(a.value)
+    if isinstance(a, Value) and isinstance(b, Value):
+        return a is b or (not is_array(a.value) and not is_array(b.value) and a.value == b.value)
+    return a is b

@@ -1,0 +1,416 @@
+"""The routes by which ordered derivatives are found again: complex step, forward mode, local lines, 50 digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from bptt_solver.arithmetic import Arithmetic, ComplexArithmetic, LongArithmetic, NotFinite, Value, is_array, is_exact, to_float
+from bptt_solver.evaluate import Program, Values
+from bptt_solver.forward_mode import STEP, ForwardMode, Sparse
+from bptt_solver.language.expressions import Call, Expression, derivative_name, preorder
+from bptt_solver.language.templates import Template
+from bptt_solver.system import Instance
+from bptt_solver.unfold import Ground, instance_text
+from bptt_solver.verify.report import relative
+
+if TYPE_CHECKING:
+    from bptt_solver.computation import Computation
+
+Row = tuple[int, Sparse]  # an instance and its simple partials
+Spot = tuple[int, int]  # an instance and the place of one of its entries
+_LANE_ELEMENTS = 2_000_000  # of the tangents of one instance
+_PASS_ELEMENTS = 12_000_000  # of the tangents of all instances in one pass
+
+
+def moved(computation: Computation, key: Instance, entry: tuple[int, ...], h: Any) -> Value:
+    """The target when one entry of an instance is changed by ``h`` where it is computed."""
+    view = View(computation)
+    number = view.unfolded.number[key]
+    value = view.values[number]
+    at = _flat(entry, value)
+    return view.rerun(computation.program, list(view.values), number, at, h)
+
+
+def _flat(entry: tuple[int, ...], value: Value) -> int:
+    if not entry:
+        return 0
+    at = 0
+    for i, n in zip(entry, value.shape, strict=True):
+        if not 1 <= i <= n:
+            raise ValueError(f"there is no entry {entry} in an array of shape {value.shape}")
+        at = at * n + i - 1
+    return at
+
+
+class View:
+    """The forward pass of a computation, ready for other routes."""
+
+    def __init__(self, computation: Computation) -> None:
+        self.computation = computation
+        self.problem = computation.problem
+        self.unfolded = self.problem.unfolded
+        self.count = len(self.unfolded.keys)
+        self.order = self.unfolded.order
+        self.target = self.unfolded.number[computation.target_key]
+        self.values: Values = computation.program.start(self.problem.given)
+        self.values[: self.count] = computation.values[: self.count]
+        self.floats: Values = [_as_float(v) for v in self.values]
+        self.sizes = [v.size if is_array(v) else 1 for v in self.values[: self.count]]
+        self.entries = sum(self.sizes)
+        self.scalar = self.entries == self.count and not any(is_array(v) for v in self.values)
+        self.costs: list[int] = []
+        scalars: dict[int, bool] = {}
+        self.stops = False
+        for number in self.order:
+            cost = 0
+            for ground in _all_grounds(self.unfolded.grounds[number] or ()):
+                cost += 1 + len(ground.slots)
+                template = ground.template
+                if id(template) not in scalars:
+                    names = _operations(template.expression)
+                    self.stops = self.stops or "stop_gradient" in names
+                    scalars[id(template)] = _is_scalar(template, self)
+                if self.scalar and not scalars[id(template)]:
+                    self.scalar = False
+                if not self.scalar:
+                    cost += sum(self.sizes[s] if s >= 0 else 1 for s in ground.slots if isinstance(s, int)) // 16
+            self.costs.append(cost)
+        self.work = sum(self.costs)
+        self._first: dict[int, int] | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether all values are exact."""
+        return all(is_exact(v) for v in self.values)
+
+    def name(self, number: int) -> str:
+        """The ordered derivative with respect to an instance, as it is printed."""
+        family, indices = self.unfolded.keys[number]
+        return instance_text((derivative_name(self.computation.target_text, family), indices))
+
+    def entry(self, number: int, at: int) -> tuple[int, ...]:
+        """The 1-based index of an entry; () for a scalar."""
+        value = self.values[number]
+        if not is_array(value):
+            return ()
+        index = []
+        for n in reversed(value.shape):
+            index.append(at % n + 1)
+            at //= n
+        return tuple(reversed(index))
+
+    def spots(self) -> list[Spot]:
+        """All entries of all instances."""
+        return [(n, at) for n in range(self.count) for at in range(self.sizes[n])]
+
+    def first(self, number: int) -> int:
+        """The first position in the order at which something changes when the instance does."""
+        if self._first is None:
+            self._first = {}
+            for at, here in enumerate(self.order):
+                for read in self.unfolded.reads(here):
+                    self._first.setdefault(read, at)
+        return self._first.get(number, len(self.order))
+
+    def rerun(self, program: Program, values: Values, number: int, at: int, delta: Value) -> Value:
+        """The target in a program's arithmetic when one entry is changed where it is computed. ``values`` is used up."""
+        value = values[number]
+        if is_array(value):
+            value = value.copy()
+            index = tuple(i - 1 for i in self.entry(number, at))
+            value[index] = value[index] + delta
+        else:
+            value = value + delta
+        values[number] = value
+        last = program.position.get(self.target, -1) + 1
+        if number != self.target:
+            program.run(values, first=self.first(number), last=last, finite=False)
+        return values[self.target]
+
+
+def _as_float(value: Value) -> Value:
+    try:
+        return to_float(value)
+    except NotFinite:
+        return value
+
+
+def _all_grounds(grounds: Sequence[Ground]) -> Iterator[Ground]:
+    stack = list(reversed(grounds))
+    while stack:
+        ground = stack.pop()
+        yield ground
+        for entry in ground.slots:
+            if not isinstance(entry, int):
+                stack.extend(entry)
+
+
+def _operations(expression: Expression) -> set[str]:
+    return {node.operation for node in preorder(expression) if isinstance(node, Call)}
+
+
+def _is_scalar(template: Template, view: View) -> bool:
+    """Whether nothing in a template is an array, formulas of plugins included."""
+    if any(template.ranks):
+        return False
+    seen: set[str] = set()
+    pending = sorted(_operations(template.expression))
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in ("concat", "softmax", "log_softmax", "norm2", "logsumexp"):
+            return False
+        formula = view.problem.operations[name].value()
+        if formula is not None:
+            pending.extend(sorted(_operations(formula)))
+    return True
+
+
+# ----------------------------------------------------------------------------- complex step
+
+
+class ComplexStep:
+    """The whole system in complex numbers, one run for each entry."""
+
+    method = "complex step"
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        arithmetic = ComplexArithmetic(view.problem.operations)
+        self.program = Program(view.unfolded, arithmetic, view.problem.shapes)
+        self.base: Values = [_as_complex(v) for v in view.floats]
+
+    def derivative(self, number: int, at: int) -> float:
+        """The ordered derivative. Raises ArithmeticError or ProblemError where the complex system cannot be evaluated."""
+        view = self.view
+        result = view.rerun(self.program, list(self.base), number, at, complex(0, STEP))
+        if not is_array(result) and math.isfinite(result.imag):
+            return float(result.imag / STEP)
+        raise NotFinite("not a finite number")
+
+
+def _as_complex(value: Value) -> Value:
+    return value.astype(complex) if is_array(value) else complex(value)
+
+
+# ----------------------------------------------------------------------------- forward mode
+
+
+class Forward:
+    """Forward mode over the system. ``special`` are the instances (at a kink) that follow the rules and their convention."""
+
+    def __init__(self, view: View, local: str, special: frozenset[int] = frozenset(), exact: bool = False) -> None:
+        self.view = view
+        self.local = local
+        self.values = view.values if exact else view.floats
+        arithmetic = Arithmetic(view.problem.operations)
+        arithmetic.exact_bits = view.problem.limits.get("exact_bits")
+        self.mode = ForwardMode(arithmetic, local)
+        self.rules = self.mode if local == "rules" else ForwardMode(arithmetic)
+        self.special = special
+        self.others = {n: self.rules for n in sorted(special)}
+        self.exact = exact
+        self._rows: list[Row] | None = None
+
+    def rows(self) -> list[Row]:
+        """The simple partials of every instance of a scalar system, in the order of computation."""
+        if self._rows is None:
+            unfolded, values = self.view.unfolded, self.values
+            rows = []
+            for number in self.view.order:
+                mode = self.rules if number in self.special else self.mode
+                rows.append((number, mode.row(unfolded.grounds[number] or (), values, unfolded.reads(number))))
+            self._rows = rows
+        return self._rows
+
+    def derivative(self, seeds: Mapping[int, Any]) -> Any:
+        """The target's tangent in a scalar system, for seeds of some instances."""
+        view = self.view
+        start = min((min(view.first(n), view.computation.program.position.get(n, len(view.order))) for n in seeds), default=0)
+        tangents = dict(seeds)
+        for number, row in self.rows()[start:]:
+            total = seeds.get(number, 0)
+            for i, partial in row.items():
+                if i in tangents:
+                    total = total + partial * tangents[i]
+            if total != 0:
+                tangents[number] = total
+            if number == view.target:
+                break
+        return tangents.get(view.target, 0)
+
+    def spots(self, spots: Sequence[Spot]) -> list[Any]:
+        """The ordered derivatives with respect to entries, in that order."""
+        view = self.view
+        if view.scalar:
+            return [self.derivative({n: 1}) for n, _ in spots]
+        found: list[Any] = []
+        lanes = max(8, _PASS_ELEMENTS // max(1, view.entries))
+        for start in range(0, len(spots), lanes):
+            chunk = spots[start : start + lanes]
+            seeds: dict[int, Any] = {}
+            for lane, (number, at) in enumerate(chunk):
+                if number not in seeds:
+                    seeds[number] = self.empty(number, len(chunk))
+                seeds[number].reshape(len(chunk), -1)[lane, at] = 1
+            found.extend(self.directions(seeds, len(chunk)))
+        return found
+
+    def empty(self, number: int, lanes: int) -> Any:
+        import numpy
+
+        value = self.values[number]
+        return numpy.full((lanes, *(value.shape if is_array(value) else ())), 0, dtype=object if self.exact else float)
+
+    def directions(self, seeds: Mapping[int, Any], lanes: int) -> list[Any]:
+        """The target's tangents in a system with arrays, one for each lane."""
+        import numpy
+
+        view = self.view
+        first = min((min(view.first(n), view.computation.program.position.get(n, len(view.order))) for n in seeds), default=0)
+        with numpy.errstate(all="ignore"):
+            tangent = self.mode.run(view.unfolded, self.values, seeds, view.target, first, self.others)
+        return [0] * lanes if tangent is None else list(tangent.tolist())
+
+    def contributions(self, number: int, g: Value, source: int, seeds: Any) -> Any:
+        """``g`` times the derivative of an instance's equation along each lane of one instance that it reads."""
+        grounds = self.view.unfolded.grounds[number] or ()
+        mode = self.rules if number in self.special else self.mode
+        tangent = mode.instance(grounds, self.values, {source: seeds}, self.values[number])
+        return None if tangent is None else tangent * g
+
+
+# ----------------------------------------------------------------------------- one line of the ordered chain rule for each entry
+
+
+class Lines:
+    """Every entry's own line: ``g = ∂E/∂z + Σ g_j ∂z_j/∂z`` with the claimed derivatives on the right.
+
+    The list of users comes from the forward equations, the simple partials from forward mode. All lines hold only if all
+    derivatives are right: the system of lines is triangular.
+    """
+
+    def __init__(self, forward: Forward, claims: Sequence[Value]) -> None:
+        self.forward = forward
+        self.claims = claims
+
+    def right_hand_sides(self, spots: Callable[[int], Sequence[int] | None]) -> list[tuple[Any, Any] | None]:
+        """For each instance its right-hand side and the sum of the absolute values of its contributions.
+
+        ``spots`` chooses entries of large instances (None: all); the others are None in the result's place.
+        """
+        return self._scalars() if self.forward.view.scalar else self._arrays(spots)
+
+    def _scalars(self) -> list[tuple[Any, Any] | None]:
+        view, claims = self.forward.view, self.claims
+        total: list[Any] = [0] * view.count
+        scale: list[Any] = [0] * view.count
+        total[view.target] = scale[view.target] = 1
+        for number, row in self.forward.rows():
+            g = claims[number]
+            if g == 0:
+                continue
+            for i, partial in row.items():
+                part = g * partial
+                total[i] = total[i] + part
+                scale[i] = scale[i] + abs(part)
+        return list(zip(total, scale, strict=True))
+
+    def _arrays(self, spots: Callable[[int], Sequence[int] | None]) -> list[tuple[Any, Any] | None]:
+        import numpy
+
+        view = self.forward.view
+        kind: Any = object if self.forward.exact else float
+        chosen = [spots(n) for n in range(view.count)]
+        total = [numpy.full(view.sizes[n] if c is None else len(c), 0, dtype=kind) for n, c in enumerate(chosen)]
+        scale = [t.copy() for t in total]
+        total[view.target][:] = 1
+        scale[view.target][:] = 1
+        with numpy.errstate(all="ignore"):
+            for number in view.order:
+                g = self.claims[number]
+                if not (g.any() if is_array(g) else g):
+                    continue
+                for source in view.unfolded.reads(number):
+                    self._add(number, g, source, chosen[source], total[source], scale[source])
+        return [(t.tolist(), s.tolist()) for t, s in zip(total, scale, strict=True)]
+
+    def _add(self, number: int, g: Value, source: int, chosen: Sequence[int] | None, total: Any, scale: Any) -> None:
+        import numpy
+
+        size = self.forward.view.sizes[source]
+        value = self.forward.values[source]
+        shape = value.shape if is_array(value) else ()
+        wanted = range(size) if chosen is None else chosen
+        lanes = max(1, _LANE_ELEMENTS // size)
+        for start in range(0, len(wanted), lanes):
+            chunk = wanted[start : start + lanes]
+            seeds = numpy.full((len(chunk), size), 0, dtype=object if self.forward.exact else float)
+            seeds[numpy.arange(len(chunk)), chunk] = 1
+            parts = self.forward.contributions(number, g, source, seeds.reshape(len(chunk), *shape))
+            if parts is not None:
+                parts = parts.reshape(len(chunk), -1)
+                total[start : start + len(chunk)] += parts.sum(axis=1)
+                scale[start : start + len(chunk)] += abs(parts).sum(axis=1)
+
+
+# ----------------------------------------------------------------------------- 50 digits
+
+
+class Judge:
+    """The central difference in 50 digits and more: the last word on an entry over which two routes differ."""
+
+    method = "50 digits"
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._programs: dict[int, tuple[Program, LongArithmetic, Values]] = {}
+
+    def derivative(self, number: int, at: int, size: float) -> Any:
+        """The ordered derivative, in 50 and then 100 digits (more for tiny ones: ``size`` is about its absolute value).
+
+        Raises ArithmeticError if the two do not agree.
+        """
+        target = abs(float(self.view.floats[self.view.target])) or 1.0
+        lost = max(0, math.ceil(math.log10(target) - math.log10(size))) if size > 0 else 20
+        digits = 50 + 50 * math.ceil(2 * lost / 50)
+        first = self._central(number, at, digits)
+        second = self._central(number, at, digits + 50)
+        if relative(first, second) > 1e-12:
+            raise NotFinite("50 and 100 digits do not agree")
+        return second
+
+    def _central(self, number: int, at: int, digits: int) -> Any:
+        if digits not in self._programs:
+            arithmetic = LongArithmetic(self.view.problem.operations, digits)
+            program = Program(self.view.unfolded, arithmetic, self.view.problem.shapes)
+            base = program.run([_as_long(v, arithmetic) for v in self.view.values])
+            self._programs[digits] = program, arithmetic, base
+        program, arithmetic, base = self._programs[digits]
+        value = base[number]
+        here = abs(value.ravel().tolist()[at] if is_array(value) else value)
+        h = arithmetic.context.mpf(10) ** -(digits // 3) * (here if here > 1e-3 else 1)
+        plus = self.view.rerun(program, list(base), number, at, h)
+        minus = self.view.rerun(program, list(base), number, at, -h)
+        return (plus - minus) / (2 * h)
+
+
+def _as_long(value: Value, arithmetic: LongArithmetic) -> Value:
+    if not is_array(value):
+        return arithmetic.scalar(value)
+    import numpy
+
+    flat = [arithmetic.scalar(v) for v in value.ravel().tolist()]
+    result = numpy.empty(len(flat), dtype=object)
+    result[:] = flat
+    return result.reshape(value.shape)
+
+
+def is_rational(value: Any) -> bool:
+    """Whether a number is an int or a fraction."""
+    return type(value) is int or type(value) is Fraction
