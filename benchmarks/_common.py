@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,9 +23,16 @@ COEFFICIENTS = (1, -1, 2, -2)
 
 
 def environment() -> dict[str, str]:
-    """The environment of the processes: this repository's code, and nothing else of ours."""
-    paths = [str(ROOT), str(ROOT / "plugins")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0"}
+    """The environment of the processes: this repository's code, compiled once as in an installation, into a folder of ours."""
+    global _COMPILED  # noqa: PLW0603 - made when it is first needed
+    if _COMPILED is None:
+        _COMPILED = tempfile.TemporaryDirectory(prefix="compiled")
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": paths, "PYTHONPYCACHEPREFIX": _COMPILED.name}
+
+
+_COMPILED: tempfile.TemporaryDirectory[str] | None = None
 
 
 def wall(command: Sequence[str]) -> float:

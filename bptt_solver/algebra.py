@@ -1,8 +1,10 @@
 """SymPy as an oracle for algebra: closed forms, simplification, whether two formulas are the same, tests of rules.
- This is the only module that imports SymPy. SymPy never sees a text: it gets trees that are converted here, in which
+
+This is the only module that imports SymPy. SymPy never sees a text: it gets trees that are converted here, in which
 every name has become a real symbol called v000001, v000002, ... in the order in which the names are met; so no name
 means anything to it, and its own order of terms does not depend on how the user called them.
- Scalars are SymPy expressions, vectors tuples of them; matrices are not converted. Where our functions have a
+
+Scalars are SymPy expressions, vectors tuples of them; matrices are not converted. Where our functions have a
 convention at a kink SymPy gets the same one: ``step(x, c)`` is ``Heaviside(x, c)``, the slope of max at a tie is ½,
 that of abs at 0 is 0.
 """
@@ -35,7 +37,7 @@ Scalar = Any  # a sympy.Expr; SymPy has no types that mypy can read
 Value = Any  # a scalar, or a tuple of them: a vector
 Verdict = Literal["proved", "tested", "different", "unknown"]
 
-MOST_NODES = 400  # SymPy's simplify takes seconds beyond this
+MOST_NODES = 60  # SymPy's simplify takes minutes on formulas of a few hundred nodes
 _DIGITS = 30
 _RANGES = ((-2, 2), (0, 1), (0, 3), (-2, 2), (0, 1), (-1, 0))  # of points in general position
 _LARGEST_DENOMINATOR = 10_000

@@ -6,10 +6,10 @@ one method for each class in `BLOCKS` and raises for anything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from bptt_solver.language.expressions import Expression, Reference
+from bptt_solver.language.expressions import Conditions, Expression, Range, Reference
 
 
 class Value:
@@ -64,6 +64,20 @@ class Entry(Reference):
         return self.of, self.at
 
 
+class Domain(Reference):
+    """Where an equation holds: ``t = 1..T−1, k ≠ t``."""
+
+    __slots__ = ("conditions", "ranges")
+
+    def __init__(self, ranges: tuple[Range, ...], conditions: Conditions = ()) -> None:
+        super().__init__("for", ())
+        self.ranges = ranges
+        self.conditions = conditions
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.ranges, self.conditions
+
+
 class Dots(Reference):
     """What is left out of a long sum."""
 
@@ -79,15 +93,13 @@ Leaf = Expression | Value
 class Formula:
     """A tree in slots and what stands in them: names, or values. A tree without slots has no ``leaves``.
 
-    ``ranks`` makes, of a tree with these slots, a function that tells the rank of its parts; None if all are numbers. Many
-    formulas share one tree, so that a renderer can keep the text around the slots.
+    ``ranks`` are those of the slots (0: a number, 1: a vector, 2: a matrix), None if all are numbers. Many formulas share one
+    tree, so that a renderer can keep the text around the slots.
     """
 
     __slots__ = ("expression", "leaves", "ranks")
 
-    def __init__(
-        self, expression: Expression, leaves: Sequence[Leaf] = (), ranks: Callable[[Expression], Callable[[Expression], int]] | None = None
-    ) -> None:
+    def __init__(self, expression: Expression, leaves: Sequence[Leaf] = (), ranks: Sequence[int] | None = None) -> None:
         self.expression = expression
         self.leaves = leaves
         self.ranks = ranks

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bptt_solver.blocks import Formula, Item, Value
-from bptt_solver.language.equations import Equation
+from bptt_solver.blocks import Domain, Item, Use, Value
 from bptt_solver.language.expressions import Reference
 
 if TYPE_CHECKING:
@@ -56,11 +55,11 @@ class User:
 class SweepStep:
     """One line of the backward sweep. ``users`` latest first, the target first of all if the effect on it is direct.
 
-    ``missing`` are users that other members of the family have and this one has not; ``explained`` is False where the same
-    reason stood before.
+    ``only``: nothing else uses the node, though other members of its family have more users; ``missing`` are those. ``branching``:
+    the family has several users; ``new``: its members' users were not explained before.
     """
 
-    __slots__ = ("chain", "explained", "missing", "node", "only", "users")
+    __slots__ = ("branching", "chain", "entries", "missing", "new", "node", "only", "users")
 
     def __init__(
         self,
@@ -69,26 +68,112 @@ class SweepStep:
         users: Sequence[User],
         only: bool = False,
         missing: Sequence[Reference] = (),
-        explained: bool = True,
+        branching: bool = True,
+        new: bool = True,
     ) -> None:
         self.node = node
         self.chain = chain
         self.users = users
         self.only = only
         self.missing = missing
-        self.explained = explained
+        self.branching = branching
+        self.new = new
+        self.entries: list[Chain] = []
 
 
 class Recurrence:
-    """A folded backward equation for a range of indices, and who uses its family there."""
+    """A folded backward equation for a range of indices, and who uses its family there; the reason of a matched pair."""
 
-    __slots__ = ("chain", "domain", "equation", "matched", "users")
+    __slots__ = ("chain", "domain", "matched", "node", "users")
 
-    def __init__(self, equation: Equation, chain: Chain, users: Sequence[Reference], matched: bool) -> None:
-        self.equation = equation
+    def __init__(self, node: Reference, domain: Domain | None, chain: Chain, users: Sequence[Reference], matched: str) -> None:
+        self.node = node
+        self.domain = domain
         self.chain = chain
         self.users = users
         self.matched = matched
+
+
+class LocalStep:
+    """A folded simple partial, its values by time (numbers), or its values one by one."""
+
+    __slots__ = ("by_time", "chain", "transposed", "values")
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.by_time: dict[int, Value] = {}
+        self.values: list[Chain] = []
+        self.transposed = False
+
+
+class Match:
+    """A matched pair: the joint partial, the reason, whether the targets sum to 1; the output and its argument of a softmax."""
+
+    __slots__ = ("chain", "output", "reason", "size", "sums_to_one", "argument")
+
+    def __init__(
+        self, chain: Chain, reason: str, sums_to_one: bool, output: Reference | None, argument: Reference | None, size: int
+    ) -> None:
+        self.chain = chain
+        self.reason = reason
+        self.sums_to_one = sums_to_one
+        self.output = output
+        self.argument = argument
+        self.size = size
+
+
+class Local:
+    """Section 4 of a system with indices: matched pairs, folded partials."""
+
+    __slots__ = ("matched", "steps", "transposed")
+
+    def __init__(self) -> None:
+        self.matched: list[Match] = []
+        self.steps: list[LocalStep] = []
+        self.transposed = False
+
+
+class GatherStep:
+    """The sum over the uses of one shared quantity; the uses that give 0, and because of which zero."""
+
+    __slots__ = ("chain", "count", "entries", "node", "uses", "zeros")
+
+    def __init__(self, node: Reference, chain: Chain, uses: Sequence[Use], zeros: Sequence[tuple[Use, Reference]] = ()) -> None:
+        self.node = node
+        self.chain = chain
+        self.uses = uses
+        self.zeros = zeros
+        self.entries: list[Chain] = []
+
+
+class LossTable:
+    """A shared number's derivative by loss (rows) and by use (columns), with the sums."""
+
+    __slots__ = ("columns", "name", "rows", "sums", "total")
+
+    def __init__(
+        self, name: Reference, columns: Sequence[Use], rows: Sequence[tuple[Reference, Sequence[Value | None], Value]], sums: Sequence[Value],
+        total: Value,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.columns = columns
+        self.rows = rows
+        self.sums = sums
+        self.total = total
+
+
+class NumberTable:
+    """Values by time: ``columns`` are names with an open time; a row is (time, values), None where there is no such member."""
+
+    __slots__ = ("columns", "norms", "rows", "variable")
+
+    def __init__(
+        self, variable: str, columns: Sequence[Reference], norms: Sequence[bool], rows: Sequence[tuple[int, Sequence[Value | None]] | Cut]
+    ) -> None:
+        self.variable = variable
+        self.columns = columns
+        self.norms = norms
+        self.rows = rows
 
 
 class Cut:
@@ -101,28 +186,42 @@ class Cut:
 
 
 class Derivation:
-    """Everything that is printed, section by section; see the attributes."""
+    """Everything that is printed, section by section. What a form does not have stays empty."""
 
-    def __init__(self, computation: Computation, check: object, detail: str) -> None:
+    def __init__(self, computation: Computation, check: Any, detail: str) -> None:
         self.computation = computation
         self.check = check
         self.detail = detail
+        self.digits = _digits(check)
         self.title: str = computation.problem.title or ""
         self.target = computation.target
         self.plain = False  # numbers only, no indices: the form of the z example
         self.rounded = False  # not everything that is shown is exact
         self.arrays = False
-        self.digits = 6
-        self.equations: list[Chain | Cut] = []
+        self.variable = ""  # the time
+        self.recurrent = False  # the time is one, not the number of a layer
+        self.cut = False  # something is left out that ``steps="all"`` would show
+        self.domains: list[tuple[Domain | None, list[Chain | Cut]]] = []  # the equations, by where they hold
         self.values: list[Chain | Cut] = []
         self.wanted: list[Reference | Cut] = []
         self.order: list[Reference | Cut] = []
         self.forward: list[Group] = []
-        self.partials: list[Any] = []
+        self.forward_table: NumberTable | None = None
+        self.partials: list[list[Chain | Cut] | Cut] = []  # by equation, of a plain graph
+        self.local: Local | None = None
+        self.recurrences: list[Recurrence] = []
         self.sweep: list[Group] = []
-        self.cut = False  # something is left out that ``steps="all"`` would show
-        self.gather: Any = None
+        self.backward_table: NumberTable | None = None
+        self.gather: list[GatherStep] = []
+        self.losses: LossTable | None = None
         self.evidence: list[Any] = []
+
+
+def _digits(check: Any) -> int:
+    """How many digits are shown: six, or as many as are verified."""
+    if check is None or check.status in ("none", "failed"):
+        return 6
+    return max(1, min(6, int(check.digits)))
 
 
 def derive(
@@ -151,6 +250,3 @@ def shortened(items: Sequence[Any], everything: bool, most: int = MOST_LINES) ->
     if everything or len(items) <= most:
         return list(items)
     return [*items[:FIRST_LINES], Cut(len(items) - FIRST_LINES - LAST_LINES), *items[-LAST_LINES:]]
-
-
-__all__ = ["Chain", "Cut", "Derivation", "Formula", "Group", "Recurrence", "SweepStep", "User", "Value", "derive", "shortened"]

@@ -15,6 +15,7 @@ from bptt_solver.system import Instance, LooseShape
 from bptt_solver.unfold import Ground, Unfolded, instance_text
 
 Function = Callable[[Sequence[Value]], Value]
+Summand = tuple[Function, Sequence[Any], bool]
 Values = list[Value]  # by instance number; constants stand at the end, so that their negative numbers index them
 
 
@@ -35,18 +36,20 @@ class Program:
             return known
 
         for number in unfolded.order:
-            grounds = unfolded.grounds[number] or []
-            if len(grounds) == 1 and all(type(s) is int for s in grounds[0].slots):
-                self._steps.append((number, function(grounds[0].template), grounds[0].slots))
+            parts = [self._nested(g, function) for g in unfolded.grounds[number] or ()]
+            if len(parts) == 1 and parts[0][2]:
+                self._steps.append((number, parts[0][0], parts[0][1]))
             else:
-                self._steps.append((number, None, [self._nested(g, function) for g in grounds]))
+                self._steps.append((number, None, parts))
         self._constants = [arithmetic.scalar(value) for _, value in unfolded.constants]
         self.position = {number: at for at, number in enumerate(unfolded.order)}
 
-    def _nested(self, ground: Ground, function: Callable[[Template], Function]) -> tuple[Function, list[Any]]:
-        """(function, slots) where a slot is a number or a list of such pairs, for an inner sum."""
-        slots = [s if isinstance(s, int) else [self._nested(g, function) for g in s] for s in ground.slots]
-        return function(ground.template), slots
+    def _nested(self, ground: Ground, function: Callable[[Template], Function]) -> Summand:
+        """(function, slots, True) where all slots are numbers, else (function, slots, False): some are lists, for inner sums."""
+        if list in map(type, ground.slots):
+            slots = [s if isinstance(s, int) else [self._nested(g, function) for g in s] for s in ground.slots]
+            return function(ground.template), slots, False
+        return function(ground.template), ground.slots, True
 
     def start(self, given: Mapping[Instance, Value]) -> Values:
         """The list of values with the given ones and the constants filled in."""
@@ -74,16 +77,14 @@ class Program:
         """Compute all instances from position ``first`` of the order, in place. ``perturb`` is added to instances *where they are
         computed*. With ``finite``, the first value that is not a finite number is an error that names its instance."""
         limit = self.arithmetic.exact_bits
+        at, isfinite = values.__getitem__, math.isfinite
         for number, function, slots in self._steps[first:last]:
             try:
-                if function is not None:
-                    value = function([values[s] for s in slots])
-                else:
-                    value = _total(slots, values)
+                value = function(list(map(at, slots))) if function is not None else _total(slots, at)
                 kind = type(value)
                 if kind is not float:
                     value = self._settled(value, number, limit)
-                elif finite and not math.isfinite(value):
+                elif finite and not isfinite(value):
                     raise NotFinite("overflow" if math.isinf(value) else "not a number")
                 if perturb is not None and number in perturb:
                     value = value + perturb[number]
@@ -147,12 +148,14 @@ class Program:
         return fail(f"{name} is not a finite number: {reason}", span, "the values before it are finite")
 
 
-def _total(parts: Sequence[tuple[Function, Sequence[Any]]], values: Values) -> Value:
-    """The sum of the parts of an equation, in order; no part at all is 0."""
+def _total(parts: Sequence[Summand], at: Callable[[int], Value]) -> Value:
+    """The sum of the parts of an equation, in order; no part at all is 0. ``at`` gives the value of a number."""
     result: Value = 0
-    for at, (function, slots) in enumerate(parts):
-        value = function([values[s] if type(s) is int else _total(s, values) for s in slots])
-        result = value if at == 0 else result + value
+    first = True
+    for function, slots, flat in parts:
+        value = function(list(map(at, slots)) if flat else [at(s) if type(s) is int else _total(s, at) for s in slots])
+        result = value if first else result + value
+        first = False
     return result
 
 

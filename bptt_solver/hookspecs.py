@@ -1,11 +1,12 @@
-"""The plugin contract: four hooks, each of which yields frozen records. Each docstring is a plugin that works as it
-stands.
- A plugin is a module (or an object) with functions of these names under ``@hookimpl``. It is found through an entry
+"""The plugin contract: four hooks, each of which yields frozen records. Each docstring is a plugin that works.
+
+A plugin is a module (or an object) with functions of these names under ``@hookimpl``. It is found through an entry
 point,
 
     [project.entry-points."bptt_solver.plugins"]
     my_plugin = "my_plugin"
- or through ``--plugin FILE`` on the command line; a document can never load one. Check its records with
+
+or through ``--plugin FILE`` on the command line; a document can never load one. Check its records with
 `bptt_solver.testing`.
 """
 

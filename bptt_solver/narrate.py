@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bptt_solver.blocks import Block, Flow, Formulas, Heading, Line, Paragraph, Partial, Words
-from bptt_solver.derivation import Chain, Cut, Derivation, SweepStep
-from bptt_solver.language.expressions import Call, Reference, derivative_name
+from bptt_solver.blocks import (
+    Block,
+    Flow,
+    Formulas,
+    Heading,
+    Line,
+    Note,
+    Paragraph,
+    Partial,
+    Table,
+    Words,
+)
+from bptt_solver.derivation import Chain, Cut, Derivation, Group, NumberTable, SweepStep, User
+from bptt_solver.language.expressions import Reference, derivative_name
+from bptt_solver.narrate_check import check_blocks
+from bptt_solver.narrate_more import narrate_closed_forms, narrate_hessian
 from bptt_solver.words import Catalogue
 
 if TYPE_CHECKING:
-    from bptt_solver.blocks import Item
+    from bptt_solver.derivation import LocalStep, LossTable, Match, Recurrence
 
 
 def narrate(derivation: Derivation, lang: str = "en") -> list[Block]:
@@ -28,97 +41,324 @@ class _Narrator:
     def blocks(self) -> list[Block]:
         """All sections."""
         blocks: list[Block] = [self._title()]
-        for number, section in enumerate((self._given, self._order, self._forward, self._partials, self._sweep, self._gather, self._check), 1):
+        sections = (self._given, self._order, self._forward, self._partials, self._sweep, self._gather, self._check)
+        for number, section in enumerate(sections, 1):
             body = section()
             if body:
-                blocks += [self._heading(number), *body]
+                blocks += [Heading((self.say.text(f"section.{number}"),), number=str(number), remark=self._remark(number)), *body]
+        if self.derivation.cut:
+            blocks.append(Note((self.say.text("cut.steps"),)))
         return blocks
 
     def _title(self) -> Heading:
         say, derivation = self.say, self.derivation
-        remarks: list[str] = []
+        remarks: list[Words] = []
         if derivation.rounded:
-            remarks += say("title.rounded", digits=str(derivation.digits))  # type: ignore[arg-type]
+            remarks.append(say("title.rounded", digits=str(derivation.digits)))
         if derivation.arrays:
-            remarks.append(say.text("title.columns"))
+            remarks.append(say("title.columns"))
         words: Words = (derivation.title,) if derivation.title else say("title", target=self.target)
-        return Heading(words, level=0, remark=("".join(remarks),) if remarks else ())
+        return Heading(words, level=0, remark=_joined(remarks, "; "))
 
-    def _heading(self, number: int) -> Heading:
-        key = f"section.{number}.plain"
-        remark = self.say(key, target=self.target) if self.say.has(key) else ()
-        return Heading((self.say.text(f"section.{number}"),), number=str(number), remark=remark)
+    def _remark(self, number: int) -> Words:
+        say, derivation = self.say, self.derivation
+        if number == 4 and derivation.plain:
+            return say("section.4.plain")
+        if number == 5 and derivation.plain:
+            return say("section.5.plain", target=self.target)
+        if number == 5 and derivation.sweep:
+            return self._times([g.at for g in derivation.sweep if g.variable])
+        if number == 6 and any(len(s.uses) > 1 for s in derivation.gather if not isinstance(s, Cut)):
+            return say("section.6.shared", name=next(s.node for s in derivation.gather if not isinstance(s, Cut) and len(s.uses) > 1))
+        return ()
 
-    # -- sections
+    def _times(self, times: list[int]) -> Words:
+        if not times:
+            return ()
+        falling = all(a > b for a, b in zip(times, times[1:], strict=False))
+        if not falling:
+            return self.say("section.5.sweep")
+        listed = [str(t).replace("-", "−") for t in times]
+        return (Reference(self.derivation.variable), " = ", *self.say.listed(listed, "list.comma", 8))
+
+    # -- 1, 2, 3
 
     def _given(self) -> list[Block]:
         say, derivation = self.say, self.derivation
-        items = [self._line(c) for c in (*derivation.equations, *derivation.values)]
-        blocks: list[Block] = [Flow(items)]
-        wanted = [self._cut(c) if isinstance(c, Cut) else Reference(derivative_name(derivation.computation.target_text, c.name), c.indices)
-                  for c in derivation.wanted]  # fmt: skip
+        blocks: list[Block] = []
+        if len(derivation.domains) == 1 and derivation.domains[0][0] is None and derivation.plain:
+            blocks.append(Flow([self._line(c) for c in (*derivation.domains[0][1], *derivation.values)]))
+        else:
+            for domain, chains in derivation.domains:
+                lines = [self._line(c) for c in chains]
+                if domain is not None:
+                    lines[-1].remark = say("given.domain", domain=domain)
+                blocks.append(Flow(lines))
+            blocks.append(Flow([self._line(c) for c in derivation.values]))
+        shared = self._shared()
+        if shared:
+            blocks.append(Paragraph(shared))
+        wanted = [say("cut", count=f"{c.count:,}") if isinstance(c, Cut) else self._derivative(c) for c in derivation.wanted]
         if wanted:
-            words = say("given.wanted", names=say.listed(wanted, "list.comma", len(wanted)))  # type: ignore[arg-type]
-            blocks.append(Paragraph((*words, " ", *say("given.meaning", name=Reference("z_i"), target=self.target))))
+            words = say("given.wanted", names=say.listed(wanted, "list.comma", len(wanted)))
+            name = Reference("z_i") if derivation.plain else self._first_wanted()
+            blocks.append(Paragraph((*words, " ", *say("given.meaning", name=name, target=self.target))))
         return blocks
 
+    def _first_wanted(self) -> Reference:
+        return next(c for c in self.derivation.wanted if isinstance(c, Reference))
+
+    def _derivative(self, name: Reference) -> Reference:
+        return Reference(derivative_name(self.derivation.computation.target_text, name.name), name.indices)
+
+    def _shared(self) -> Words:
+        """``w, u are shared: the same number is used at t = 1, 2, 3.``"""
+        say = self.say
+        steps = [s for s in self.derivation.gather if not isinstance(s, Cut) and len(s.uses) > 1]
+        if not steps:
+            return ()
+        names = say.listed([s.node for s in steps])
+        key = "given.shared.one" if len(steps) == 1 else "given.shared.many"
+        example = say.listed([*steps[0].uses[:3], "…"][: len(steps[0].uses)], "list.comma")
+        return say(key, names=names, uses=example)
+
     def _order(self) -> list[Block]:
-        words: list[object] = []
+        words: list[Any] = []
         for at, item in enumerate(self.derivation.order):
             if at:
                 words.append(self.say.text("order.arrow"))
-            words += self._cut(item) if isinstance(item, Cut) else (item,)
-        return [Paragraph((*words, ". ", self.say.text("order.left")))]  # type: ignore[arg-type]
+            words += self.say("cut.short", count=f"{item.count:,}") if isinstance(item, Cut) else (item,)
+        return [Paragraph((*words, ". ", self.say.text("order.left")))]
 
     def _forward(self) -> list[Block]:
-        return [Flow([self._line(c) for c in group.lines]) for group in self.derivation.forward]
+        blocks: list[Block] = []
+        if self.derivation.forward_table is not None:
+            blocks.append(self._numbers(self.derivation.forward_table))
+        for group in self.derivation.forward:
+            lines = [self._line(c) for c in group.lines]
+            blocks.append(Flow(lines, self._lead(group), depth=int(bool(self.derivation.variable))))
+        return blocks
+
+    def _lead(self, group: Group) -> Words:
+        return (Reference(group.variable), "=", str(group.at).replace("-", "−")) if group.variable else ()
+
+    # -- 4
 
     def _partials(self) -> list[Block]:
+        if self.derivation.local is not None:
+            return [*self._matched(self.derivation.local.matched), *self._local(self.derivation.local.steps)]
         blocks: list[Block] = []
         for row in self.derivation.partials:
             blocks.append(Paragraph(self._cut(row)) if isinstance(row, Cut) else Flow([self._line(c) for c in row]))
         return blocks
 
-    def _sweep(self) -> list[Block]:
+    def _matched(self, matches: Sequence[Match]) -> list[Block]:
         say = self.say
         blocks: list[Block] = []
+        for match in matches:
+            reason, _, rest = match.reason.partition(";")
+            key = "local.matched.one" if match.sums_to_one else "local.matched"
+            blocks.append(Paragraph((*say(key, reason=reason), *_chain(match.chain))))
+            if match.output is not None and match.argument is not None:
+                blocks.append(Paragraph(self._softmax(match.output, match.argument, match.size, bool(rest)), depth=1))
+        return blocks
+
+    def _softmax(self, output: Reference, argument: Reference, size: int, matched: bool) -> Words:
+        from bptt_solver.blocks import Entry, Formula
+        from bptt_solver.language.expressions import Call
+
+        m, k = Entry(output, ("m",)), Entry(output, ("k",))
+        partial = Partial(m, Entry(argument, ("k",)))
+        full = Formula(Call("mul", (m, Call("add", (Reference("δ_mk"), Call("neg", (k,)))))))
+        return self.say("local.softmax", partial=partial, formula=full, size=f"{size}×{size}")
+
+    def _local(self, steps: Sequence[LocalStep]) -> list[Block]:
+        blocks: list[Block] = []
+        timed = [s for s in steps if s.by_time]
+        if timed:
+            times = sorted({t for s in timed for t in s.by_time})
+            header: list[Words] = [()]
+            header += [(Reference(self.derivation.variable), f"={t}".replace("-", "−")) for t in times]
+            rows = [[_chain(s.chain), *((s.by_time[t],) if t in s.by_time else () for t in times)] for s in timed]
+            blocks.append(Table(header, rows))
+        others = [self._line(s.chain) for s in steps if not s.by_time]
+        if others:
+            blocks.append(Flow(others))
+        values = [self._line(c) for s in steps for c in s.values]
+        if values:
+            blocks.append(Flow(values, depth=1))
+        if any(s.transposed for s in steps):
+            blocks.append(Paragraph(self.say("local.transposed")))
+        return blocks
+
+    # -- 5
+
+    def _sweep(self) -> list[Block]:
         derivation = self.derivation
+        if derivation.plain:
+            return self._plain_sweep()
+        blocks: list[Block] = []
+        if derivation.recurrences:
+            key = "sweep.recurrences" if derivation.recurrent else "sweep.recurrences.indices"
+            blocks += [Paragraph(self.say(key)), Formulas([self._recurrence(r) for r in derivation.recurrences], depth=0)]
+        if derivation.backward_table is not None:
+            blocks.append(self._numbers(derivation.backward_table))
+        for group in derivation.sweep:
+            blocks += self._group(group)
+        return blocks
+
+    def _plain_sweep(self) -> list[Block]:
+        say = self.say
+        text = self.derivation.computation.target_text
         node, user = Reference("z_i"), Reference("z_j")
-        text = derivation.computation.target_text
         ordered = (Reference(derivative_name(text, "z_i")), Reference(derivative_name(text, "z_j")))
         rule = say("sweep.rule", left=ordered[0], direct=Partial(self.target, node), user=user, node=node,
                    product=(ordered[1], " · ", Partial(user, node)))  # fmt: skip
-        blocks.append(Paragraph(rule))
-        for group in derivation.sweep:
-            lines: list[Line] = []
-            number = 0
-            for step in group.lines:
-                if isinstance(step, Cut):
-                    number += step.count
-                    lines.append(Line((), self._cut(step)))
-                    continue
-                number += 1
-                lines.append(Line(step.chain.items, (*say("sweep.number", number=str(number)), *self._reason(step))))
-            blocks.append(Formulas(lines))
-        return blocks
+        lines: list[Line] = []
+        number = 0
+        for step in self.derivation.sweep[0].lines:
+            if isinstance(step, Cut):
+                number += step.count
+                lines.append(Line((), self._cut(step)))
+                continue
+            number += 1
+            key = "sweep.used_only_by" if step.only else "sweep.used_by"
+            users = say.listed([u.name for u in step.users])
+            lines.append(Line(step.chain.items, (*say("sweep.number", number=str(number)), *say(key, node=step.node, users=users))))
+        return [Paragraph(rule), Formulas(lines)]
+
+    def _recurrence(self, recurrence: Recurrence) -> Line:
+        say = self.say
+        key = "sweep.used_only_by" if len(recurrence.users) == 1 else "sweep.used_by"
+        users = say.listed(list(recurrence.users))
+        reason = say(key, node=recurrence.node, users=users) if not recurrence.matched else say("sweep.matched", reason=recurrence.matched.partition(";")[0])
+        where = say("sweep.domain", domain=recurrence.domain) if recurrence.domain is not None else ()
+        return Line(recurrence.chain.items, remark=(*where, *reason))
+
+    def _group(self, group: Group) -> list[Block]:
+        """The lines of one time step, each with its reason in front if that is new."""
+        blocks: list[Block] = []
+        lead = self._lead(group)
+        depth = int(bool(self.derivation.variable))
+        lines: list[Line] = []
+        for step in group.lines:
+            reason = self._reason(step)
+            if reason:
+                if lines:
+                    blocks.append(Formulas(lines, lead, depth))
+                    lead, lines = (), []
+                blocks.append(Paragraph(reason, lead, depth))
+                lead = ()
+            lines.append(Line(step.chain.items, remark=self._shape(step.chain)))
+            lines += [Line(c.items) for c in step.entries]
+        return [*blocks, Formulas(lines, lead, depth)]
 
     def _reason(self, step: SweepStep) -> Words:
-        key = "sweep.used_only_by" if step.only else "sweep.used_by"
-        return self.say(key, node=step.node, users=self.say.listed([u.name for u in step.users]))
+        """``h_2 is used by y_2 (same time) and by a_3 (next time): two contributions.`` Nothing where it was said before."""
+        say = self.say
+        if not step.branching or not step.new and len(step.users) == 1:
+            return ()
+        if len(step.users) == 1:
+            if step.only:
+                return say("sweep.only", node=step.node, user=step.users[0].name, missing=say.listed(list(step.missing)))
+            return say("sweep.used_by", node=step.node, users=(step.users[0].name,))
+        if not step.new:
+            return say("sweep.used_by", node=step.node, users=say.listed([u.name for u in step.users], "list.and_by"))
+        users = say.listed([self._user(u) for u in step.users], "list.and_by")
+        return say("sweep.contributions", node=step.node, users=users, count=say.count(len(step.users)))
+
+    def _user(self, user: User) -> Words:
+        say = self.say
+        if user.shift is None or not self.derivation.recurrent:
+            return (user.name,)
+        key = {0: "same", 1: "next", -1: "previous"}.get(user.shift, "later" if user.shift > 0 else "earlier")
+        return (user.name, *say(f"time.{key}", count=say.count(abs(user.shift))))
+
+    def _shape(self, chain: Chain) -> Words:
+        text = shape_text(chain.shape)
+        if chain.note == "sums_to_zero":
+            return self.say("sweep.sums_to_zero", shape=text)
+        return (text,) if text else ()
+
+    # -- 6
 
     def _gather(self) -> list[Block]:
-        return [Paragraph((self.say.text("gather.nothing"),))]
+        say, derivation = self.say, self.derivation
+        if not derivation.gather:
+            return [Paragraph(say("gather.nothing"))]
+        blocks: list[Block] = []
+        steps = [s for s in derivation.gather if not isinstance(s, Cut)]
+        if all(len(s.uses) == 1 for s in steps):
+            blocks.append(Paragraph(say("gather.single")))
+        lines: list[Line] = []
+        for step in derivation.gather:
+            if isinstance(step, Cut):
+                lines.append(Line((), self._cut(step)))
+                continue
+            lines.append(Line(step.chain.items, remark=self._shape(step.chain)))
+            lines += [Line(c.items) for c in step.entries]
+        blocks.append(Formulas(lines))
+        zeros = [z for s in steps for z in s.zeros]
+        for use, name in zeros[:3]:
+            blocks.append(Note(say("gather.zero", use=use, name=name)))
+        if derivation.losses is not None:
+            blocks.append(self._losses(derivation.losses))
+        return blocks
+
+    def _losses(self, table: LossTable) -> Table:
+        say = self.say
+        header: list[Words] = [(), *((c,) for c in table.columns), say("losses.row")]
+        rows: list[Sequence[Words]] = []
+        for name, row, total in table.rows:
+            rows.append([(name,), *((v,) if v is not None else () for v in row), (total,)])
+        rows.append([say("losses.column"), *((v,) for v in table.sums), (table.total,)])
+        return Table(header, rows, say("losses.caption", name=table.name))
+
+    # -- 7
 
     def _check(self) -> list[Block]:
-        return []
+        return check_blocks(self.derivation, self.say)
 
     # -- small things
 
+    def _numbers(self, table: NumberTable) -> Table:
+        header: list[Words] = [(Reference(table.variable),)]
+        header += [("‖", c, "‖") if norm else (c,) for c, norm in zip(table.columns, table.norms, strict=True)]
+        rows: list[Sequence[Words]] = []
+        for row in table.rows:
+            if isinstance(row, Cut):
+                rows.append([("…",), *(("…",) for _ in table.columns)])
+            else:
+                rows.append([(str(row[0]).replace("-", "−"),), *((v,) if v is not None else () for v in row[1])])
+        return Table(header, rows)
+
     def _line(self, chain: Chain | Cut) -> Line:
-        return Line((), self._cut(chain)) if isinstance(chain, Cut) else Line(chain.items)
+        if isinstance(chain, Cut):
+            return Line((), self._cut(chain))
+        return Line(chain.items, remark=(shape_text(chain.shape),) if chain.shape else ())
 
     def _cut(self, cut: Cut) -> Words:
         return self.say("cut", count=f"{cut.count:,}")
 
 
-__all__ = ["Call", "Item", "Sequence", "narrate"]
+def shape_text(shapes: Sequence[tuple[int, ...]]) -> str:
+    """``3×1``, ``2×3 · 3×1``, ``3×1 · 1×2 = 3×2``."""
+    texts = ["×".join(map(str, s if len(s) > 1 else (*s, 1))) for s in shapes]
+    return texts[0] + " · " + texts[1] + "".join([f" = {t}" for t in texts[2:]]) if len(texts) > 1 else "".join(texts)
+
+
+def _chain(chain: Chain) -> Words:
+    words: list[Any] = []
+    for at, item in enumerate(chain.items):
+        words += [" = ", item] if at else [item]
+    return tuple(words)
+
+
+def _joined(parts: Sequence[Words], separator: str) -> Words:
+    words: list[Any] = []
+    for at, part in enumerate(parts):
+        words += [separator, *part] if at else part
+    return tuple(words)
+
+
+__all__ = ["narrate", "narrate_closed_forms", "narrate_hessian"]

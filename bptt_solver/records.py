@@ -1,5 +1,6 @@
 """The records that plugins yield. They hold text in the equation language and numbers, never behaviour of the engine.
- A plugin author writes one of these per function, loss or topology; `bptt_solver.testing` checks them. They are
+
+A plugin author writes one of these per function, loss or topology; `bptt_solver.testing` checks them. They are
 frozen and compared by their fields; plain classes, because they are on the way of every start of the command.
 """
 

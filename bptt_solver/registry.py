@@ -1,5 +1,6 @@
 """The keeper of the plugin contract: loads plugins one by one, and says which of them failed and why.
- One broken plugin costs nobody else anything: it is left out, as far as it is broken, and named in a warning. There
+
+One broken plugin costs nobody else anything: it is left out, as far as it is broken, and named in a warning. There
 is no global registry; whoever needs one loads it.
 """
 

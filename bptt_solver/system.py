@@ -6,7 +6,7 @@ given; the parts are disjoint and cover every instance that is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
@@ -117,7 +117,7 @@ class System:
         self.maps = dict(maps or {})
         self.roles = dict(roles or {})
         self.ranks: dict[str, int] = dict(ranks or {})
-        self.templates = Templates(operations, lambda reference: self.ranks[reference.name])
+        self.templates = Templates(operations, self.ranks)
         self._defining: dict[str, list[Equation]] | None = None
         self._time: dict[str, int] | None = None
 
@@ -238,16 +238,16 @@ class RankConflict(Exception):
     """Two definitions of one family disagree about what its members are: (equation, rank seen, rank known)."""
 
 
-def infer_shapes(system: System) -> dict[str, LooseShape]:
+def infer_shapes(system: System, calls: Collection[str] | None = None) -> dict[str, LooseShape]:
     """What one member of each family looks like, as far as it is the same for all. Sets ``system.ranks``.
+
+    ``calls`` are the operations in the equations, where the caller knows them.
 
     A worklist: an equation is looked at again only when a family that it waits for becomes known. A defining number (``h[0] = 0``)
     takes the shape of the rest of its family.
     """
     known: dict[str, LooseShape] = {}
-    if all(part.shape == () for parts in system.given.values() for part in parts) and not any(
-        isinstance(n, Call) and n.operation in _MAKE_ARRAYS for e in system.equations for n in preorder(e.right)
-    ):
+    if all(part.shape == () for parts in system.given.values() for part in parts) and not _makes_arrays(system, calls):
         known = dict.fromkeys([*system.given, *(e.name for e in system.equations)], ())
         system.ranks.update(dict.fromkeys(known, 0))
         return known
@@ -278,6 +278,13 @@ def infer_shapes(system: System) -> dict[str, LooseShape]:
         known.setdefault(equation.name, ())
     system.ranks.update({name: len(shape) for name, shape in known.items()})
     return known
+
+
+def _makes_arrays(system: System, calls: Collection[str] | None) -> bool:
+    """Whether some operation in the equations makes an array of numbers."""
+    if calls is None:
+        calls = {node.operation for equation in system.equations for node in preorder(equation.right) if isinstance(node, Call)}
+    return not _MAKE_ARRAYS.isdisjoint(calls)
 
 
 _MAKE_ARRAYS = frozenset({"concat", "outer", "diag", "expand", "transpose", "zeros", "unit", "place", "matmul"})

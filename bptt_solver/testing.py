@@ -4,7 +4,8 @@
 
     def test_squash():
         check_function(squash)
- A rule is compared with its value by three routes that share nothing with it: SymPy's ``diff``, the complex step and
+
+A rule is compared with its value by three routes that share nothing with it: SymPy's ``diff``, the complex step and
 central differences; and the formulas must stay finite at ±1000. What is wrong raises AssertionError, which names the
 record, the argument, the point and both numbers. `check_topology` builds a network from the topology's example.
 """

@@ -40,11 +40,11 @@ class Ground:
 
     __slots__ = ("environment", "part", "slots", "template")
 
-    def __init__(self, template: Template, slots: Sequence[int | list[Ground]]) -> None:
+    def __init__(self, template: Template, slots: Sequence[int | list[Ground]], environment: Environment) -> None:
         self.template = template
         self.slots = slots
         self.part = 0
-        self.environment: Environment = {}
+        self.environment = environment
 
 
 class Unfolded:
@@ -99,6 +99,29 @@ def _ground_reads(grounds: Sequence[Ground]) -> Iterator[int]:
                 stack.extend(entry)
 
 
+def _reads_below(number: int, grounds: Sequence[Ground]) -> bool:
+    """Whether all that the grounds read has a smaller number."""
+    for ground in grounds:
+        for entry in ground.slots:
+            if not (entry < number if type(entry) is int else _reads_below(number, entry)):  # type: ignore[arg-type,operator]
+                return False
+    return True
+
+
+class _Plan:
+    """How a part's slots are filled: with what is the same everywhere, and what depends on the indices.
+
+    ``varying`` holds (slot, name, functions, leaf): a member of a family; without a name an index value, or an inner sum.
+    """
+
+    __slots__ = ("guards", "slots", "varying")
+
+    def __init__(self) -> None:
+        self.slots: list[int | list[Ground]] = []
+        self.varying: list[tuple[int, str | None, list[Callable[[Environment], int]], Expression]] = []
+        self.guards: list[tuple[int, Conditions]] = []
+
+
 class _Unfolder:
     def __init__(self, system: System, limits: Limits, base: Unfolded | None = None) -> None:
         self.system = system
@@ -110,6 +133,7 @@ class _Unfolder:
         self.inner: dict[int, Part] = {}
         self.keep: list[Part] = []
         self.indices: dict[int, Callable[[Environment], int]] = {}
+        self.plans: dict[int, _Plan] = {}
 
     # -- enumerating
 
@@ -173,39 +197,84 @@ class _Unfolder:
 
         Guards are decided first: what a false one multiplies is not read at all.
         """
-        guards = [at for at, leaf in enumerate(part.leaves) if type(leaf) is Iverson]
-        if guards:
-            decided = {at: int(self.system.holds(part.leaves[at].conditions, environment)) for at in guards}  # type: ignore[union-attr]
+        if not environment:
+            fixed = self._unindexed(part.leaves)
+            if fixed is not None:
+                return Ground(part.template, fixed, environment)
+        plan = self.plans.get(id(part))
+        if plan is None:
+            plan = self._plan(part)
+        if plan.guards:
+            decided = {at: int(self.system.holds(conditions, environment)) for at, conditions in plan.guards}
             return self._variant(part, decided, environment, equation)
-        slots: list[int | list[Ground]] = []
+        if not plan.varying:
+            return Ground(part.template, plan.slots, environment)
+        slots = plan.slots.copy()
         zero: dict[int, int] = {}  # empty sums and absent derivatives
-        number = self.result.number
-        for at, leaf in enumerate(part.leaves):
-            kind = type(leaf)
-            if kind is Reference:
-                indices = leaf.indices  # type: ignore[union-attr]
-                key = (leaf.name, tuple([self.index(i, environment) for i in indices]) if indices else ())  # type: ignore[union-attr]
-                found = number.get(key)
+        for at, name, functions, leaf in plan.varying:
+            if name is not None:
+                key = (name, tuple([f(environment) for f in functions]))
+                found = self.result.number.get(key)
                 if found is not None:
-                    slots.append(found)
+                    slots[at] = found
                     continue
-                if not is_derivative(key[0]):
+                if not is_derivative(name):
                     raise self.missing(key, leaf, equation, environment)
                 zero[at] = 0
-                slots.append(0)
-            elif kind is Number:
-                slots.append(self.result.constant(leaf.value))  # type: ignore[union-attr]
-            elif kind is IndexValue:
-                slots.append(self.result.constant(self.index(leaf.index, environment)))  # type: ignore[union-attr]
+            elif functions:
+                slots[at] = self.result.constant(functions[0](environment))
             else:
                 assert isinstance(leaf, Sum)
                 grounds = self.summed(self._inner(leaf), environment, equation)
                 if not grounds:
                     zero[at] = 0
-                slots.append(grounds or 0)
+                slots[at] = grounds or 0
         if not zero:
-            return Ground(part.template, slots)
+            return Ground(part.template, slots, environment)
         return self._variant(part, zero, environment, equation)
+
+    def _unindexed(self, leaves: Sequence[Expression]) -> list[int | list[Ground]] | None:
+        """The slots if all leaves are numbers and known names without an index, as most are."""
+        slots: list[int | list[Ground]] = []
+        for leaf in leaves:
+            kind = type(leaf)
+            if kind is Reference and not leaf.indices:  # type: ignore[union-attr]
+                found = self.result.number.get((leaf.name, ()))  # type: ignore[union-attr]
+                if found is None:
+                    return None
+                slots.append(found)
+            elif kind is Number:
+                slots.append(self.result.constant(leaf.value))  # type: ignore[union-attr]
+            else:
+                return None
+        return slots
+
+    def _plan(self, part: Part) -> _Plan:
+        """What is the same for all instances of a part."""
+        plan = _Plan()
+        number = self.result.number
+        for at, leaf in enumerate(part.leaves):
+            kind = type(leaf)
+            filled = 0
+            if kind is Reference:
+                indices = leaf.indices  # type: ignore[union-attr]
+                found = None if indices else number.get((leaf.name, ()))  # type: ignore[union-attr]
+                if found is None:
+                    plan.varying.append((at, leaf.name, [self.function(i) for i in indices], leaf))  # type: ignore[union-attr]
+                else:
+                    filled = found
+            elif kind is Number:
+                filled = self.result.constant(leaf.value)  # type: ignore[union-attr]
+            elif kind is IndexValue:
+                plan.varying.append((at, None, [self.function(leaf.index)], leaf))  # type: ignore[union-attr]
+            elif kind is Iverson:
+                plan.guards.append((at, leaf.conditions))  # type: ignore[union-attr]
+            else:
+                plan.varying.append((at, None, [], leaf))
+            plan.slots.append(filled)
+        self.plans[id(part)] = plan
+        self.keep.append(part)
+        return plan
 
     def _variant(self, part: Part, known: dict[int, int], environment: Environment, equation: Equation) -> Ground | None:
         """The part with some slots replaced by 0 or 1 and folded; None if nothing is left of it."""
@@ -232,20 +301,26 @@ class _Unfolder:
 
     def summed(self, part: Part, environment: Environment, equation: Equation) -> list[Ground]:
         """A part at every assignment of its ranges."""
+        if not part.ranges and not part.conditions:
+            ground = self.ground(part, environment, equation)
+            return [] if ground is None else [ground]
         result = []
         for inner in self.environments(part.ranges, part.conditions, environment, f"the sum in the equation of {equation.name}"):
             ground = self.ground(part, inner, equation)
             if ground is not None:
-                ground.environment = inner
                 result.append(ground)
         return result
 
     def index(self, index: Index, environment: Environment) -> int:
+        return self.function(index)(environment)
+
+    def function(self, index: Index) -> Callable[[Environment], int]:
+        """An index as a function of the environment, made once."""
         function = self.indices.get(id(index))
         if function is None:
             function = self.indices[id(index)] = _compiled(index, self.system)
             self.keep.append(Part(None, (IndexValue(index),)))  # type: ignore[arg-type] - keeps the id alive
-        return function(environment)
+        return function
 
     # -- errors
 
@@ -307,9 +382,10 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
         if not equation.ranges and not equation.indices and not equation.conditions:
             pending.append((_define(unfolder, equation, (), {}), equation, {}))
             continue
+        functions = [unfolder.function(i) for i in equation.indices]
         try:
             for environment in unfolder.environments(equation.ranges, equation.conditions, {}, f"the family {equation.name}"):
-                indices = tuple([unfolder.index(i, environment) for i in equation.indices])
+                indices = tuple([f(environment) for f in functions])
                 if of is None or (of, indices) in result.number:
                     pending.append((_define(unfolder, equation, indices, environment), equation, environment))
         except OutsideMap as error:
@@ -357,17 +433,11 @@ def _enter(result: Unfolded, key: Instance, equation: Equation | None, environme
 
 def _sort(result: Unfolded, defined: list[int], backward: bool) -> None:
     """Kahn's algorithm with a heap: among what is ready, the smallest time first, then declaration order."""
+    if all(not e.ranges for e in result.system.equations) and all(_reads_below(number, result.grounds[number] or ()) for number in defined):
+        result.order = list(defined)  # it stays as it was written; numbers are given in that order
+        return
     here = set(defined)
     reads = {number: [n for n in result.reads(number) if n in here] for number in defined}
-    placed: set[int] = set()
-    if not result.system.equations or all(not e.ranges for e in result.system.equations):
-        for number in defined:  # already in order? then it stays as it was written
-            if not placed.issuperset(reads[number]):
-                break
-            placed.add(number)
-        else:
-            result.order = list(defined)
-            return
     users: dict[int, list[int]] = {}
     missing: dict[int, int] = {}
     for number in defined:

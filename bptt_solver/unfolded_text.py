@@ -2,71 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from bptt_solver.chain_rule import AdjointEquation, differentiate
+from bptt_solver.chain_rule import differentiate
 from bptt_solver.language import build
-from bptt_solver.language.expressions import Call, Expression, Index, IndexValue, Iverson, Number, Reference, Sum, substitute_indices, transform
+from bptt_solver.language.expressions import ORDERED, Expression, Index, Number, Reference, is_derivative
 from bptt_solver.language.notation.source import to_source
+from bptt_solver.language.templates import Template, instantiate, slot
 from bptt_solver.problem.problem import Problem
-from bptt_solver.system import Environment, System
-from bptt_solver.unfold import Unfolded, instance_text, unfold
+from bptt_solver.unfold import Ground, Unfolded, instance_text, unfold
 
 
 def lines(problem: Problem, adjoint: bool = False) -> Iterator[str]:
     """``h[1] = tanh(a[1])`` for every instance; with ``adjoint`` those of the backward system."""
-    unfolded: Unfolded = problem.unfolded
+    unfolded = problem.unfolded
     if adjoint:
         unfolded = unfold(differentiate(problem.system, problem.target), problem.limits, problem.unfolded)
-    for number in unfolded.order:
-        equation = unfolded.equations[number]
-        assert equation is not None
-        environment = unfolded.environments[number]
-        if isinstance(equation, AdjointEquation):
-            right = build.add(_ground(t.expression, environment, unfolded.system) for t in equation.terms) if equation.terms else build.ONE
-        else:
-            right = _ground(equation.right, environment, unfolded.system)
-        yield f"{instance_text(unfolded.keys[number])} = {to_source(right)}"
+    return InstanceText(unfolded).lines()
 
 
-def _ground(expression: Expression, environment: Environment, system: System) -> Expression:
-    """An expression at one instance: indices are numbers, sums written out, guards decided."""
-    binding = {name: Index(value) for name, value in {**system.sizes, **environment}.items()}
-    placed = substitute_indices(expression, binding)
+class InstanceText:
+    """Writes instances: the text of a template is made once, the names and numbers are put into it."""
 
-    def change(node: Expression) -> Expression:
-        if isinstance(node, Reference) and node.indices:
-            return Reference(node.name, tuple(Index(system.index(i, {})) if not _open(i) else i for i in node.indices))
-        if isinstance(node, IndexValue) and not _open(node.index):
-            return build.constant(system.index(node.index, {}))
-        if isinstance(node, Iverson) and not any(_open(c.left) or _open(c.right) for c in node.conditions):
-            return Number(int(system.holds(node.conditions, {})))
-        if isinstance(node, Sum):
-            return _written_out(node, system)
-        if isinstance(node, Call) and any(isinstance(a, Number) and a.value == 0 for a in node.arguments):
-            return build.call(node.operation, node.arguments)
-        return node
+    def __init__(self, unfolded: Unfolded) -> None:
+        self.unfolded = unfolded
+        self._leaves = [instance_text(key) for key in unfolded.keys]
+        self._leaves += [to_source(build.constant(value)) for _, value in reversed(unfolded.constants)]
+        self._ordered = [is_derivative(name) for name, _ in unfolded.keys] + [False] * len(unfolded.constants)
+        self._atoms = [True] * len(unfolded.keys) + [isinstance(build.constant(v), Number) for _, v in reversed(unfolded.constants)]
+        self._patterns: dict[tuple[int, tuple[bool, ...]], tuple[str, tuple[int, ...]]] = {}
 
-    return transform(placed, change)
+    def lines(self) -> Iterator[str]:
+        """One line for every defined instance."""
+        for number in self.unfolded.order:
+            yield f"{self._leaves[number]} = {self.right(self.unfolded.grounds[number] or ())}"
+
+    def right(self, grounds: Sequence[Ground]) -> str:
+        """A right-hand side: its summands with signs between them."""
+        texts = [self._summand(ground) for ground in grounds]
+        if len(texts) == 1:
+            return texts[0]
+        return " + ".join(texts).replace(" + -", " - ") if texts else "0"
+
+    def _summand(self, ground: Ground) -> str:
+        slots = ground.slots
+        if list in map(type, slots) or not all(map(self._atoms.__getitem__, slots)):  # type: ignore[arg-type]
+            return to_source(self._expression(ground))
+        ordered = tuple(map(self._ordered.__getitem__, slots))  # type: ignore[arg-type]
+        pattern = self._patterns.get((id(ground.template), ordered))
+        if pattern is None:
+            pattern = self._patterns[id(ground.template), ordered] = _pattern(ground.template, ordered)
+        text, order = pattern
+        return text % tuple([self._leaves[slots[at]] for at in order])  # type: ignore[index]
+
+    def _expression(self, ground: Ground) -> Expression:
+        """A summand as a tree, with its inner sums written out."""
+        leaves: list[Expression] = []
+        for entry in ground.slots:
+            if not isinstance(entry, int):
+                leaves.append(build.add([self._expression(inner) for inner in entry]))
+            elif entry < 0:
+                leaves.append(build.constant(list(self.unfolded.constants)[-1 - entry][1]))
+            else:
+                name, indices = self.unfolded.keys[entry]
+                leaves.append(Reference(name, tuple(map(Index, indices))))
+        return instantiate(ground.template.expression, leaves)
 
 
-def _open(index: Index) -> bool:
-    return any(True for _ in index.variables())
+def _pattern(template: Template, ordered: Sequence[bool]) -> tuple[str, tuple[int, ...]]:
+    """The text of a template for ``%`` and the slots in the order in which they stand in it.
 
-
-def _written_out(node: Sum, system: System) -> Expression:
-    environments: list[Environment] = [{}]
-    for item in node.ranges:
-        inner: list[Environment] = []
-        for known in environments:
-            try:
-                low, high = system.index(item.low, known), system.index(item.high, known)
-            except KeyError:
-                return node  # an inner sum whose range depends on an outer variable is written out with it
-            inner.extend({**known, item.variable: value} for value in range(low, high + 1))
-        environments = inner
-    try:
-        kept = [e for e in environments if system.holds(node.conditions, e)]
-    except KeyError:
-        return node
-    return build.add(_ground(node.body, e, system) for e in kept)
+    An ordered derivative is marked as one, since products with one are written with spaces.
+    """
+    marks = {slot(at): Reference(f"{ORDERED if is_ordered else ''}\0{at}\0") for at, is_ordered in enumerate(ordered)}
+    marked = build.replace(template.expression, {key: mark for key, mark in marks.items()})
+    pieces = to_source(marked).replace(ORDERED + "\0", "\0").replace("%", "%%").split("\0")
+    return "%s".join(pieces[::2]), tuple(map(int, pieces[1::2]))

@@ -70,29 +70,33 @@ class Equation:
 
         right = self.right
         if isinstance(right, Call) and right.operation == "add" and len(right.arguments) > SHORT:
-            parts = [Part(*templates.of(group)) for group in _groups(right.arguments)]
-            if len({part.template.rank for part in parts}) == 1:
-                return parts
+            found = [templates.of(summand) for summand in right.arguments]
+            joint = _joint([leaves for _, leaves in found])
+            if joint:
+                together = Call("add", tuple(s for at, s in enumerate(right.arguments) if at in joint))
+                first = min(joint)
+                found = [templates.of(together) if at == first else f for at, f in enumerate(found) if at == first or at not in joint]
+            if len({template.rank for template, _ in found}) == 1:
+                return [Part(template, leaves) for template, leaves in found]
         return [Part(*templates.of(right))]
 
     def __repr__(self) -> str:
         return f"Equation({self.name}, {self.indices}, {self.ranges}, {self.conditions}, {self.right})"
 
 
-def _groups(summands: tuple[Expression, ...]) -> list[Expression]:
-    """The summands one by one, those that share a name (or hold a sum or a guard) together where the first of them stands."""
+def _joint(leaves: list[tuple[Expression, ...]]) -> set[int]:
+    """Which summands, by their leaves, have to stay together: those that share a name or hold an index or a sum (none or several)."""
     owner: dict[str, int] = {}
     joint: set[int] = set()
-    for at, summand in enumerate(summands):
-        for node in preorder(summand):
-            if type(node) is Reference:
-                first = owner.setdefault(node.name, at)
-                if first != at or node.indices:
+    for at, held in enumerate(leaves):
+        for leaf in held:
+            if type(leaf) is Reference:
+                first = owner.setdefault(leaf.name, at)
+                if first != at or leaf.indices:
                     joint.update((first, at))
-            elif isinstance(node, Sum):
+            elif isinstance(leaf, Sum):
                 joint.add(at)
-    if len(joint) < 2:
-        return list(summands)
-    together = Call("add", tuple(s for at, s in enumerate(summands) if at in joint))
-    first = min(joint)
-    return [together if at == first else s for at, s in enumerate(summands) if at == first or at not in joint]
+                for node in preorder(leaf.body):
+                    if type(node) is Reference:
+                        joint.update((owner.setdefault(node.name, at), at))
+    return joint if len(joint) > 1 else set()

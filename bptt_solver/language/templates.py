@@ -7,7 +7,7 @@ body has a template of its own. ``z3 = 3*z2 + z1`` and ``z9 = 4*z1 + z7`` have t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bptt_solver.language import build
 from bptt_solver.language.expressions import (
@@ -139,28 +139,33 @@ class Part:
 
 
 class Templates:
-    """The cache: canonical structure -> template."""
+    """The cache: canonical structure -> template. ``ranks`` are the families' (a mapping that may still grow)."""
 
-    def __init__(self, operations: Operations, rank: Callable[[Reference], int]) -> None:
+    def __init__(self, operations: Operations, ranks: Mapping[str, int]) -> None:
         self.operations = operations
-        self.rank = rank
+        self._ranks = ranks
         self._by_key: dict[object, Template] = {}
 
     def of(self, expression: Expression) -> tuple[Template, tuple[Expression, ...]]:
         """The template of an expression and the leaves in its slots (references, numbers, index values, guards, sums)."""
         leaves: list[Expression] = []
-        seen: dict[Expression, int] = {}
+        seen: dict[object, int] = {}  # by name where that says all (a text knows its hash), else by the node
         ranks: list[int] = []
         code: list[object] = []  # the structure in prefix order
         stack: list[Expression | int] = [expression]
         structural = False
         while stack:
             node = stack.pop()
-            if type(node) is int:
-                structural = True
-                continue
-            if type(node) is Call:
-                operation, arguments = node.operation, node.arguments
+            kind = type(node)
+            identity: object = node
+            rank = 0
+            if kind is Reference:
+                structural = False
+                if not node.indices:  # type: ignore[union-attr]
+                    identity = node.name  # type: ignore[union-attr]
+                rank = self._ranks[node.name]  # type: ignore[union-attr]
+            elif kind is Call:
+                operation, arguments = node.operation, node.arguments  # type: ignore[union-attr]
                 code.append(operation)
                 code.append(len(arguments))
                 if operation == "power" or operation in _STRUCTURAL_ARGUMENTS:
@@ -170,35 +175,38 @@ class Templates:
                         if k >= first and isinstance(arguments[k], Number):
                             stack.append(0)
                 else:
-                    stack.extend(reversed(arguments))
+                    stack.extend(arguments[::-1])
                 continue
-            if type(node) is Number and (structural or node.value in (0, 1)):
-                code.append(node.value)
-                code.append(type(node.value))
+            elif kind is Number:
+                value = node.value  # type: ignore[union-attr]
+                if structural or value == 0 or value == 1:
+                    code.append(value)
+                    code.append(type(value))
+                    structural = False
+                    continue
+                if type(value) is float:
+                    identity = value
+            elif kind is int:
+                structural = True
+                continue
+            else:
                 structural = False
-                continue
-            structural = False
-            assert not isinstance(node, int)
-            at = seen.get(node)
+                if kind is Sum:
+                    rank = self.of(node.body)[0].rank  # type: ignore[union-attr]
+            at = seen.get(identity)
             if at is None:
-                at = seen[node] = len(leaves)
-                leaves.append(node)
-                ranks.append(self._leaf_rank(node))
+                at = seen[identity] = len(leaves)
+                leaves.append(node)  # type: ignore[arg-type]
+                ranks.append(rank)
             code.append(-1 - at)
         key = (tuple(code), tuple(ranks))
         template = self._by_key.get(key)
         if template is None:
-            template = self._by_key[key] = self._make(expression, seen, tuple(ranks))
+            template = self._by_key[key] = self._make(expression, leaves, tuple(ranks))
         return template, tuple(leaves)
 
-    def _leaf_rank(self, leaf: Expression) -> int:
-        if type(leaf) is Reference:
-            return self.rank(leaf)
-        if isinstance(leaf, Sum):
-            return self.of(leaf.body)[0].rank
-        return 0
-
-    def _make(self, expression: Expression, seen: dict[Expression, int], ranks: tuple[int, ...]) -> Template:
+    def _make(self, expression: Expression, leaves: Sequence[Expression], ranks: tuple[int, ...]) -> Template:
+        seen = {leaf: at for at, leaf in enumerate(leaves)}
         done: list[Expression] = []
         stack: list[tuple[Expression, bool, bool]] = [(expression, False, False)]
         while stack:

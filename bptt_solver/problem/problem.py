@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -169,8 +169,9 @@ class _Builder:
             maps,
             roles={n: g.role for n, g in givens.items()},
         )
-        shapes = self._ranks(system)
-        if any(("transpose", 1) in survey.calls for survey in surveys):
+        calls = {name for survey in surveys for name, _ in survey.calls}
+        shapes = self._ranks(system, calls)
+        if "transpose" in calls:
             system = self._rows(system)
         given = self._filled(values, system, shapes)
         unfolded = unfold(system, self.limits)
@@ -407,9 +408,9 @@ class _Builder:
 
     # -- shapes
 
-    def _ranks(self, system: System) -> dict[str, LooseShape]:
+    def _ranks(self, system: System, calls: Collection[str] | None = None) -> dict[str, LooseShape]:
         try:
-            return infer_shapes(system)
+            return infer_shapes(system, calls)
         except RankConflict as conflict:
             equation, shape, known = conflict.args
             raise fail(

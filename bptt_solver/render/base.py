@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bptt_solver.blocks import (
     Alert,
@@ -20,7 +20,7 @@ from bptt_solver.blocks import (
     Value,
     Words,
 )
-from bptt_solver.language.expressions import Expression, Number, Reference, is_derivative, transform
+from bptt_solver.language.expressions import Call, Expression, Number, Reference, transform
 from bptt_solver.language.notation.writer import Notation
 from bptt_solver.language.templates import Slot
 
@@ -219,8 +219,7 @@ class Renderer:
         self._trees.append(formula.expression)
         notation = self.notation()
         if formula.ranks is not None:
-            rank = formula.ranks(marked)
-            notation.shape = lambda node: (1,) * rank(node)  # type: ignore[attr-defined]
+            notation.shape = arrays(marked, formula.ranks)
         return Pattern(notation.write(marked).replace("0/\0", "\0").replace(self.FRACTION + "\0", "\0"), len(kinds))
 
     def mark(self, mark: Mark) -> str:
@@ -237,6 +236,22 @@ def harmless(text: str) -> str:
     return "".join([c if unicodedata.category(c)[0] != "C" else " " if c in "\t\n\r" else "\ufffd" for c in text])
 
 
-def is_ordered(reference: Reference) -> bool:
-    """Whether a name is an ordered derivative's."""
-    return is_derivative(reference.name)
+_SCALARS = frozenset({"dot", "sum", "mean", "entry", "norm2", "logsumexp", "count", "max", "min"})  # of arrays: a number
+
+
+def arrays(tree: Expression, ranks: Sequence[int]) -> Callable[[Expression], tuple[int, ...]]:
+    """A function that tells a notation which parts of a tree are arrays (their length does not matter to it)."""
+    known: dict[int, int] = {}
+    stack: list[tuple[Expression, bool]] = [(tree, False)]
+    while stack:
+        node, ready = stack.pop()
+        if isinstance(node, Call) and not ready:
+            stack.append((node, True))
+            stack.extend((child, False) for child in node.arguments)
+        elif isinstance(node, Call):
+            inner = max((known[id(a)] for a in node.arguments), default=0)
+            one = len(node.arguments) == 1 or node.operation not in ("max", "min")
+            known[id(node)] = 0 if node.operation in _SCALARS and one else max(inner, int(node.operation == "unit"))
+        else:
+            known[id(node)] = ranks[node.at] if isinstance(node, Slot) else 0
+    return lambda node: (1,) * known.get(id(node), 0)

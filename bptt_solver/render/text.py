@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bptt_solver.blocks import (
     Alert,
     Block,
+    Domain,
     Dots,
     Entry,
     Flow,
@@ -136,7 +137,8 @@ class TextRenderer(Renderer):
         return text.ljust(len(indent)) + ("" if len(text) < len(indent) else "  "), indent
 
     def _joined(self, line: Line) -> str:
-        return " = ".join([self.item(i) for i in line.chain])
+        text = self.words(line.lead) + " = ".join([self.item(i) for i in line.chain])
+        return f"{text}    {self.words(line.remark)}" if line.remark else text
 
     def _line(self, line: Line, start: str) -> list[str]:
         """The rows of one line."""
@@ -238,6 +240,8 @@ class _Names(Text):
             return f"({of})[{','.join(map(str, node.at))}]" if of.startswith("∂") else f"{of}[{','.join(map(str, node.at))}]"
         if isinstance(node, Dots):
             return "…"
+        if isinstance(node, Domain):
+            return self.domain(node.ranges, node.conditions, " = ") or ", ".join(self.conditions(node.conditions))
         return super().reference(node)
 
     def _label(self, label: Reference) -> str:

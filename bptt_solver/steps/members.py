@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Dots, Formula, Item, Leaf, Value
 from bptt_solver.language import build
-from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference, preorder, transform
-from bptt_solver.language.templates import Slot, Template, _Ranked, slot
+from bptt_solver.language.expressions import Call, Expression, Index, IndexValue, Number, Reference, preorder, transform
+from bptt_solver.language.templates import Slot, Template, slot
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
-    from bptt_solver.system import Instance
+    from bptt_solver.system import Environment, Instance
     from bptt_solver.unfold import Ground
 
 MOST_TERMS = 12  # summands of a sum that are written out
 FIRST_TERMS, LAST_TERMS = 4, 2  # of a longer one
-
-Ranks = Callable[[Expression], Callable[[Expression], int]]
 
 
 class Members:
@@ -36,7 +34,6 @@ class Members:
         self._names: list[Reference | None] = [None] * count
         self._shown: list[Value | None] = [None] * count
         self._constants: list[Leaf] = [Number(v) if v >= 0 else Value(v, digits) for _, v in self.unfolded.constants]
-        self._ranks: dict[int, Ranks | None] = {}
         self._known: dict[object, Any] = {}
         self._keep: list[object] = []
 
@@ -80,7 +77,7 @@ class Members:
         leaves: list[Leaf] = []
         ranks: list[int] = []
         tree = build.add(self._summands(grounds, leaves, ranks, numbers))
-        return Formula(tree, leaves, self._ranker(tuple(ranks)))
+        return Formula(tree, leaves, tuple(ranks) if any(ranks) else None)
 
     def ground(self, ground: Ground, numbers: bool) -> Formula:
         """One ground as a formula."""
@@ -91,7 +88,64 @@ class Members:
         leaves: list[Leaf] = []
         ranks: list[int] = []
         tree = self._tree(ground, leaves, ranks, numbers)
-        return Formula(tree, leaves, self._ranker(tuple(ranks)))
+        return Formula(tree, leaves, tuple(ranks) if any(ranks) else None)
+
+    def folded(self, expression: Expression, slots: Sequence[int]) -> Expression:
+        """The expression with whole numbers in their slots and folded: ``2·z/2`` is ``z``."""
+        constants = {at: leaf for at, s in enumerate(slots) if s < 0 and _is_whole(leaf := self._constants[-1 - s])}
+        if not constants:
+            return expression
+        key = (id(expression), tuple(constants.items()))
+        if key not in self._known:
+            self._keep.append(expression)
+            self._known[key] = build.replace(expression, {slot(at): leaf for at, leaf in constants.items()})  # type: ignore[misc]
+        return self._known[key]  # type: ignore[no-any-return]
+
+    def sum_of(self, formulas: Sequence[Formula]) -> Formula:
+        """``a + b + ...`` as one formula."""
+        if len(formulas) == 1:
+            return formulas[0]
+        key = ("sum", *[(id(f.expression), len(f.leaves)) for f in formulas])
+        leaves = [leaf for f in formulas for leaf in f.leaves]
+        if key not in self._known:
+            parts: list[Expression] = []
+            start = 0
+            for formula in formulas:
+                self._keep.append(formula.expression)
+                parts.append(_shifted(formula.expression, start))
+                start += len(formula.leaves)
+            self._known[key] = build.add(parts)
+        ranks = tuple(r for f in formulas for r in (f.ranks or len(f.leaves) * (0,)))
+        return Formula(self._known[key], leaves, ranks if any(ranks) else None)
+
+    def items(self, leaves: Sequence[Leaf]) -> Formula:
+        """``a + b + ...`` of leaves."""
+        return self.sum_of([Formula(slot(0), (leaf,)) for leaf in leaves])
+
+    def product(self, left: Leaf, right: Leaf) -> Formula:
+        """``a·b``."""
+        return Formula(_PRODUCT, (left, right))
+
+    def instantiate(self, expression: Expression, environment: Environment) -> tuple[Template, list[int]] | None:
+        """A folded expression at one instance: its template and the numbers in its slots; None where that is not possible."""
+        system = self.computation.backward
+        template, leaves = system.templates.of(expression)
+        slots: list[int] = []
+        for leaf in leaves:
+            if type(leaf) is Reference:
+                found = self.unfolded.number.get((leaf.name, tuple([system.index(i, environment) for i in leaf.indices])))
+                if found is None:
+                    return None
+                slots.append(found)
+            elif type(leaf) is Number or type(leaf) is IndexValue:
+                value = leaf.value if type(leaf) is Number else system.index(leaf.index, environment)  # type: ignore[union-attr]
+                known = self.unfolded.constants.get((type(value).__name__, value))
+                if known is None:
+                    return None
+                slots.append(known)
+            else:
+                return None
+        return template, slots
 
     def _tree(self, ground: Ground, leaves: list[Leaf], ranks: list[int], numbers: bool) -> Expression:
         """A ground with its inner sums written out; appends to ``leaves`` and ``ranks``."""
@@ -117,19 +171,9 @@ class Members:
 
     # -- templates
 
-    def ranks(self, template: Template) -> Ranks | None:
-        """What a formula in this template's slots needs to know about arrays."""
-        known = self._ranks.get(id(template))
-        if known is None and id(template) not in self._ranks:
-            self._keep.append(template)
-            known = self._ranks[id(template)] = self._ranker(template.ranks)
-        return known
-
-    def _ranker(self, ranks: tuple[int, ...]) -> Ranks | None:
-        if not any(ranks):
-            return None
-        operations = self.computation.problem.operations
-        return lambda tree: _Ranked(tree, ranks, operations)
+    def ranks(self, template: Template) -> tuple[int, ...] | None:
+        """The ranks of a template's slots; None if all are numbers."""
+        return template.ranks if any(template.ranks) else None
 
     def simplified(self, template: Template, slots: Sequence[object]) -> Expression:
         """The template's expression with ``sum(d)`` replaced by 1 where ``d`` is given and its entries sum to exactly 1."""
@@ -193,6 +237,15 @@ class Members:
 
 
 DOTS = Dots()
+_PRODUCT = Call("mul", (slot(0), slot(1)))
+
+
+def _is_whole(leaf: Leaf) -> bool:
+    return isinstance(leaf, Number) and type(leaf.value) is int
+
+
+def _shifted(expression: Expression, start: int) -> Expression:
+    return transform(expression, lambda node: slot(node.at + start) if isinstance(node, Slot) else node) if start else expression
 
 
 def same(a: Item, b: Item) -> bool:

@@ -11,6 +11,7 @@ from bptt_solver.derivation import FIRST_LINES, Chain, Cut, Derivation, Group, S
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.templates import slot
+from bptt_solver.steps.evidence import Effects, perturbed
 from bptt_solver.steps.members import DOTS, Members, same
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class _Plain:
         if derivation.detail != "summary":
             derivation.partials = [c if isinstance(c, Cut) else self._row(c) for c in self._cut(list(self.forward.order))]
         derivation.sweep = [Group([c if isinstance(c, Cut) else self._step(c) for c in self._cut(nodes)])]
+        derivation.evidence = self._evidence(nodes)
         derivation.rounded = any(type(v) is float for v in self.computation.values)
 
     def _cut(self, items: Sequence[Any]) -> list[Any]:
@@ -79,14 +81,32 @@ class _Plain:
                 stack.extend(unfolded.reads(at))
         return [e for e in equations if number[e.name, ()] in needed]
 
+    def _evidence(self, nodes: Sequence[AdjointEquation]) -> list[Any]:
+        """The last line of the sweep, by perturbation; and how much of that effect is direct."""
+        if not nodes:
+            return []
+        members, equation = self.members, nodes[-1]
+        number = self.unfolded.number[equation.of, ()]
+        found: list[Any] = []
+        item = perturbed(self.computation, members, number)
+        if item is not None:
+            item.step = len(nodes)
+            found.append(item)
+        users = list(dict.fromkeys(self.unfolded.number[t.user.name, ()] for t in equation.terms))
+        direct = self._partial(self.target, number) if self.target in users else members.value(0)
+        total = members.values[self.unfolded.number[equation.name, ()]]
+        through = [members.name(u) for u in users if u != self.target]
+        name = Partial(members.name(self.target), members.name(number))
+        found.append(Effects(name, direct, members.value(total - direct.value), through, len(nodes)))
+        return found
+
     # -- sections
 
     def _given(self) -> None:
         system = self.computation.problem.system
         given = [n for n in range(len(self.forward.keys)) if self.forward.grounds[n] is None]
-        self.derivation.equations = [
-            c if isinstance(c, Cut) else Chain((Reference(c.name), Formula(c.right))) for c in self._cut(system.equations)
-        ]
+        equations = [c if isinstance(c, Cut) else Chain((Reference(c.name), Formula(c.right))) for c in self._cut(system.equations)]
+        self.derivation.domains = [(None, equations)]
         self.derivation.values = [
             c if isinstance(c, Cut) else Chain((self.members.name(c), self.members.shown(c))) for c in self._cut(given)
         ]
@@ -134,9 +154,10 @@ class _Plain:
         slots = [ground.slots[s] if s >= 0 else user for s in sources]
         items: list[Item] = [name]
         if any(isinstance(s, int) and s >= 0 for s in slots):
-            items.append(Formula(template.expression, [members.leaf(s, False) for s in slots]))  # type: ignore[arg-type]
-            if type(template.expression) is Call:
-                items.append(Formula(template.expression, [members.leaf(s, True) for s in slots]))  # type: ignore[arg-type]
+            expression = members.folded(template.expression, slots)  # type: ignore[arg-type]
+            items.append(Formula(expression, [members.leaf(s, False) for s in slots]))  # type: ignore[arg-type]
+            if type(expression) is Call:
+                items.append(Formula(expression, [members.leaf(s, True) for s in slots]))  # type: ignore[arg-type]
         return Chain((*items, value))
 
     def _partial(self, user: int, used: int, uses: list[tuple[Ground, int]] | None = None) -> Value:

@@ -1,7 +1,8 @@
-"""The self-check: every reported ordered derivative by routes that share neither the order of accumulation nor the local rules.
+"""The self-check: every reported ordered derivative by routes that share neither the order of accumulation nor the
+local rules.
 
-A node is always perturbed *where it is computed*. Agreement is relative and per entry, without an absolute floor: a vanishing
-gradient that was set to zero must not pass. `bptt_solver.verify.checking` has the ladder of routes.
+A node is always perturbed *where it is computed*. Agreement is relative and per entry, without an absolute floor: a
+vanishing gradient that was set to zero must not pass. `bptt_solver.verify.checking` has the ladder of routes.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ LEVELS = ("none", "fast", "full")
 def verify(computation: Computation, level: str = "fast", claimed: Mapping[Instance, Any] | None = None) -> Check:
     """Check the ordered derivatives of a computation.
 
-    ``level``: ``none`` (nothing is done), ``fast`` (at most about 20 times the work of the solve, or a second) or ``full``
-    (every derivative by every route). ``claimed`` replaces derivatives by someone else's numbers, each in its instance's shape.
-    Raises ValueError for an unknown level, an unknown instance or a wrong shape; a route that fails is a note in the result.
+    ``level``: ``none`` (nothing is done), ``fast`` (at most about 20 times the work of the solve, or a second) or
+    ``full`` (every derivative by every route). ``claimed`` replaces derivatives by someone else's numbers, each in
+    its instance's shape. Raises ValueError for an unknown level, an unknown instance or a wrong shape; a route that
+    fails is a note in the result.
     """
     if level not in LEVELS:
         raise ValueError(f"the level of a check is one of {', '.join(LEVELS)}, not {level!r}")
@@ -34,11 +36,13 @@ def verify(computation: Computation, level: str = "fast", claimed: Mapping[Insta
     return Checking(computation, level == "full", claimed or {}).check()
 
 
-def finite_difference(computation: Computation, key: Instance, entry: tuple[int, ...] = (), h: Any = 1e-5) -> Difference:
+def finite_difference(
+    computation: Computation, key: Instance, entry: tuple[int, ...] = (), h: Any = 1e-5
+) -> Difference:
     """Recompute the target with one entry of one instance changed by ``h`` and by ``-h``, where it is computed.
 
-    Exact if the system and ``h`` (an int or a Fraction) are. ``entry`` is 1-based, () for a scalar. Raises ProblemError where
-    the system cannot be evaluated there, KeyError for an unknown instance.
+    Exact if the system and ``h`` (an int or a Fraction) are. ``entry`` is 1-based, () for a scalar. Raises
+    ProblemError where the system cannot be evaluated there, KeyError for an unknown instance.
     """
     from bptt_solver.verify.routes import moved
 
@@ -74,4 +78,15 @@ def _quotient(a: Any, b: Any) -> Any:
     return divide(a, b)
 
 
-__all__ = ["LEVELS", "Check", "Difference", "Failure", "Kink", "Limited", "Slopes", "entry_text", "finite_difference", "verify"]
+__all__ = [
+    "LEVELS",
+    "Check",
+    "Difference",
+    "Failure",
+    "Kink",
+    "Limited",
+    "Slopes",
+    "entry_text",
+    "finite_difference",
+    "verify",
+]

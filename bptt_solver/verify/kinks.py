@@ -29,11 +29,15 @@ class _Site:
         self.arguments: list[_Function] = [compiled(a) for a in node.arguments]
         names = operation.names(len(node.arguments))
         formulas = [(n, operation.derivative(k)) for k, n in enumerate(names)]
-        self.partials: list[tuple[str, _Function]] = [(n, compiled(build.replace(f, binding))) for n, f in formulas if f is not None]
+        self.partials: list[tuple[str, _Function]] = [
+            (n, compiled(build.replace(f, binding))) for n, f in formulas if f is not None
+        ]
 
 
 class Kinks:
-    """The kinks of a computation. ``instances`` are those whose own equation has one, ``affected`` all that reach it."""
+    """The kinks of a computation. ``instances`` are those whose own equation has one, ``affected`` all that reach
+    it.
+    """
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -50,12 +54,10 @@ class Kinks:
 
     def _search(self, ground: Ground, number: int) -> bool:
         sites = self._of(ground.template)
-        nested = any(not isinstance(s, int) for s in ground.slots)
         hit = False
-        if nested:
-            for entry in ground.slots:
-                if not isinstance(entry, int):
-                    hit = any([self._search(inner, number) for inner in entry]) or hit
+        for entry in ground.slots:
+            if type(entry) is not int:
+                hit = any([self._search(inner, number) for inner in entry]) or hit  # type: ignore[union-attr]
         if sites:
             slots = [self._slot(s) for s in ground.slots]
             for site in sites:
@@ -116,7 +118,9 @@ class Kinks:
         forward = Forward(view, "directional", exact=view.exact)
         both = [(n, at, sign) for n, at in spots for sign in (1, -1)]
         if view.scalar:
-            found = [forward.mode.run(view.unfolded, forward.values, {n: sign}, view.target) or 0 for n, _, sign in both]
+            found = [
+                forward.mode.run(view.unfolded, forward.values, {n: sign}, view.target) or 0 for n, _, sign in both
+            ]
         else:
             seeds: dict[int, Any] = {}
             for lane, (n, at, sign) in enumerate(both):
@@ -127,7 +131,7 @@ class Kinks:
         result = []
         for k, (n, at) in enumerate(spots):
             key = view.unfolded.keys[n]
-            result.append(Slopes(view.name(n), key, view.entry(n, at), ours(n, at), -found[2 * k + 1], found[2 * k]))
+            result.append(Slopes(view.name(n), key, view.entry(n, at), ours(n, at), 0 - found[2 * k + 1], found[2 * k]))
         return result
 
 

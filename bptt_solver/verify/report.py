@@ -38,7 +38,13 @@ class Failure:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {"name": self.name, "entry": list(self.entry), "ours": plain(self.ours), "theirs": plain(self.theirs), "method": self.method}
+        return {
+            "name": self.name,
+            "entry": list(self.entry),
+            "ours": plain(self.ours),
+            "theirs": plain(self.theirs),
+            "method": self.method,
+        }
 
 
 class Limited:
@@ -103,16 +109,24 @@ class Slopes:
 
 
 class Kink:
-    """A place where an operation has no derivative: the instance, the operation, and which partials the convention gives.
+    """A place where an operation has no derivative: the instance, the operation, and which partials the convention
+    gives.
 
-    ``entry`` is the first entry that lies on the kink, ``arguments`` are the operation's arguments there, ``partials`` holds
-    (argument name, simple partial by convention).
+    ``entry`` is the first entry that lies on the kink, ``arguments`` are the operation's arguments there,
+    ``partials`` holds (argument name, simple partial by convention).
     """
 
     __slots__ = ("arguments", "entries", "entry", "instance", "name", "operation", "partials")
 
     def __init__(
-        self, name: str, instance: Instance, operation: str, entry: Entry, entries: int, arguments: Sequence[Any], partials: Sequence[tuple[str, Any]]
+        self,
+        name: str,
+        instance: Instance,
+        operation: str,
+        entry: Entry,
+        entries: int,
+        arguments: Sequence[Any],
+        partials: Sequence[tuple[str, Any]],
     ) -> None:
         self.name = name
         self.instance = instance
@@ -137,14 +151,15 @@ class Kink:
 class Check:
     """What the check of one solve found.
 
-    ``status``: ``exact`` (rational arithmetic), ``verified``, ``verified_to_digits`` (some derivatives are ill-conditioned: see
-    ``limited``), ``kink`` (verified, but somewhere only one-sided slopes exist: see ``kinks`` and ``slopes``), ``failed`` (see
-    ``failures``), ``none`` (not checked: see ``notes``). ``digits`` of every reported derivative are verified, 17 when exact.
+    ``status``: ``exact`` (rational arithmetic), ``verified``, ``verified_to_digits`` (some derivatives are
+    ill-conditioned: see ``limited``), ``kink`` (verified, but somewhere only one-sided slopes exist: see ``kinks``
+    and ``slopes``), ``failed`` (see ``failures``), ``none`` (not checked: see ``notes``). ``digits`` of every
+    derivative are verified, 17 when exact, except of those in ``limited``, which have their own number of digits.
     """
 
     __slots__ = (
-        "checked", "digits", "failures", "kinks", "limited", "methods", "more_failures", "notes", "seed", "slopes", "status",
-        "total", "worst_name", "worst_relative",
+        "checked", "digits", "failures", "kinks", "limited", "methods", "more_failures", "notes", "seed", "slopes",
+        "status", "total", "worst_name", "worst_relative",
     )  # fmt: skip
 
     def __init__(
@@ -180,6 +195,15 @@ class Check:
         self.notes = tuple(notes)
 
     @property
+    def least_digits(self) -> int:
+        """The digits that are verified of every derivative."""
+        return min([self.digits, *(x.digits for x in self.limited)])
+
+    def digits_of(self, instance: Instance) -> int:
+        """The digits that are verified of all entries of the derivative with respect to an instance."""
+        return min([self.digits, *(x.digits for x in self.limited if x.instance == instance)])
+
+    @property
     def passed(self) -> bool:
         """Whether nothing was found to be wrong."""
         return self.status != "failed"
@@ -196,6 +220,7 @@ class Check:
             "total": self.total,
             "seed": self.seed,
             "digits": self.digits,
+            "least_digits": self.least_digits,
             "failures": [f.as_json() for f in self.failures],
             "more_failures": self.more_failures,
             "limited": [x.as_json() for x in self.limited],
@@ -229,4 +254,4 @@ def relative(a: Any, b: Any) -> float:
         result = float(abs(a - b) / size)
     except OverflowError:
         return math.inf
-    return result if result == result else math.inf
+    return math.inf if math.isnan(result) else result

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from bptt_solver.arithmetic import Arithmetic, ComplexArithmetic, LongArithmetic, NotFinite, Value, is_array, is_exact, to_float
+from bptt_solver.arithmetic import Arithmetic, ComplexArithmetic, NotFinite, Value, is_array, is_exact, to_float
 from bptt_solver.evaluate import Program, Values
-from bptt_solver.forward_mode import STEP, ForwardMode, Sparse
+from bptt_solver.forward_mode import STEP, ForwardMode
 from bptt_solver.language.expressions import Call, Expression, derivative_name, preorder
 from bptt_solver.language.templates import Template
 from bptt_solver.system import Instance
+from bptt_solver.tangents import Sparse
 from bptt_solver.unfold import Ground, instance_text
-from bptt_solver.verify.report import relative
+from bptt_solver.verify.noise import Noisy
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
 
 Row = tuple[int, Sparse]  # an instance and its simple partials
+Sums = list[Any]  # one for each entry of an instance
 Spot = tuple[int, int]  # an instance and the place of one of its entries
+_FEW = 100
 _LANE_ELEMENTS = 2_000_000  # of the tangents of one instance
 _PASS_ELEMENTS = 12_000_000  # of the tangents of all instances in one pass
 
@@ -116,7 +118,9 @@ class View:
         return self._first.get(number, len(self.order))
 
     def rerun(self, program: Program, values: Values, number: int, at: int, delta: Value) -> Value:
-        """The target in a program's arithmetic when one entry is changed where it is computed. ``values`` is used up."""
+        """The target in a program's arithmetic when one entry is changed where it is computed. ``values`` is used
+        up.
+        """
         value = values[number]
         if is_array(value):
             value = value.copy()
@@ -186,7 +190,9 @@ class ComplexStep:
         self.base: Values = [_as_complex(v) for v in view.floats]
 
     def derivative(self, number: int, at: int) -> float:
-        """The ordered derivative. Raises ArithmeticError or ProblemError where the complex system cannot be evaluated."""
+        """The ordered derivative. Raises ArithmeticError or ProblemError where the complex system cannot be
+        evaluated.
+        """
         view = self.view
         result = view.rerun(self.program, list(self.base), number, at, complex(0, STEP))
         if not is_array(result) and math.isfinite(result.imag):
@@ -202,13 +208,25 @@ def _as_complex(value: Value) -> Value:
 
 
 class Forward:
-    """Forward mode over the system. ``special`` are the instances (at a kink) that follow the rules and their convention."""
+    """Forward mode over the system. ``special`` are the instances (at a kink) that follow the rules and their
+    convention.
+    """
 
-    def __init__(self, view: View, local: str, special: frozenset[int] = frozenset(), exact: bool = False) -> None:
+    def __init__(
+        self,
+        view: View,
+        local: str,
+        special: frozenset[int] = frozenset(),
+        exact: bool = False,
+        noise: Noisy | None = None,
+    ) -> None:
         self.view = view
         self.local = local
         self.values = view.values if exact else view.floats
         arithmetic = Arithmetic(view.problem.operations)
+        if noise is not None:
+            arithmetic = noise
+            self.values = [noise.disturbed(v) for v in self.values]
         arithmetic.exact_bits = view.problem.limits.get("exact_bits")
         self.mode = ForwardMode(arithmetic, local)
         self.rules = self.mode if local == "rules" else ForwardMode(arithmetic)
@@ -231,7 +249,7 @@ class Forward:
     def derivative(self, seeds: Mapping[int, Any]) -> Any:
         """The target's tangent in a scalar system, for seeds of some instances."""
         view = self.view
-        start = min((min(view.first(n), view.computation.program.position.get(n, len(view.order))) for n in seeds), default=0)
+        start = self.start(seeds)
         tangents = dict(seeds)
         for number, row in self.rows()[start:]:
             total = seeds.get(number, 0)
@@ -243,6 +261,13 @@ class Forward:
             if number == view.target:
                 break
         return tangents.get(view.target, 0)
+
+    def start(self, seeds: Mapping[int, Any]) -> int:
+        """The position in the order before which no seed has an effect."""
+        if not seeds or len(seeds) > _FEW:
+            return 0
+        view, position = self.view, self.view.computation.program.position
+        return min(min(view.first(n), position.get(n, len(view.order))) for n in seeds)
 
     def spots(self, spots: Sequence[Spot]) -> list[Any]:
         """The ordered derivatives with respect to entries, in that order."""
@@ -272,7 +297,7 @@ class Forward:
         import numpy
 
         view = self.view
-        first = min((min(view.first(n), view.computation.program.position.get(n, len(view.order))) for n in seeds), default=0)
+        first = self.start(seeds)
         with numpy.errstate(all="ignore"):
             tangent = self.mode.run(view.unfolded, self.values, seeds, view.target, first, self.others)
         return [0] * lanes if tangent is None else list(tangent.tolist())
@@ -285,62 +310,57 @@ class Forward:
         return None if tangent is None else tangent * g
 
 
-# ----------------------------------------------------------------------------- one line of the ordered chain rule for each entry
+# ----------------------------------------------------------------------------- a line of the chain rule for each entry
 
 
 class Lines:
     """Every entry's own line: ``g = ∂E/∂z + Σ g_j ∂z_j/∂z`` with the claimed derivatives on the right.
 
-    The list of users comes from the forward equations, the simple partials from forward mode. All lines hold only if all
-    derivatives are right: the system of lines is triangular.
+    The list of users comes from the forward equations, the simple partials from forward mode. All lines hold only if
+    all derivatives are right: the system of lines is triangular.
     """
 
     def __init__(self, forward: Forward, claims: Sequence[Value]) -> None:
         self.forward = forward
         self.claims = claims
 
-    def right_hand_sides(self, spots: Callable[[int], Sequence[int] | None]) -> list[tuple[Any, Any] | None]:
-        """For each instance its right-hand side and the sum of the absolute values of its contributions.
+    def right_hand_sides(self, spots: Callable[[int], Sequence[int] | None]) -> list[Sums]:
+        """For each instance the right-hand sides of its entries.
 
-        ``spots`` chooses entries of large instances (None: all); the others are None in the result's place.
+        ``spots`` chooses entries of large instances (None: all).
         """
         return self._scalars() if self.forward.view.scalar else self._arrays(spots)
 
-    def _scalars(self) -> list[tuple[Any, Any] | None]:
+    def _scalars(self) -> list[Sums]:
         view, claims = self.forward.view, self.claims
         total: list[Any] = [0] * view.count
-        scale: list[Any] = [0] * view.count
-        total[view.target] = scale[view.target] = 1
+        total[view.target] = 1
         for number, row in self.forward.rows():
             g = claims[number]
-            if g == 0:
-                continue
-            for i, partial in row.items():
-                part = g * partial
-                total[i] = total[i] + part
-                scale[i] = scale[i] + abs(part)
-        return list(zip(total, scale, strict=True))
+            if g != 0:
+                for i, partial in row.items():
+                    total[i] = total[i] + g * partial
+        return [[t] for t in total]
 
-    def _arrays(self, spots: Callable[[int], Sequence[int] | None]) -> list[tuple[Any, Any] | None]:
+    def _arrays(self, spots: Callable[[int], Sequence[int] | None]) -> list[Sums]:
         import numpy
 
         view = self.forward.view
         kind: Any = object if self.forward.exact else float
         chosen = [spots(n) for n in range(view.count)]
         total = [numpy.full(view.sizes[n] if c is None else len(c), 0, dtype=kind) for n, c in enumerate(chosen)]
-        scale = [t.copy() for t in total]
         total[view.target][:] = 1
-        scale[view.target][:] = 1
         with numpy.errstate(all="ignore"):
             for number in view.order:
                 g = self.claims[number]
-                if not (g.any() if is_array(g) else g):
-                    continue
-                for source in view.unfolded.reads(number):
-                    self._add(number, g, source, chosen[source], total[source], scale[source])
-        return [(t.tolist(), s.tolist()) for t, s in zip(total, scale, strict=True)]
+                if g.any() if is_array(g) else g:
+                    for source in view.unfolded.reads(number):
+                        self._add(number, g, source, chosen[source], total[source])
+        return [t.tolist() for t in total]
 
-    def _add(self, number: int, g: Value, source: int, chosen: Sequence[int] | None, total: Any, scale: Any) -> None:
+    def _add(
+        self, number: int, g: Value, source: int, chosen: Sequence[int] | None, total: Any, absolute: bool = False
+    ) -> None:
         import numpy
 
         size = self.forward.view.sizes[source]
@@ -354,63 +374,35 @@ class Lines:
             seeds[numpy.arange(len(chunk)), chunk] = 1
             parts = self.forward.contributions(number, g, source, seeds.reshape(len(chunk), *shape))
             if parts is not None:
-                parts = parts.reshape(len(chunk), -1)
-                total[start : start + len(chunk)] += parts.sum(axis=1)
-                scale[start : start + len(chunk)] += abs(parts).sum(axis=1)
+                parts = abs(parts) if absolute else parts
+                total[start : start + len(chunk)] += parts.reshape(len(chunk), -1).sum(axis=1)
 
+    def errors(self, known: Mapping[Spot, float]) -> dict[Spot, float]:
+        """How errors of some derivatives reach others through their lines."""
+        view = self.forward.view
+        found: dict[int, list[float]] = {}
+        for (number, at), error in known.items():
+            found.setdefault(number, [0.0] * view.sizes[number])[at] = error
+        rows = dict(self.forward.rows()) if view.scalar else {}
+        for number in reversed(view.order):
+            if number not in found:
+                continue
+            for i in view.unfolded.reads(number):
+                mine = found.setdefault(i, [0.0] * view.sizes[i])
+                if view.scalar:
+                    mine[0] += abs(rows[number].get(i, 0.0)) * found[number][0]
+                else:
+                    for at, part in enumerate(self._reached(number, found[number], i)):
+                        mine[at] += part
+        return {(n, at): e for n, row in sorted(found.items()) for at, e in enumerate(row) if e}
 
-# ----------------------------------------------------------------------------- 50 digits
+    def _reached(self, number: int, errors: Sequence[float], source: int) -> list[float]:
+        import numpy
 
-
-class Judge:
-    """The central difference in 50 digits and more: the last word on an entry over which two routes differ."""
-
-    method = "50 digits"
-
-    def __init__(self, view: View) -> None:
-        self.view = view
-        self._programs: dict[int, tuple[Program, LongArithmetic, Values]] = {}
-
-    def derivative(self, number: int, at: int, size: float) -> Any:
-        """The ordered derivative, in 50 and then 100 digits (more for tiny ones: ``size`` is about its absolute value).
-
-        Raises ArithmeticError if the two do not agree.
-        """
-        target = abs(float(self.view.floats[self.view.target])) or 1.0
-        lost = max(0, math.ceil(math.log10(target) - math.log10(size))) if size > 0 else 20
-        digits = 50 + 50 * math.ceil(2 * lost / 50)
-        first = self._central(number, at, digits)
-        second = self._central(number, at, digits + 50)
-        if relative(first, second) > 1e-12:
-            raise NotFinite("50 and 100 digits do not agree")
-        return second
-
-    def _central(self, number: int, at: int, digits: int) -> Any:
-        if digits not in self._programs:
-            arithmetic = LongArithmetic(self.view.problem.operations, digits)
-            program = Program(self.view.unfolded, arithmetic, self.view.problem.shapes)
-            base = program.run([_as_long(v, arithmetic) for v in self.view.values])
-            self._programs[digits] = program, arithmetic, base
-        program, arithmetic, base = self._programs[digits]
-        value = base[number]
-        here = abs(value.ravel().tolist()[at] if is_array(value) else value)
-        h = arithmetic.context.mpf(10) ** -(digits // 3) * (here if here > 1e-3 else 1)
-        plus = self.view.rerun(program, list(base), number, at, h)
-        minus = self.view.rerun(program, list(base), number, at, -h)
-        return (plus - minus) / (2 * h)
-
-
-def _as_long(value: Value, arithmetic: LongArithmetic) -> Value:
-    if not is_array(value):
-        return arithmetic.scalar(value)
-    import numpy
-
-    flat = [arithmetic.scalar(v) for v in value.ravel().tolist()]
-    result = numpy.empty(len(flat), dtype=object)
-    result[:] = flat
-    return result.reshape(value.shape)
-
-
-def is_rational(value: Any) -> bool:
-    """Whether a number is an int or a fraction."""
-    return type(value) is int or type(value) is Fraction
+        view = self.forward.view
+        value = view.values[number]
+        g = numpy.array(errors).reshape(value.shape) if is_array(value) else errors[0]
+        total = numpy.zeros(view.sizes[source])
+        with numpy.errstate(all="ignore"):
+            self._add(number, g, source, None, total, absolute=True)
+        return list(total.tolist())

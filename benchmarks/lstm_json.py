@@ -1,0 +1,39 @@
+"""Every instance of a scalar LSTM, evaluated, checked and written as JSON by the command.
+
+    python benchmarks/lstm_json.py [T ...]
+
+Goal: T = 1,000 within 3 s, the whole command.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import _common as common
+from startup import STARTED
+
+STEPS = (100, 1_000)
+
+
+def main(steps: list[int]) -> None:
+    """Print one table."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for t in steps:
+            document, output = Path(folder) / f"lstm{t}.yaml", Path(folder) / f"lstm{t}.json"
+            document.write_text(common.lstm(t))
+            commands = {check: [sys.executable, "-c", STARTED, str(document), "-f", "json", "--check", check, "-o", str(output)] for check in ("none", "fast")}
+            results = common.interleaved({c: (lambda command=command: common.wall(command)) for c, command in commands.items()})  # type: ignore[misc]
+            data = json.loads(output.read_text())
+            plain, checked = (common.least_and_median(results[c]) for c in ("none", "fast"))
+            rows.append([f"{t:,}", f"{len(data['values']):,}", common.shown(plain[0]), common.shown(checked[0]), common.shown(checked[1]),
+                         f"{output.stat().st_size / 1e6:.1f} MB", data["check"]["status"]])  # fmt: skip
+    head = ["T", "instances", "--check none, least", "least", "median", "output", "check"]
+    common.table(f"bptt-solve -f json on a scalar LSTM: wall time of a fresh process, {common.ROUNDS} rounds", head, rows)
+
+
+if __name__ == "__main__":
+    main([int(a) for a in sys.argv[1:]] or list(STEPS))

@@ -1,0 +1,98 @@
+"""A LaTeX article that compiles with amsmath alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bptt_solver.blocks import Alert, Block, Flow, Formulas, Heading, Note, Paragraph, Table
+from bptt_solver.render.base import harmless
+from bptt_solver.render.formulas import LatexFormulas
+
+_PREAMBLE = r"""\documentclass[11pt]{article}
+\usepackage[utf8]{inputenc}
+\usepackage[T1]{fontenc}
+\usepackage[a4paper,margin=2cm]{geometry}
+\usepackage{amsmath,amssymb}
+\allowdisplaybreaks
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{4pt}
+\begin{document}
+"""
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "−": "$-$", "∂": r"$\partial$", "⁺": "$^{+}$", "→": r"$\to$", "·": r"$\cdot$", "×": r"$\times$", "Σ": r"$\Sigma$", "Δ": r"$\Delta$",
+    "ᵀ": r"$^{\top}$", "‖": r"$\Vert$", "…": r"\ldots{}", "½": r"$\frac{1}{2}$", "±": r"$\pm$", "'": "'", '"': "''", "`": "'",
+}  # fmt: skip
+
+
+class LatexRenderer(LatexFormulas):
+    """Blocks as an article."""
+
+    WIDE = 95
+
+    def render(self, blocks: Sequence[Block]) -> str:
+        return _PREAMBLE + "\n".join([self.block(b) for b in blocks]) + "\n\\end{document}\n"
+
+    def plain(self, text: str) -> str:
+        return "".join([_SPECIAL.get(c) or (c if ord(c) < 0x250 or c.isalpha() else "?") for c in harmless(text)])
+
+    def inline(self, formula: str) -> str:
+        return f"${formula}$"
+
+    # -- blocks
+
+    def heading(self, block: Heading) -> str:
+        words = self.words(block.words)
+        remark = f"\n\n{{\\small({self.words(block.remark)})}}\n" if block.remark else ""
+        if not block.level:
+            return f"{{\\Large\\bfseries {words}}}{remark or chr(10)}"
+        return f"\\section*{{{block.number + chr(126) if block.number else ''}{words}}}{remark}"
+
+    def paragraph(self, block: Paragraph) -> str:
+        lead = f"\\textbf{{{self.words(block.lead)}}}\\quad " if block.lead else ""
+        return f"{lead}{self.words(block.words)}\n"
+
+    def formulas(self, block: Formulas) -> str:
+        lead = f"\\textbf{{{self.words(block.lead)}}}\n" if block.lead else ""
+        parts: list[str] = []
+        rows: list[str] = []
+        for line in block.lines:
+            if line.lead or not line.chain:
+                if rows:
+                    parts.append(self._math(rows))
+                    rows = []
+                parts.append(self.words(line.lead) + "\n")
+            rows += self.rows(line)
+        if rows:
+            parts.append(self._math(rows))
+        return lead + "\n".join(parts)
+
+    def flow(self, block: Flow) -> str:
+        lead = f"\\textbf{{{self.words(block.lead)}}}\n" if block.lead else ""
+        rows: list[str] = []
+        words: list[str] = []
+        for item in block.items:
+            if item.chain:
+                rows += self.rows(item)
+            else:
+                words.append(self.words(item.lead) + "\n")
+        return lead + "\n".join([*([self._math(rows)] if rows else []), *words])
+
+    def table(self, block: Table) -> str:
+        rows = [[self.words(c) for c in row] for row in (block.header, *block.rows)]
+        width = max(map(len, rows))
+        body = " \\\\\n".join([" & ".join([*row, *[""] * (width - len(row))]) for row in rows])
+        head, _, rest = body.partition("\\\\\n")
+        caption = f"{self.words(block.caption)}\n\n" if block.caption else ""
+        return f"{caption}\\begin{{center}}\\small\n\\begin{{tabular}}{{l{'r' * (width - 1)}}}\n{head}\\\\\n\\hline\n{rest}\n\\end{{tabular}}\n\\end{{center}}\n"
+
+    def note(self, block: Note) -> str:
+        return f"\\emph{{{self.words(block.words)}}}\n"
+
+    def alert(self, block: Alert) -> str:
+        return f"\\fbox{{\\parbox{{0.95\\linewidth}}{{{self.words(block.words)}}}}}\n"
+
+    def _math(self, rows: Sequence[str]) -> str:
+        body = " \\\\\n".join(rows)
+        return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"

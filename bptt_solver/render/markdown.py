@@ -1,0 +1,98 @@
+"""Markdown for GitHub: formulas in ```math blocks and in $`...`$, tables with pipes, words escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bptt_solver.blocks import Alert, Block, Flow, Formulas, Heading, Line, Note, Paragraph, Table
+from bptt_solver.render.base import harmless
+from bptt_solver.render.formulas import LatexFormulas
+
+_SPECIAL = frozenset("\\`*_{}[]()<>#+!|~$&^=")
+
+
+class MarkdownRenderer(LatexFormulas):
+    """Blocks as Markdown; a formula is LaTeX that GitHub's MathJax knows."""
+
+    WIDE = 110  # characters of LaTeX after which a chain goes on in the next row
+
+    def render(self, blocks: Sequence[Block]) -> str:
+        return "\n\n".join([self.block(b) for b in blocks]) + "\n"
+
+    def plain(self, text: str) -> str:
+        return "".join([f"\\{c}" if c in _SPECIAL else c for c in harmless(text)])
+
+    def inline(self, formula: str) -> str:
+        return f"$`{formula}`$"
+
+    # -- blocks
+
+    def heading(self, block: Heading) -> str:
+        number = f"{block.number}\\. " if block.number else ""
+        text = f"{'#' * (block.level + 1)} {number}{self.words(block.words)}"
+        return f"{text}\n\n*{self.words(block.remark)}*" if block.remark else text
+
+    def paragraph(self, block: Paragraph) -> str:
+        lead = f"**{self.words(block.lead)}** " if block.lead else ""
+        return lead + self._start(self.words(block.words))
+
+    def formulas(self, block: Formulas) -> str:
+        lead = f"**{self.words(block.lead)}**\n\n" if block.lead else ""
+        parts: list[str] = []
+        rows: list[str] = []
+        for line in block.lines:
+            if line.lead or not line.chain:
+                if rows:
+                    parts.append(self._math(rows))
+                    rows = []
+                parts.append(self._start(self.words(line.lead)))
+            rows += self.rows(line)
+        if rows:
+            parts.append(self._math(rows))
+        return lead + "\n\n".join(parts)
+
+    def flow(self, block: Flow) -> str:
+        lead = f"**{self.words(block.lead)}**\n\n" if block.lead else ""
+        rows: list[str] = []
+        words: list[str] = []
+        for item in block.items:
+            if item.chain:
+                rows += self.rows(item)
+            else:
+                words.append(self._start(self.words(item.lead)))
+        return lead + "\n\n".join([*([self._math(rows)] if rows else []), *words])
+
+    def table(self, block: Table) -> str:
+        rows = [[self.words(c).replace("|", "\\|") if c else " " for c in row] for row in (block.header, *block.rows)]
+        width = max(map(len, rows))
+        lines = ["| " + " | ".join([*row, *[" "] * (width - len(row))]) + " |" for row in rows]
+        lines.insert(1, "|" + " :-- |" + " --: |" * (width - 1))
+        caption = f"{self._start(self.words(block.caption))}\n\n" if block.caption else ""
+        return caption + "\n".join(lines)
+
+    def note(self, block: Note) -> str:
+        return f"> {self.words(block.words)}"
+
+    def alert(self, block: Alert) -> str:
+        return f"> [!WARNING]\n> {self.words(block.words)}"
+
+    # -- lines
+
+    def _math(self, rows: Sequence[str]) -> str:
+        if len(rows) == 1:
+            return f"```math\n{rows[0].replace('&', '', 1)}\n```"
+        body = " \\\\\n".join(rows)
+        return f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```"
+
+    def _start(self, text: str) -> str:
+        """A paragraph that does not begin as a list or a quotation would."""
+        head = text.lstrip()[:1]
+        if head in "-" or head.isdigit():
+            number = text.split(" ", 1)[0]
+            if head == "-" or number.rstrip(".").isdigit() and number.endswith("."):
+                return text.replace("-", "\\-", 1) if head == "-" else text.replace(".", "\\.", 1)
+        return text
+
+    def lined(self, line: Line) -> str:
+        """One line as an inline formula."""
+        return self.inline(" = ".join([self.item(i) for i in line.chain]))

@@ -1,0 +1,163 @@
+"""Section 6: the uses of a shared quantity added up, and one number's derivative by loss and by use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bptt_solver.arithmetic import is_array
+from bptt_solver.blocks import Formula, Use, Value
+from bptt_solver.chain_rule import AdjointEquation
+from bptt_solver.derivation import Cut, GatherStep, LossTable, shortened
+from bptt_solver.language.expressions import Index, Reference, Sum, substitute_indices
+from bptt_solver.steps.lines import Piece
+from bptt_solver.steps.local import use_label
+
+if TYPE_CHECKING:
+    from bptt_solver.computation import Computation
+    from bptt_solver.steps.indexed import Indexed
+    from bptt_solver.system import Instance
+
+MOST_STEPS = 60
+MOST_LOSSES = 8
+MOST_INSTANCES = 300
+
+
+def gather_steps(whole: Indexed) -> list[GatherStep | Cut]:
+    """One line for each wanted instance of a gathered family, in the order in which they are wanted."""
+    numbers = [n for w in whole.wanted if (n := _derivative(whole, w)) is not None]
+    shown = shortened(numbers, whole.everything, MOST_STEPS)
+    return [n if isinstance(n, Cut) else _step(whole, n) for n in shown]
+
+
+def _derivative(whole: Indexed, number: int) -> int | None:
+    key = whole.unfolded.keys[number]
+    return whole.computation.derivative_number(key) if key[0] in whole.gathered else None
+
+
+def _step(whole: Indexed, number: int) -> GatherStep:
+    from bptt_solver.steps.indexed import presented
+
+    equation = whole.unfolded.equations[number]
+    assert isinstance(equation, AdjointEquation)
+    pieces = whole.lines_of(number)
+    environment = whole.unfolded.environments[number]
+    binding = {name: Index(value) for name, value in environment.items()}
+    symbols = Formula(substitute_indices(presented(whole, equation.right), binding))
+    node = whole.members.name(whole.computation.base(number))
+    uses = [Use(node, _label(whole, equation, p)) for p in pieces]
+    zeros = [(use, name) for use, p in zip(uses, pieces, strict=True) if (name := _zero(whole, p)) is not None]
+    if len(zeros) == len(pieces) or len(pieces) == 1:
+        zeros = []
+    return GatherStep(node, whole.lines.chain(number, pieces, symbols), uses, zeros)
+
+
+def _label(whole: Indexed, equation: AdjointEquation, piece: Piece) -> Reference:
+    label = use_label(equation, piece.term)
+    if label.name:
+        return whole.members.name(whole.unfolded.number[piece.user])
+    return Reference("", tuple(Index(piece.environment[str(i.terms[0][0])]) for i in label.indices))
+
+
+def _zero(whole: Indexed, piece: Piece) -> Reference | None:
+    """The given array of zeros that makes a contribution vanish."""
+    value = piece.value.value
+    if not is_array(value) or value.any():
+        return None
+    for source in piece.ground.slots:
+        if isinstance(source, int) and source >= 0 and whole.unfolded.grounds[source] is None:
+            factor = whole.members.values[source]
+            if is_array(factor) and not factor.any():
+                return whole.members.name(source)
+    return None
+
+
+# ----------------------------------------------------------------------------- by loss and by use
+
+
+def loss_table(whole: Indexed) -> LossTable | None:
+    """The contribution of every loss through every use of one shared number, for small systems whose target is a sum of losses."""
+    losses = _losses(whole)
+    if not 1 < len(losses) <= MOST_LOSSES or len(whole.forward.order) > MOST_INSTANCES:
+        return None
+    shared = chosen_weight(whole)
+    if shared is None:
+        return None
+    number = whole.computation.derivative_number(whole.unfolded.keys[shared])
+    assert number is not None
+    equation = whole.unfolded.equations[number]
+    assert isinstance(equation, AdjointEquation)
+    pieces = whole.lines_of(number)
+    members = whole.members
+    node = members.name(shared)
+    uses: dict[int, Use] = {}  # by user
+    for piece in pieces:
+        uses.setdefault(whole.unfolded.number[piece.user], Use(node, _label(whole, equation, piece)))
+    if not 1 < len(uses) <= MOST_LOSSES:
+        return None
+    rows: list[tuple[Reference, Sequence[Value | None], Value]] = []
+    sums = dict.fromkeys(uses, 0)
+    for loss in losses:
+        signals = _signals(whole, whole.unfolded.number[loss])
+        row = {u: s * _partials(whole, u)[shared] for u in uses if (s := signals.get(u)) is not None}
+        sums = {u: sums[u] + row.get(u, 0) for u in uses}
+        cells = [members.value(row[u]) if u in row else None for u in uses]
+        rows.append((members.name(whole.unfolded.number[loss]), cells, members.value(sum(row.values()))))
+    return LossTable(node, list(uses.values()), rows, [members.value(s) for s in sums.values()], members.shown(number))
+
+
+def _signals(whole: Indexed, loss: int) -> dict[int, Any]:
+    """The ordered derivatives of one loss, by instance: a sweep over the numbers of the forward graph."""
+    signals: dict[int, Any] = {loss: 1}
+    order = whole.forward.order
+    for user in reversed(order[: order.index(loss) + 1]):
+        signal = signals.get(user)
+        if signal is not None:
+            for used, partial in _partials(whole, user).items():
+                signals[used] = signals.get(used, 0) + signal * partial
+    return signals
+
+
+def _partials(whole: Indexed, user: int) -> dict[int, Any]:
+    from bptt_solver.partials import local_partials
+
+    return local_partials(whole.forward, user, whole.members.values, whole.members.arithmetic)
+
+
+def _losses(whole: Indexed) -> list[Instance]:
+    """The members that the target adds up, if it is a plain sum over an index."""
+    target = whole.computation.target_key
+    equation = whole.unfolded.equations[whole.unfolded.number[target]]
+    if equation is None or not isinstance(equation.right, Sum) or type(equation.right.body) is not Reference:
+        return []
+    number = whole.unfolded.number[target]
+    keys = [whole.unfolded.keys[n] for n in whole.forward.reads(number)]
+    return sorted(keys, key=lambda k: k[1]) if not whole.computation.shapes else []
+
+
+def chosen_weight(whole: Indexed) -> int | None:
+    """A shared number with several uses: the one that multiplies something computed earlier, else the first."""
+    candidates: list[int] = []
+    for wanted in whole.wanted:
+        number = _derivative(whole, wanted)
+        if number is None or wanted in whole.computation.shapes or len(whole.lines_of(number)) < 2:
+            continue
+        if any(is_array(p.value.value) for p in whole.lines_of(number)):
+            continue
+        candidates.append(wanted)
+        if any(looks_back(whole, p) for p in whole.lines_of(number)):
+            return wanted
+    return candidates[0] if candidates else None
+
+
+def looks_back(whole: Indexed, piece: Piece) -> bool:
+    """Whether the other factor at a use is a computed quantity of an earlier time."""
+    for source in piece.ground.slots:
+        if isinstance(source, int) and source >= 0 and whole.unfolded.grounds[source] is not None and source < whole.unfolded.first:
+            shift = whole.times.shift(whole.unfolded.keys[source], piece.user)
+            if shift:
+                return True
+    return False
+
+
+__all__ = ["chosen_weight", "gather_steps", "loss_table", "looks_back"]
