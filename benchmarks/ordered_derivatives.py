@@ -34,9 +34,9 @@ def ours(system: str, n: int) -> None:
 
 def sweep_text(solution: Any) -> str:
     """Every line of the backward sweep."""
-    from bptt_solver.unfolded_text import lines
+    from bptt_solver.unfolded_text import UnfoldedText
 
-    return "\n".join(lines(solution.computation.problem, True))
+    return "\n".join(UnfoldedText(solution.computation.unfolded).lines())
 
 
 def casadi(system: str, n: int) -> None:

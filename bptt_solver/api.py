@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from bptt_solver.collection import PausedCollection
 from bptt_solver.errors import Excerpt, Source, fail, suggest
 from bptt_solver.limits import Limits
 from bptt_solver.problem.problem import Plugins, Problem, load_problem, with_eliminated
@@ -36,11 +36,7 @@ def load(
         where = source
     else:
         where = Source(str(getattr(source, "name", "<text>")), source.read())
-    files = [os.fspath(p) for p in plugins]
-    problem = load_problem(where, limits, files, target, wrt)
-    for name in eliminate:
-        problem = with_eliminated(problem, name)
-    return problem
+    return _loaded(where, limits, plugins, target, wrt, eliminate)
 
 
 def loads(
@@ -54,9 +50,21 @@ def loads(
     eliminate: Sequence[str] = (),
 ) -> Problem:
     """Read a document from a text. Raises ProblemError for bad input."""
-    problem = load_problem(Source(name, text), limits, [os.fspath(p) for p in plugins], target, wrt)
-    for word in eliminate:
-        problem = with_eliminated(problem, word)
+    return _loaded(Source(name, text), limits, plugins, target, wrt, eliminate)
+
+
+def _loaded(
+    where: str | os.PathLike[str] | Source,
+    limits: Limits | None,
+    plugins: Sequence[str | os.PathLike[str]],
+    target: str | None,
+    wrt: Sequence[str],
+    eliminate: Sequence[str],
+) -> Problem:
+    with PausedCollection():
+        problem = load_problem(where, limits, [os.fspath(p) for p in plugins], target, wrt)
+        for name in eliminate:
+            problem = with_eliminated(problem, name)
     return problem
 
 
@@ -191,7 +199,7 @@ class Solution(Mapping[str, Any]):
         if self._options["second"]:
             from bptt_solver.narrate_more import narrate_hessian
 
-            blocks += narrate_hessian(self.computation.target, *self.hessian())
+            blocks += narrate_hessian(self.target, *self.hessian())
         if self._options["closed_form"] or self._options["simplify"]:
             from bptt_solver.closed_form import closed_forms
             from bptt_solver.narrate_more import narrate_closed_forms
@@ -265,9 +273,11 @@ def solve(
     """Compute all values and ordered derivatives of a problem, and check them (``none``, ``fast``, ``full``)."""
     from bptt_solver.verify import verify
 
-    computation = Computation(problem)
+    with PausedCollection():
+        computation = Computation(problem)
+        checked = verify(computation, check)
     options = {"detail": detail, "entries": tuple(entries), "second": second, "closed_form": closed_form, "simplify": simplify, "steps": steps}
-    return Solution(computation, verify(computation, check), options)
+    return Solution(computation, checked, options)
 
 
 def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> str:
@@ -293,8 +303,10 @@ def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
         lines.append(f"{title}:")
         for record in records:
             lines.append(f"  {record.name:32s} {record.summary}  [{registry.origin(record)}]")
+    from bptt_solver.output import say
+
     for warning in registry.warnings:
-        print(warning, file=sys.stderr)
+        say(warning)
     return "\n".join(lines) + "\n"
 
 

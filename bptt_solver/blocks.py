@@ -6,7 +6,7 @@ one method for each class in `BLOCKS` and raises for anything else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bptt_solver.language.expressions import Conditions, Expression, Range, Reference
@@ -93,13 +93,15 @@ Leaf = Expression | Value
 class Formula:
     """A tree in slots and what stands in them: names, or values. A tree without slots has no ``leaves``.
 
-    ``ranks`` are those of the slots (0: a number, 1: a vector, 2: a matrix), None if all are numbers. Many formulas share one
-    tree, so that a renderer can keep the text around the slots.
+    ``ranks`` are those of the slots, or of names (0: a number, 1: a vector, 2: a matrix), None if all are numbers. Many formulas
+    share one tree, so that a renderer can keep the text around the slots.
     """
 
     __slots__ = ("expression", "leaves", "ranks")
 
-    def __init__(self, expression: Expression, leaves: Sequence[Leaf] = (), ranks: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, expression: Expression, leaves: Sequence[Leaf] = (), ranks: Sequence[int] | Mapping[str, int] | None = None
+    ) -> None:
         self.expression = expression
         self.leaves = leaves
         self.ranks = ranks

@@ -70,9 +70,9 @@ def intervals(boxes: Sequence[tuple[Bound, Bound]]) -> list[tuple[Bound, Bound]]
                 chosen = max(both, key=lambda i: (len(i.terms) > 0, -abs(i.constant)))
                 result.append((Bound(start, chosen), Bound(end, chosen)))
                 continue
-        low = min(before, key=lambda i: (len(i.terms), abs(i.constant)))
-        high = max(behind, key=lambda i: (len(i.terms) > 0, -abs(i.constant)))
-        result.append((Bound(start, low), Bound(end, high)))
+        first_index = min(before, key=lambda i: (len(i.terms), abs(i.constant)))
+        last_index = max(behind, key=lambda i: (len(i.terms) > 0, -abs(i.constant)))
+        result.append((Bound(start, first_index), Bound(end, last_index)))
     return result
 
 

@@ -34,7 +34,6 @@ from bptt_solver.language.templates import (
     COTANGENT,
     RESULT,
     TAKES_COTANGENT,
-    TAKES_RESULT,
     Part,
     Template,
     Templates,
@@ -85,7 +84,7 @@ class Term:
     def pullback(self) -> Expression:
         """The contribution, without the sum over ``ranges``."""
         if self._expression is None:
-            extra = {COTANGENT: self.cotangent, RESULT: self.user}
+            extra: dict[Expression, Expression] = {COTANGENT: self.cotangent, RESULT: self.user}
             self._expression = instantiate(self.template.adjoint(self.slot), self.leaves, extra)
         return self._expression
 
@@ -108,8 +107,7 @@ class Term:
             template, leaves = templates.of(self._expression)
             return Part(template, leaves, self.ranges, self.conditions)
         template, sources = self.template.pullback(self.slot, build.is_one(self.cotangent))
-        special = {TAKES_COTANGENT: self.cotangent, TAKES_RESULT: self.user}
-        leaves = tuple([self.leaves[s] if s >= 0 else special[s] for s in sources])
+        leaves = tuple([self.leaves[s] if s >= 0 else self.cotangent if s == TAKES_COTANGENT else self.user for s in sources])
         return Part(template, leaves, self.ranges, self.conditions)
 
     def renamed(self, binding: dict[str, Index]) -> Term:
@@ -148,7 +146,7 @@ class Term:
 
     def written_out(self, right: Expression) -> Term:
         """The same term with the user's right-hand side in the place of its name in local slopes."""
-        extra = {COTANGENT: self.cotangent, RESULT: right}
+        extra: dict[Expression, Expression] = {COTANGENT: self.cotangent, RESULT: right}
         return self._with(self.ranges, self.conditions, instantiate(self.template.adjoint(self.slot), self.leaves, extra))
 
     def guarded(self, conditions: Conditions) -> Term:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bptt_solver.blocks import Domain, Item, Use, Value
-from bptt_solver.language.expressions import Reference
+from bptt_solver.blocks import Domain, Formula, Item, Use, Value
+from bptt_solver.language.expressions import Call, Reference, preorder
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
@@ -134,14 +134,18 @@ class Local:
 
 
 class GatherStep:
-    """The sum over the uses of one shared quantity; the uses that give 0, and because of which zero."""
+    """The sum over the uses of one shared quantity; the only index in which they differ, if there is just one; the uses that give 0,
+    and because of which zero."""
 
-    __slots__ = ("chain", "count", "entries", "node", "uses", "zeros")
+    __slots__ = ("chain", "entries", "node", "uses", "variable", "zeros")
 
-    def __init__(self, node: Reference, chain: Chain, uses: Sequence[Use], zeros: Sequence[tuple[Use, Reference]] = ()) -> None:
+    def __init__(
+        self, node: Reference, chain: Chain, uses: Sequence[Use], variable: str, zeros: Sequence[tuple[Use, Reference]] = ()
+    ) -> None:
         self.node = node
         self.chain = chain
         self.uses = uses
+        self.variable = variable
         self.zeros = zeros
         self.entries: list[Chain] = []
 
@@ -202,6 +206,7 @@ class Derivation:
         self.recurrent = False  # the time is one, not the number of a layer
         self.cut = False  # something is left out that ``steps="all"`` would show
         self.domains: list[tuple[Domain | None, list[Chain | Cut]]] = []  # the equations, by where they hold
+        self.functions: list[tuple[Formula, str]] = []  # the functions of plugins that the equations call, in words
         self.values: list[Chain | Cut] = []
         self.wanted: list[Reference | Cut] = []
         self.order: list[Reference | Cut] = []
@@ -243,6 +248,19 @@ def derive(
 
         derive_indexed(derivation, entries, steps)
     return derivation
+
+
+def functions_used(computation: Computation) -> list[tuple[Formula, str]]:
+    """The functions of plugins in the equations, as calls of their arguments' names, with what they are in words."""
+    operations = computation.problem.operations
+    calls = {n.operation: len(n.arguments) for t in computation.problem.system.templates.known() for n in preorder(t.expression) if isinstance(n, Call)}
+    found = []
+    for name, count in calls.items():
+        record = operations[name].record
+        if record is not None and record.summary:
+            arguments = tuple(Reference(a) for a in (*record.arguments, *record.parameters)[:count])
+            found.append((Formula(Call(name, arguments)), record.summary))
+    return found
 
 
 def shortened(items: Sequence[Any], everything: bool, most: int = MOST_LINES) -> list[Any]:

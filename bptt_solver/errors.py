@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -113,7 +112,7 @@ class Problem:
         shown = safe_text(content.replace("\t", " "))
         gap = " " * _width(safe_text(content[:first]))
         caret = "^" * max(1, _width(safe_text(content[first:last])))
-        return f"{safe_text(source.name)}:{line}:{column}: {safe_text(text)}\n  {shown}\n  {gap}{caret}"
+        return f"{safe_text(source.name).replace(chr(10), chr(0xFFFD))}:{line}:{column}: {safe_text(text)}\n  {shown}\n  {gap}{caret}"
 
 
 class ProblemError(Exception):
@@ -155,13 +154,15 @@ class Problems:
         ordered = sorted(self._problems, key=lambda p: (p.span is None, p.span.start if p.span else 0))
         if len(ordered) > self.MOST:
             more = len(ordered) - self.MOST
-            ordered = [*ordered[: self.MOST], Problem(f"and {more} more problems")]
+            ordered = [*ordered[: self.MOST], Problem(f"and {more} more problem{'s' if more > 1 else ''}")]
         raise ProblemError(*ordered)
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """``did you mean 'z4'?`` for the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.6)
+    import difflib
+
+    near = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.5 if len(word) <= 3 else 0.6)
     if not near:
         near = [k for k in sorted(set(known)) if k.lower() == word.lower()][:1]
     return f"did you mean '{near[0]}'?" if near else None

@@ -44,6 +44,9 @@ Rule = Callable[[list[Value], list[Tangent]], Pair]
 STEP = 1e-30  # of a complex step: nothing is subtracted, so it may be as small as one likes
 _LARGER_STEP = 1e-7  # where the small one would underflow; its error is of order 1e-14
 _UNDERFLOW = 1e-300
+_TINY = 1e-20
+_SHARE = 1e-10
+_LEAST_STEP = 1e-300
 
 
 class ForwardMode:
@@ -248,24 +251,36 @@ def _applied(rule: Rule, arguments: Sequence[Node]) -> Node:
 # ----------------------------------------------------------------------------- single operations
 
 
+def step_at(value: Value) -> Value:
+    """The complex step for a value: far smaller than the value itself, if that is not 0."""
+    if is_array(value):
+        import numpy
+
+        size = numpy.abs(value)
+        return numpy.where((size > _TINY) | (size == 0), STEP, numpy.maximum(size * _SHARE, _LEAST_STEP))
+    size = abs(value)
+    return STEP if size > _TINY or size == 0 else max(size * _SHARE, _LEAST_STEP)
+
+
 def _complex_partial(function: Callable[..., Value], values: Sequence[Value], k: int) -> Value:
     """The partial of an elementwise function by a complex step."""
 
-    def at(step: float) -> Value:
+    def at(step: Value) -> Value:
         arguments = list(values)
-        arguments[k] = arguments[k] + complex(0, step)
+        arguments[k] = arguments[k] + 1j * step
         result = function(*arguments)
         return result.imag / step if hasattr(result, "imag") else 0.0
 
-    partial = at(STEP)
+    small = step_at(values[k])
+    partial = at(small)
     if is_array(partial):
-        tiny = abs(partial) < _UNDERFLOW / STEP
+        tiny = abs(partial) * small < _UNDERFLOW
         if tiny.any():
             import numpy
 
-            return numpy.where(tiny, at(_LARGER_STEP), partial)
+            return numpy.where(tiny, at(numpy.maximum(small, _LARGER_STEP * numpy.abs(values[k]))), partial)
         return partial
-    return at(_LARGER_STEP) if abs(partial) < _UNDERFLOW / STEP else partial
+    return at(max(small, _LARGER_STEP * abs(values[k]))) if abs(partial) * small < _UNDERFLOW else partial
 
 
 def _lane_by_lane(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bptt_solver.blocks import (
     Block,
     Flow,
+    Formula,
     Formulas,
     Heading,
     Line,
@@ -15,6 +16,7 @@ from bptt_solver.blocks import (
     Paragraph,
     Partial,
     Table,
+    Value,
     Words,
 )
 from bptt_solver.derivation import Chain, Cut, Derivation, Group, NumberTable, SweepStep, User
@@ -24,7 +26,7 @@ from bptt_solver.narrate_more import narrate_closed_forms, narrate_hessian
 from bptt_solver.words import Catalogue
 
 if TYPE_CHECKING:
-    from bptt_solver.derivation import LocalStep, LossTable, Match, Recurrence
+    from bptt_solver.derivation import GatherStep, LocalStep, LossTable, Match, Recurrence
 
 
 def narrate(derivation: Derivation, lang: str = "en") -> list[Block]:
@@ -53,10 +55,10 @@ class _Narrator:
     def _title(self) -> Heading:
         say, derivation = self.say, self.derivation
         remarks: list[Words] = []
-        if derivation.rounded:
-            remarks.append(say("title.rounded", digits=str(derivation.digits)))
         if derivation.arrays:
             remarks.append(say("title.columns"))
+        if derivation.rounded:
+            remarks.append(say("title.rounded", digits=str(derivation.digits)))
         words: Words = (derivation.title,) if derivation.title else say("title", target=self.target)
         return Heading(words, level=0, remark=_joined(remarks, "; "))
 
@@ -90,11 +92,11 @@ class _Narrator:
             blocks.append(Flow([self._line(c) for c in (*derivation.domains[0][1], *derivation.values)]))
         else:
             for domain, chains in derivation.domains:
-                lines = [self._line(c) for c in chains]
-                if domain is not None:
-                    lines[-1].remark = say("given.domain", domain=domain)
-                blocks.append(Flow(lines))
+                lead = say("given.domain", domain=domain) if domain is not None else ()
+                blocks.append(Flow([self._line(c) for c in chains], lead))
             blocks.append(Flow([self._line(c) for c in derivation.values]))
+        if derivation.functions:
+            blocks.append(Paragraph(say("given.functions", functions=say.listed([self._function(f) for f in derivation.functions], "list.semicolon", 20))))
         shared = self._shared()
         if shared:
             blocks.append(Paragraph(shared))
@@ -104,6 +106,9 @@ class _Narrator:
             name = Reference("z_i") if derivation.plain else self._first_wanted()
             blocks.append(Paragraph((*words, " ", *say("given.meaning", name=name, target=self.target))))
         return blocks
+
+    def _function(self, function: tuple[Formula, str]) -> Words:
+        return (function[0], ": ", function[1])
 
     def _first_wanted(self) -> Reference:
         return next(c for c in self.derivation.wanted if isinstance(c, Reference))
@@ -119,8 +124,18 @@ class _Narrator:
             return ()
         names = say.listed([s.node for s in steps])
         key = "given.shared.one" if len(steps) == 1 else "given.shared.many"
-        example = say.listed([*steps[0].uses[:3], "…"][: len(steps[0].uses)], "list.comma")
-        return say(key, names=names, uses=example)
+        uses = steps[0].uses
+        example = say.listed([*uses[:3], "…"] if len(uses) > 3 else uses, "list.comma")
+        return say(key, names=names, uses=example, where=self._where(steps))
+
+    def _where(self, steps: Sequence[GatherStep]) -> Words:
+        """``at t = 1, 2, 3`` if all uses differ in one index only, else ``several times``."""
+        say = self.say
+        variables = {s.variable for s in steps}
+        if len(variables) != 1 or not (variable := variables.pop()):
+            return say("given.shared.times")
+        values = sorted({u.label.indices[0].constant for s in steps for u in s.uses})
+        return say("given.shared.at", variable=Reference(variable), values=say.listed([str(v) for v in values], "list.comma"))
 
     def _order(self) -> list[Block]:
         words: list[Any] = []
@@ -140,7 +155,7 @@ class _Narrator:
         return blocks
 
     def _lead(self, group: Group) -> Words:
-        return (Reference(group.variable), "=", str(group.at).replace("-", "−")) if group.variable else ()
+        return (Reference(group.variable), "=", Value(group.at)) if group.variable else ()
 
     # -- 4
 
@@ -164,7 +179,7 @@ class _Narrator:
         return blocks
 
     def _softmax(self, output: Reference, argument: Reference, size: int, matched: bool) -> Words:
-        from bptt_solver.blocks import Entry, Formula
+        from bptt_solver.blocks import Entry
         from bptt_solver.language.expressions import Call
 
         m, k = Entry(output, ("m",)), Entry(output, ("k",))
@@ -178,7 +193,7 @@ class _Narrator:
         if timed:
             times = sorted({t for s in timed for t in s.by_time})
             header: list[Words] = [()]
-            header += [(Reference(self.derivation.variable), f"={t}".replace("-", "−")) for t in times]
+            header += [(Reference(self.derivation.variable), "=", Value(t)) for t in times]
             rows = [[_chain(s.chain), *((s.by_time[t],) if t in s.by_time else () for t in times)] for s in timed]
             blocks.append(Table(header, rows))
         others = [self._line(s.chain) for s in steps if not s.by_time]
@@ -335,7 +350,7 @@ class _Narrator:
     def _line(self, chain: Chain | Cut) -> Line:
         if isinstance(chain, Cut):
             return Line((), self._cut(chain))
-        return Line(chain.items, remark=(shape_text(chain.shape),) if chain.shape else ())
+        return Line(chain.items, remark=(f"({shape_text(chain.shape)})",) if chain.shape else ())
 
     def _cut(self, cut: Cut) -> Words:
         return self.say("cut", count=f"{cut.count:,}")

@@ -72,7 +72,8 @@ class _Evidence:
             words = say("check.effects.indirect", partial=item.name, node=node, target=self.target)
         else:
             words = say("check.effects.both", partial=item.name, direct=item.direct, rest=item.rest, through=say.listed(list(item.through)))
-        return (*words, " ", *say("check.runs", count=say.count(item.nodes))) if item.nodes > 1 else words
+        key = "check.runs.two" if item.nodes == 2 else "check.runs"
+        return (*words, " ", *say(key, count=say.count(item.nodes))) if item.nodes > 1 else words
 
     def _forward_mode(self, item: ForwardMode) -> Words:
         states = [(name, " = ", value) for name, value in item.states]

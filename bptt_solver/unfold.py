@@ -79,7 +79,13 @@ class Unfolded:
 
     def reads(self, number: int) -> list[int]:
         """The instances that an instance reads, in the order of its equation, each once."""
-        return list(dict.fromkeys(n for n in _ground_reads(self.grounds[number] or ()) if n >= 0))
+        grounds = self.grounds[number] or ()
+        found: dict[int, None] = {}
+        for ground in grounds:
+            if list in map(type, ground.slots):
+                return list(dict.fromkeys(n for n in _ground_reads(grounds) if n >= 0))
+            found.update(dict.fromkeys(ground.slots))  # type: ignore[arg-type]
+        return [n for n in found if n >= 0]
 
 
 def instance_text(instance: Instance) -> str:
@@ -103,7 +109,7 @@ def _reads_below(number: int, grounds: Sequence[Ground]) -> bool:
     """Whether all that the grounds read has a smaller number."""
     for ground in grounds:
         for entry in ground.slots:
-            if not (entry < number if type(entry) is int else _reads_below(number, entry)):  # type: ignore[arg-type,operator]
+            if not (entry < number if type(entry) is int else _reads_below(number, entry)):  # type: ignore[arg-type]
                 return False
     return True
 
@@ -132,6 +138,7 @@ class _Unfolder:
         self.variants: dict[tuple[int, tuple[tuple[int, int], ...]], Part | None] = {}
         self.inner: dict[int, Part] = {}
         self.keep: list[Part] = []
+        self.kept_indices: list[Index] = []
         self.indices: dict[int, Callable[[Environment], int]] = {}
         self.plans: dict[int, _Plan] = {}
 
@@ -209,12 +216,12 @@ class _Unfolder:
             return self._variant(part, decided, environment, equation)
         if not plan.varying:
             return Ground(part.template, plan.slots, environment)
-        slots = plan.slots.copy()
+        slots, number = plan.slots.copy(), self.result.number
         zero: dict[int, int] = {}  # empty sums and absent derivatives
         for at, name, functions, leaf in plan.varying:
             if name is not None:
-                key = (name, tuple([f(environment) for f in functions]))
-                found = self.result.number.get(key)
+                key = (name, (functions[0](environment),) if len(functions) == 1 else tuple([f(environment) for f in functions]))
+                found = number.get(key)
                 if found is not None:
                     slots[at] = found
                     continue
@@ -236,10 +243,11 @@ class _Unfolder:
     def _unindexed(self, leaves: Sequence[Expression]) -> list[int | list[Ground]] | None:
         """The slots if all leaves are numbers and known names without an index, as most are."""
         slots: list[int | list[Ground]] = []
+        number = self.result.number
         for leaf in leaves:
             kind = type(leaf)
             if kind is Reference and not leaf.indices:  # type: ignore[union-attr]
-                found = self.result.number.get((leaf.name, ()))  # type: ignore[union-attr]
+                found = number.get((leaf.name, ()))  # type: ignore[union-attr]
                 if found is None:
                     return None
                 slots.append(found)
@@ -319,7 +327,7 @@ class _Unfolder:
         function = self.indices.get(id(index))
         if function is None:
             function = self.indices[id(index)] = _compiled(index, self.system)
-            self.keep.append(Part(None, (IndexValue(index),)))  # type: ignore[arg-type] - keeps the id alive
+            self.kept_indices.append(index)  # keeps the id alive
         return function
 
     # -- errors
@@ -372,8 +380,8 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
     unfolder = _Unfolder(system, limits, base)
     result = unfolder.result
     for name, parts in system.given.items():
-        for part in parts:
-            for indices in part.indices():
+        for given in parts:
+            for indices in given.indices():
                 if (name, indices) not in result.number:
                     _enter(result, (name, indices), None, {})
     pending: list[tuple[int, Equation, Environment]] = []
@@ -436,8 +444,8 @@ def _sort(result: Unfolded, defined: list[int], backward: bool) -> None:
     if all(not e.ranges for e in result.system.equations) and all(_reads_below(number, result.grounds[number] or ()) for number in defined):
         result.order = list(defined)  # it stays as it was written; numbers are given in that order
         return
-    here = set(defined)
-    reads = {number: [n for n in result.reads(number) if n in here] for number in defined}
+    low = min(defined, default=0)  # what is defined here has the numbers behind all others
+    reads = {number: [n for n in result.reads(number) if n >= low] for number in defined}
     users: dict[int, list[int]] = {}
     missing: dict[int, int] = {}
     for number in defined:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bptt_solver.chain_rule import differentiate
+from bptt_solver.chain_rule import AdjointEquation, differentiate
 from bptt_solver.language import build
-from bptt_solver.language.expressions import ORDERED, Expression, Index, Number, Reference, is_derivative
+from bptt_solver.language.expressions import ORDERED, Call, Expression, Index, Number, Reference, is_derivative, transform
 from bptt_solver.language.notation.source import to_source
-from bptt_solver.language.templates import Template, instantiate, slot
+from bptt_solver.language.templates import Slot, Template, instantiate
 from bptt_solver.problem.problem import Problem
 from bptt_solver.unfold import Ground, Unfolded, instance_text, unfold
 
@@ -18,63 +18,85 @@ def lines(problem: Problem, adjoint: bool = False) -> Iterator[str]:
     unfolded = problem.unfolded
     if adjoint:
         unfolded = unfold(differentiate(problem.system, problem.target), problem.limits, problem.unfolded)
-    return InstanceText(unfolded).lines()
+    return UnfoldedText(unfolded).lines()
 
 
-class InstanceText:
-    """Writes instances: the text of a template is made once, the names and numbers are put into it."""
+class UnfoldedText:
+    """Writes instances. The text of a template is made once; names and numbers are put into it."""
 
     def __init__(self, unfolded: Unfolded) -> None:
         self.unfolded = unfolded
-        self._leaves = [instance_text(key) for key in unfolded.keys]
-        self._leaves += [to_source(build.constant(value)) for _, value in reversed(unfolded.constants)]
-        self._ordered = [is_derivative(name) for name, _ in unfolded.keys] + [False] * len(unfolded.constants)
-        self._atoms = [True] * len(unfolded.keys) + [isinstance(build.constant(v), Number) for _, v in reversed(unfolded.constants)]
-        self._patterns: dict[tuple[int, tuple[bool, ...]], tuple[str, tuple[int, ...]]] = {}
+        constants = [build.constant(value) for _, value in reversed(unfolded.constants)]  # so that negative numbers index them
+        self._leaves = [instance_text(key) for key in unfolded.keys] + [to_source(c) for c in constants]
+        self._kinds: list[object] = ["∂" if is_derivative(name) else "" for name, _ in unfolded.keys]
+        self._kinds += [c if _in_pattern(c) else "" for c in constants]
+        self._constants = constants
+        self._patterns: dict[object, tuple[str, tuple[int, ...]]] = {}
 
     def lines(self) -> Iterator[str]:
         """One line for every defined instance."""
-        for number in self.unfolded.order:
-            yield f"{self._leaves[number]} = {self.right(self.unfolded.grounds[number] or ())}"
+        unfolded = self.unfolded
+        for number in unfolded.order:
+            folded = isinstance(unfolded.equations[number], AdjointEquation)
+            texts = [self._summand(ground, folded, at > 0) for at, ground in enumerate(unfolded.grounds[number] or ())]
+            yield f"{self._leaves[number]} = {''.join(texts) or '0'}"
 
-    def right(self, grounds: Sequence[Ground]) -> str:
-        """A right-hand side: its summands with signs between them."""
-        texts = [self._summand(ground) for ground in grounds]
-        if len(texts) == 1:
-            return texts[0]
-        return " + ".join(texts).replace(" + -", " - ") if texts else "0"
-
-    def _summand(self, ground: Ground) -> str:
+    def _summand(self, ground: Ground, folded: bool, behind: bool) -> str:
+        """One summand; ``behind`` another one, with a plus or a minus in front."""
         slots = ground.slots
-        if list in map(type, slots) or not all(map(self._atoms.__getitem__, slots)):  # type: ignore[arg-type]
-            return to_source(self._expression(ground))
-        ordered = tuple(map(self._ordered.__getitem__, slots))  # type: ignore[arg-type]
-        pattern = self._patterns.get((id(ground.template), ordered))
+        if list in map(type, slots):
+            return _written(self._expression(ground, folded), behind)
+        kinds = tuple([self._kinds[at] for at in slots])  # type: ignore[index]
+        key = (id(ground.template), folded, behind, kinds)
+        pattern = self._patterns.get(key)
         if pattern is None:
-            pattern = self._patterns[id(ground.template), ordered] = _pattern(ground.template, ordered)
+            pattern = self._patterns[key] = _pattern(ground.template, kinds, folded, behind)
         text, order = pattern
         return text % tuple([self._leaves[slots[at]] for at in order])  # type: ignore[index]
 
-    def _expression(self, ground: Ground) -> Expression:
+    def _expression(self, ground: Ground, folded: bool) -> Expression:
         """A summand as a tree, with its inner sums written out."""
         leaves: list[Expression] = []
         for entry in ground.slots:
             if not isinstance(entry, int):
-                leaves.append(build.add([self._expression(inner) for inner in entry]))
+                leaves.append(build.add([self._expression(inner, folded) for inner in entry]))
             elif entry < 0:
-                leaves.append(build.constant(list(self.unfolded.constants)[-1 - entry][1]))
+                leaves.append(self._constants[entry])
             else:
                 name, indices = self.unfolded.keys[entry]
                 leaves.append(Reference(name, tuple(map(Index, indices))))
-        return instantiate(ground.template.expression, leaves)
+        return _filled(ground.template, leaves, folded)
 
 
-def _pattern(template: Template, ordered: Sequence[bool]) -> tuple[str, tuple[int, ...]]:
-    """The text of a template for ``%`` and the slots in the order in which they stand in it.
+def _in_pattern(constant: Expression) -> bool:
+    """Whether a constant is part of a structure: it may fold, or is no single number (``-1``, ``1/2``). Decimals stay as they are."""
+    return not (isinstance(constant, Number) and type(constant.value) is float)
+
+
+def _filled(template: Template, leaves: Sequence[Expression], folded: bool) -> Expression:
+    """A template with its leaves: a backward equation folded, a forward one as it was written."""
+    if folded:
+        return instantiate(template.expression, leaves)
+    return transform(template.expression, lambda node: leaves[node.at] if type(node) is Slot else node)
+
+
+def _written(expression: Expression, behind: bool) -> str:
+    """A summand as text; ``behind`` another one: `` - b`` for ``-b``."""
+    if not behind:
+        return to_source(expression)
+    inner = expression.arguments if isinstance(expression, Call) and expression.operation == "add" else (expression,)
+    return to_source(Call("add", (Reference(""), *inner)))
+
+
+def _pattern(template: Template, kinds: Sequence[object], folded: bool, behind: bool) -> tuple[str, tuple[int, ...]]:
+    """The text of a template for ``%``, and the slots in the order in which they stand in it.
 
     An ordered derivative is marked as one, since products with one are written with spaces.
     """
-    marks = {slot(at): Reference(f"{ORDERED if is_ordered else ''}\0{at}\0") for at, is_ordered in enumerate(ordered)}
-    marked = build.replace(template.expression, {key: mark for key, mark in marks.items()})
-    pieces = to_source(marked).replace(ORDERED + "\0", "\0").replace("%", "%%").split("\0")
+    marks: list[Expression] = []
+    for at, kind in enumerate(kinds):
+        prefix = ORDERED if kind == "∂" else ""
+        marks.append(Reference(f"{prefix}\0{at}\0") if isinstance(kind, str) else kind)  # type: ignore[arg-type]
+    written = _written(_filled(template, marks, folded), behind)
+    pieces = written.replace(ORDERED + "\0", "\0").replace("%", "%%").split("\0")
     return "%s".join(pieces[::2]), tuple(map(int, pieces[1::2]))

@@ -135,7 +135,7 @@ def mul(factors: Iterable[Expression]) -> Expression:
 def _scaled(coefficient: Exact, factors: list[Expression]) -> Expression:
     if not factors:
         return constant(coefficient)
-    size = Fraction(abs(coefficient))
+    size = abs(Fraction(coefficient))
     for at, factor in enumerate(factors):  # 2*(x/2) is x
         if size.denominator == 1 and size != 1 and isinstance(factor, Call) and factor.operation == "div":
             below = exact_value(factor.arguments[1])
@@ -160,9 +160,10 @@ def div(top: Expression, bottom: Expression) -> Expression:
         leading, rest = _coefficient(top)
         if leading != 1:
             return mul([constant(Fraction(leading) / below), *rest])
-    for part, make in ((top, lambda inner: div(inner, bottom)), (bottom, lambda inner: div(top, inner))):
-        if isinstance(part, Call) and part.operation == "neg":
-            return neg(make(part.arguments[0]))
+    if isinstance(top, Call) and top.operation == "neg":
+        return neg(div(top.arguments[0], bottom))
+    if isinstance(bottom, Call) and bottom.operation == "neg":
+        return neg(div(top, bottom.arguments[0]))
     return Call("div", (top, bottom))
 
 

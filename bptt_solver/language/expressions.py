@@ -46,7 +46,7 @@ class _Node:
             return True
         if type(self) is not type(other) or hash(self) != hash(other):
             return False
-        pending: list[tuple[_Node, _Node]] = [(self, other)]  # type: ignore[list-item]
+        pending: list[tuple[_Node, _Node]] = [(self, other)]
         while pending:
             one, another = pending.pop()
             if one is another:

@@ -146,6 +146,10 @@ class Templates:
         self._ranks = ranks
         self._by_key: dict[object, Template] = {}
 
+    def known(self) -> list[Template]:
+        """All templates that were made so far, in the order in which they were met."""
+        return list(self._by_key.values())
+
     def of(self, expression: Expression) -> tuple[Template, tuple[Expression, ...]]:
         """The template of an expression and the leaves in its slots (references, numbers, index values, guards, sums)."""
         leaves: list[Expression] = []

@@ -160,6 +160,7 @@ class _Builder:
         self.problems.raise_if_any()
         equations = [resolver.resolve(e, s, sizes) for e, s in zip(equations, surveys, strict=True)]
         self._names(equations, values, sizes)
+        self._unknown(equations, surveys, {*values, *sizes, *maps, *(e.name for e in equations)})
         self.problems.raise_if_any()
         system = System(
             equations,
@@ -383,6 +384,19 @@ class _Builder:
                         span_of(equation),
                         "rename one of them",
                     )
+
+    def _unknown(self, equations: Sequence[Equation], surveys: Sequence[Survey], known: set[str]) -> None:
+        """Note names that are neither given nor defined nor an index."""
+        told: set[str] = set()
+        for equation, survey in zip(equations, surveys, strict=True):
+            if all(name in known for name, _ in survey.references):
+                continue
+            bound = {r.variable for r in equation.ranges}
+            for (name, _), node in survey.references.items():
+                if name not in known and name not in bound and name not in told:
+                    told.add(name)
+                    hint = suggest(name, known - {equation.name}) or f"give {name} under 'values', or define it by an equation"
+                    self.problems.add(f"unknown name '{name}'", span_of(equation, node), hint)
 
     def _parts(
         self, values: Mapping[str, dict[tuple[int, ...], Any]], sizes: Mapping[str, int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bptt_solver.blocks import (
     Alert,
@@ -20,7 +20,7 @@ from bptt_solver.blocks import (
     Value,
     Words,
 )
-from bptt_solver.language.expressions import Call, Expression, Number, Reference, transform
+from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, children, transform
 from bptt_solver.language.notation.writer import Notation
 from bptt_solver.language.templates import Slot
 
@@ -169,7 +169,10 @@ class Renderer:
         """A tree with its slots filled."""
         expression, leaves = formula.expression, formula.leaves
         if not leaves:
-            return self.notation().write(expression)
+            notation = self.notation()
+            if formula.ranks is not None:
+                notation.shape = arrays(expression, formula.ranks)
+            return notation.write(expression)
         known = self._known
         kinds: list[object] = []
         texts: list[str] = []
@@ -239,19 +242,27 @@ def harmless(text: str) -> str:
 _SCALARS = frozenset({"dot", "sum", "mean", "entry", "norm2", "logsumexp", "count", "max", "min"})  # of arrays: a number
 
 
-def arrays(tree: Expression, ranks: Sequence[int]) -> Callable[[Expression], tuple[int, ...]]:
+def arrays(tree: Expression, ranks: Sequence[int] | Mapping[str, int]) -> Callable[[Expression], tuple[int, ...]]:
     """A function that tells a notation which parts of a tree are arrays (their length does not matter to it)."""
     known: dict[int, int] = {}
     stack: list[tuple[Expression, bool]] = [(tree, False)]
     while stack:
         node, ready = stack.pop()
-        if isinstance(node, Call) and not ready:
+        if isinstance(node, (Call, Sum)) and not ready:
             stack.append((node, True))
-            stack.extend((child, False) for child in node.arguments)
+            stack.extend((child, False) for child in children(node))
+        elif isinstance(node, Sum):
+            known[id(node)] = known[id(node.body)]
         elif isinstance(node, Call):
             inner = max((known[id(a)] for a in node.arguments), default=0)
             one = len(node.arguments) == 1 or node.operation not in ("max", "min")
             known[id(node)] = 0 if node.operation in _SCALARS and one else max(inner, int(node.operation == "unit"))
         else:
-            known[id(node)] = ranks[node.at] if isinstance(node, Slot) else 0
+            known[id(node)] = _leaf_rank(node, ranks)
     return lambda node: (1,) * known.get(id(node), 0)
+
+
+def _leaf_rank(node: Expression, ranks: Sequence[int] | Mapping[str, int]) -> int:
+    if isinstance(ranks, Mapping):
+        return ranks.get(node.name, 0) if isinstance(node, Reference) else 0
+    return ranks[node.at] if isinstance(node, Slot) else 0

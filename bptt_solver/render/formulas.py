@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.blocks import Domain, Dots, Entry, Formula, Item, Leaf, Line, Partial, Use, Value
+from bptt_solver.blocks import Domain, Dots, Entry, Formula, Item, Leaf, Line, Partial, Use, Value, Words
 from bptt_solver.language.expressions import Call, Expression, Reference
 from bptt_solver.language.notation.latex import Latex, latex_name, latex_number
 from bptt_solver.language.notation.numbers import format_number
@@ -22,7 +22,8 @@ class LatexFormulas(Renderer):
 
     SIGN = "-"
     FRACTION = "\\frac"
-    WIDE = 110
+    WIDE = 90  # characters that fit on a row
+    SHORT = 30  # characters of a formula that shares a row
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,20 +69,60 @@ class LatexFormulas(Renderer):
         for at, item in enumerate(rest):
             pieces = self.pieces(item)
             text = "= " + pieces[0]
-            if at and len(plain_length(row)) + len(plain_length(text)) > self.WIDE:
+            if at and width(row) + width(text) > self.WIDE:
                 rows.append(row)
                 row = "&" + text
             else:
                 row += (" " if at else "") + text
             for piece in pieces[1:]:
-                if len(plain_length(row)) + len(plain_length(piece)) > self.WIDE:
+                if width(row) + width(piece) > self.WIDE:
                     rows.append(row)
                     row = "&\\quad " + piece
                 else:
                     row += " " + piece
         if line.remark:
-            row += rf" \qquad {self.remark(line)}"
+            remark = self.remark(line)
+            if width(row) + width(remark) + 5 > self.WIDE:
+                rows.append(row)
+                row = rf"&\qquad {remark}"
+            else:
+                row += rf" \qquad {remark}"
         return [*rows, row]
+
+    def packed(self, lines: Sequence[Line]) -> list[str]:
+        """Short lines side by side, as rows of an aligned block; a longer one has a row for itself."""
+        rows: list[str] = []
+        room = 0
+        for line in lines:
+            own = self.rows(line)
+            size = max((width(r) for r in own), default=0)
+            if own and len(own) == 1 and size <= self.SHORT and room >= size + 5:
+                rows[-1] += r" \qquad " + own[0].replace("&", "", 1)
+                room -= size + 5
+            else:
+                rows += own
+                room = self.WIDE - size if len(own) == 1 and size <= self.SHORT else 0
+        return rows
+
+    def words(self, words: Words) -> str:
+        """A sentence; formulas with nothing but signs between them become one formula."""
+        out: list[str] = []
+        open_formula: list[str] = []
+        for at, word in enumerate(words):
+            if type(word) is not str:
+                open_formula.append(self.item(word))  # type: ignore[arg-type]
+                continue
+            inside = open_formula and at + 1 < len(words) and type(words[at + 1]) is not str
+            if inside and all(c in _GLUE for c in word):
+                open_formula.append("".join([_GLUE[c] for c in word]))
+                continue
+            if open_formula:
+                out.append(self.inline("".join(open_formula)))
+                open_formula = []
+            out.append(self.plain(word))
+        if open_formula:
+            out.append(self.inline("".join(open_formula)))
+        return "".join(out)
 
     def remark(self, line: Line) -> str:
         """A remark inside a formula."""
@@ -91,7 +132,7 @@ class LatexFormulas(Renderer):
     def pieces(self, item: Item) -> list[str]:
         """An item in pieces that may stand on different rows: the summands of a long sum."""
         text = self.item(item)
-        if len(plain_length(text)) <= self.WIDE or not isinstance(item, Formula):
+        if width(text) <= self.WIDE - 12 or not isinstance(item, Formula):
             return [text]
         tree = item.expression
         if not isinstance(tree, Call) or tree.operation != "add":
@@ -115,19 +156,53 @@ class LatexFormulas(Renderer):
         return formula
 
 
-def plain_length(text: str) -> str:
-    """Roughly what a formula's LaTeX shows: commands and braces left out."""
-    out: list[str] = []
-    skip = False
-    for character in text:
-        if skip and character.isalpha():
-            continue
-        skip = character == "\\"
-        if character not in "\\{}^_& ":
-            out.append(character)
-    return "".join(out)
+def width(text: str) -> int:
+    """Roughly how many characters wide a formula is in print: a fraction counts as its longer half, a matrix as its widest row."""
+    return _measure(text, 0, "")[0]
 
 
+def _measure(text: str, at: int, end: str) -> tuple[int, int]:
+    """The width from ``at`` to the closing ``end``, and the position behind it."""
+    total = row = 0
+    while at < len(text):
+        character = text[at]
+        if character == end:
+            return max(total, row), at + 1
+        at += 1
+        if character == "{":
+            inner, at = _measure(text, at, "}")
+            row += inner
+        elif character == "\\":
+            name = text[at : at + 1]
+            if name == "\\":  # the next row of a matrix
+                total, row, at = max(total, row), 0, at + 1
+                continue
+            word = ""
+            while at < len(text) and text[at].isalpha():
+                word += text[at]
+                at += 1
+            if not word:
+                at += 1
+                row += 1
+            elif word == "frac":
+                above, at = _measure(text, at + 1, "}")
+                below, at = _measure(text, at + 1, "}")
+                row += max(above, below)
+            elif word in ("begin", "end"):
+                at = text.index("}", at) + 1
+                row += 1
+            else:
+                row += _WIDTHS.get(word, 1 if len(word) > 4 else len(word) if word in _SPELLED else 1)
+        elif character not in "^_& }":
+            row += 1
+    return max(total, row), at
+
+
+_SPELLED = frozenset({"sin", "cos", "tan", "tanh", "sinh", "cosh", "exp", "log", "ln", "max", "min"})
+_WIDTHS = {"cdot": 2, "odot": 3, "qquad": 5, "quad": 3, "left": 0, "right": 0, "text": 0, "mathrm": 0, "ldots": 2, "cdots": 2, "sum": 3}
+
+
+_GLUE = {c: c for c in "()[]+/= 0123456789"} | {"−": "-", "·": r" \cdot ", "Δ": r"\Delta "}
 _WORDS = {"\\": r"\backslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "^": r"\^{}", "~": r"\~{}"}
 _SYMBOLS = {"×": "}\\times\\text{", "·": "}\\cdot\\text{", "−": "}-\\text{", "⁺": "}^{+}\\text{", "∂": "}\\partial\\text{", "Σ": "}\\Sigma\\text{"}
 

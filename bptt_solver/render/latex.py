@@ -12,11 +12,10 @@ _PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
 \usepackage[a4paper,margin=2cm]{geometry}
-\usepackage{amsmath,amssymb}
+\usepackage{amsmath,amssymb,iftex}
 \allowdisplaybreaks
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{4pt}
-\begin{document}
 """
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -29,13 +28,14 @@ _SPECIAL = {
 class LatexRenderer(LatexFormulas):
     """Blocks as an article."""
 
-    WIDE = 95
+    WIDE = 80
 
     def render(self, blocks: Sequence[Block]) -> str:
-        return _PREAMBLE + "\n".join([self.block(b) for b in blocks]) + "\n\\end{document}\n"
+        body = "\n".join([self.block(b) for b in blocks])
+        return f"{_PREAMBLE}{_declared(body)}\\begin{{document}}\n{body}\n\\end{{document}}\n"
 
     def plain(self, text: str) -> str:
-        return "".join([_SPECIAL.get(c) or (c if ord(c) < 0x250 or c.isalpha() else "?") for c in harmless(text)])
+        return "".join([_SPECIAL.get(c, c) for c in harmless(text)])
 
     def inline(self, formula: str) -> str:
         return f"${formula}$"
@@ -70,13 +70,8 @@ class LatexRenderer(LatexFormulas):
 
     def flow(self, block: Flow) -> str:
         lead = f"\\textbf{{{self.words(block.lead)}}}\n" if block.lead else ""
-        rows: list[str] = []
-        words: list[str] = []
-        for item in block.items:
-            if item.chain:
-                rows += self.rows(item)
-            else:
-                words.append(self.words(item.lead) + "\n")
+        words = [self.words(item.lead) + "\n" for item in block.items if not item.chain]
+        rows = self.packed(block.items)
         return lead + "\n".join([*([self._math(rows)] if rows else []), *words])
 
     def table(self, block: Table) -> str:
@@ -96,3 +91,13 @@ class LatexRenderer(LatexFormulas):
     def _math(self, rows: Sequence[str]) -> str:
         body = " \\\\\n".join(rows)
         return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
+
+
+def _declared(body: str) -> str:
+    """What pdfLaTeX prints for characters that its fonts do not have: their code points. XeLaTeX and LuaLaTeX print them."""
+    foreign = sorted({c for c in body if ord(c) > _LATIN})
+    lines = [rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{[U+{ord(c):04X}]}}" for c in foreign]
+    return "\\ifPDFTeX\n" + "\n".join(lines) + "\n\\fi\n" if lines else ""
+
+
+_LATIN = 0x17F

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bptt_solver.blocks import Alert, Block, Flow, Formulas, Heading, Line, Note, Paragraph, Table
+from bptt_solver.blocks import Alert, Block, Flow, Formulas, Heading, Note, Paragraph, Table
 from bptt_solver.render.base import harmless
 from bptt_solver.render.formulas import LatexFormulas
 
-_SPECIAL = frozenset("\\`*_{}[]()<>#+!|~$&^=")
+_SPECIAL = frozenset("\\`*_{}[]<>#|~$&")
 
 
 class MarkdownRenderer(LatexFormulas):
     """Blocks as Markdown; a formula is LaTeX that GitHub's MathJax knows."""
-
-    WIDE = 110  # characters of LaTeX after which a chain goes on in the next row
 
     def render(self, blocks: Sequence[Block]) -> str:
         return "\n\n".join([self.block(b) for b in blocks]) + "\n"
@@ -28,7 +26,7 @@ class MarkdownRenderer(LatexFormulas):
     # -- blocks
 
     def heading(self, block: Heading) -> str:
-        number = f"{block.number}\\. " if block.number else ""
+        number = f"{block.number} " if block.number else ""
         text = f"{'#' * (block.level + 1)} {number}{self.words(block.words)}"
         return f"{text}\n\n*{self.words(block.remark)}*" if block.remark else text
 
@@ -53,13 +51,11 @@ class MarkdownRenderer(LatexFormulas):
 
     def flow(self, block: Flow) -> str:
         lead = f"**{self.words(block.lead)}**\n\n" if block.lead else ""
-        rows: list[str] = []
         words: list[str] = []
         for item in block.items:
-            if item.chain:
-                rows += self.rows(item)
-            else:
+            if not item.chain:
                 words.append(self._start(self.words(item.lead)))
+        rows = self.packed(block.items)
         return lead + "\n\n".join([*([self._math(rows)] if rows else []), *words])
 
     def table(self, block: Table) -> str:
@@ -92,7 +88,3 @@ class MarkdownRenderer(LatexFormulas):
             if head == "-" or number.rstrip(".").isdigit() and number.endswith("."):
                 return text.replace("-", "\\-", 1) if head == "-" else text.replace(".", "\\.", 1)
         return text
-
-    def lined(self, line: Line) -> str:
-        """One line as an inline formula."""
-        return self.inline(" = ".join([self.item(i) for i in line.chain]))

@@ -91,6 +91,7 @@ class TextRenderer(Renderer):
 
     def flow(self, block: Flow) -> str:
         head, indent = self._head(block.lead, block.depth)
+        indent = " " * len(head) if len(head) <= self.width // 4 else indent
         rows: list[str] = []
         row = head
         empty = True
@@ -138,7 +139,7 @@ class TextRenderer(Renderer):
 
     def _joined(self, line: Line) -> str:
         text = self.words(line.lead) + " = ".join([self.item(i) for i in line.chain])
-        return f"{text}    {self.words(line.remark)}" if line.remark else text
+        return f"{text} {self.words(line.remark)}" if line.remark else text
 
     def _line(self, line: Line, start: str) -> list[str]:
         """The rows of one line."""

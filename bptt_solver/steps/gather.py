@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.blocks import Formula, Use, Value
+from bptt_solver.blocks import Use, Value
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.derivation import Cut, GatherStep, LossTable, shortened
-from bptt_solver.language.expressions import Index, Reference, Sum, substitute_indices
+from bptt_solver.language.expressions import Index, Number, Reference, Sum, substitute_indices
 from bptt_solver.steps.lines import Piece
 from bptt_solver.steps.local import use_label
 
@@ -43,13 +43,23 @@ def _step(whole: Indexed, number: int) -> GatherStep:
     pieces = whole.lines_of(number)
     environment = whole.unfolded.environments[number]
     binding = {name: Index(value) for name, value in environment.items()}
-    symbols = Formula(substitute_indices(presented(whole, equation.right), binding))
+    symbols = whole.members.tree(substitute_indices(presented(whole, equation.right), binding))
     node = whole.members.name(whole.computation.base(number))
     uses = [Use(node, _label(whole, equation, p)) for p in pieces]
     zeros = [(use, name) for use, p in zip(uses, pieces, strict=True) if (name := _zero(whole, p)) is not None]
     if len(zeros) == len(pieces) or len(pieces) == 1:
         zeros = []
-    return GatherStep(node, whole.lines.chain(number, pieces, symbols), uses, zeros)
+    chain = whole.lines.chain(number, pieces, symbols)
+    if zeros and len(pieces) == len(zeros) + 1:
+        rest = next(p for p in pieces if p.value.value.any())
+        parts = [p.symbols if p is rest else whole.members.items((Number(0),)) for p in pieces]
+        chain.items = (chain.items[0], symbols, whole.members.sum_of(parts), chain.items[-1])
+    return GatherStep(node, chain, uses, _variable(uses, equation), zeros)
+
+
+def _variable(uses: Sequence[Use], equation: AdjointEquation) -> str:
+    names = {r.variable for t in equation.terms for r in t.ranges}
+    return names.pop() if len(names) == 1 and all(not u.label.name for u in uses) else ""
 
 
 def _label(whole: Indexed, equation: AdjointEquation, piece: Piece) -> Reference:

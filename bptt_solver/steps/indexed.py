@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from bptt_solver.arithmetic import is_array, is_exact
 from bptt_solver.blocks import Domain, Formula, Item, Leaf, Value
 from bptt_solver.chain_rule import AdjointEquation, Term
-from bptt_solver.derivation import MOST_LINES, MOST_TIMES, Chain, Cut, Derivation, Group, Recurrence, SweepStep, User, shortened
+from bptt_solver.derivation import MOST_LINES, MOST_TIMES, Chain, Cut, Derivation, Group, Recurrence, SweepStep, User, functions_used, shortened
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference, Sum, preorder, transform
+from bptt_solver.language.expressions import Call, Comparison, Expression, Index, Number, Reference, Sum, preorder, transform
 from bptt_solver.steps.evidence import evidence
 from bptt_solver.steps.gather import gather_steps, loss_table
 from bptt_solver.steps.lines import Lines, Piece
@@ -129,7 +129,7 @@ def _given(whole: Indexed) -> None:
     groups: list[tuple[Domain | None, list[Chain | Cut]]] = []
     for equation in system.equations:
         domain = Domain(equation.ranges, equation.conditions) if equation.ranges else None
-        chain = Chain((Reference(equation.name, equation.indices), Formula(equation.right), *_written_out(whole, equation)))
+        chain = Chain((Reference(equation.name, equation.indices), members.tree(equation.right), *_written_out(whole, equation)))
         if groups and groups[-1][0] == domain:
             groups[-1][1].append(chain)
         else:
@@ -140,6 +140,7 @@ def _given(whole: Indexed) -> None:
     for name in system.given:
         values += _values(whole, name)
     derivation.values = values
+    derivation.functions = functions_used(whole.computation)
     derivation.wanted = shortened([members.name(n) for n in whole.wanted], whole.everything, 2 * MOST_MEMBERS)
 
 
@@ -206,7 +207,8 @@ def forward_line(whole: Indexed, number: int) -> Chain:
         return Chain((name, value) if same(numbers, value) else (name, numbers, value))
     items: list[Item] = [name, members.formula(grounds, False), *_summands(whole, grounds), value]
     shape = whole.computation.shapes.get(number, ())
-    return Chain(items, [shape] if shape else [])
+    product = any(isinstance(n, Call) and n.operation == "matmul" for g in grounds for n in preorder(g.template.expression))
+    return Chain(items, [shape] if shape and product else [])
 
 
 def _summands(whole: Indexed, grounds: Sequence[Ground]) -> list[Item]:
@@ -295,12 +297,22 @@ def _recurrences(whole: Indexed) -> list[Recurrence]:
     for equation in whole.computation.adjoint_equations:
         if id(equation) not in wanted:
             continue
-        chain = Chain((Reference(equation.name, equation.indices), Formula(presented(whole, equation.right))))
+        chain = Chain((Reference(equation.name, equation.indices), whole.members.tree(presented(whole, equation.right))))
         users = list(dict.fromkeys(t.user for t in equation.terms))
         node = Reference(equation.of, equation.indices)
-        domain = Domain(equation.ranges, equation.conditions) if equation.ranges or equation.conditions else None
+        domain = _domain(whole, equation)
         found.append(Recurrence(node, domain, chain, users, _match(equation.terms)))
     return found
+
+
+def _domain(whole: Indexed, equation: AdjointEquation) -> Domain | None:
+    """Where a backward equation holds; one that holds at one time only says so: ``t = T``."""
+    conditions = equation.conditions
+    at = whole.system.time_position(equation.of) if equation.indices and whole.times.variable else None
+    variables = {r.variable for r in equation.ranges}
+    if at is not None and not variables & set(equation.indices[at].variables()):
+        conditions = (Comparison(Index.variable(whole.times.variable), "==", equation.indices[at]), *conditions)
+    return Domain(equation.ranges, conditions) if equation.ranges or conditions else None
 
 
 def _match(terms: Sequence[Term]) -> str:

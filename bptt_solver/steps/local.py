@@ -60,7 +60,7 @@ class Locals:
                 local.steps.append(LocalStep(entry))
             return
         partial = _presented(whole, partial)
-        step = LocalStep(Chain((name, Formula(partial), *self._number(partial)), self._shape(partial, term)))
+        step = LocalStep(Chain((name, self.members.tree(partial), *self._number(partial)), self._shape(partial, term)))
         step.transposed = len(self._shape(partial, term)) > 0 and self._has_matrix(partial)
         if isinstance(partial, Call):
             self._numbers(step, term, partial)
@@ -113,7 +113,7 @@ class Locals:
         match = term.matched
         assert match is not None
         partial = _presented(self.whole, match.partial)
-        chain = Chain((Partial(match.user, term.use), Formula(partial)))
+        chain = Chain((Partial(match.user, term.use), self.members.tree(partial)))
         right = term.via.right
         softmax = isinstance(right, Call) and right.operation == "softmax"
         output, argument = (term.user, term.use) if softmax else (None, None)

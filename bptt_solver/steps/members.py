@@ -101,6 +101,10 @@ class Members:
             self._known[key] = build.replace(expression, {slot(at): leaf for at, leaf in constants.items()})  # type: ignore[misc]
         return self._known[key]  # type: ignore[no-any-return]
 
+    def tree(self, expression: Expression) -> Formula:
+        """A folded formula."""
+        return Formula(expression, (), self.computation.backward.ranks if self.computation.shapes else None)
+
     def sum_of(self, formulas: Sequence[Formula]) -> Formula:
         """``a + b + ...`` as one formula."""
         if len(formulas) == 1:
@@ -115,7 +119,7 @@ class Members:
                 parts.append(_shifted(formula.expression, start))
                 start += len(formula.leaves)
             self._known[key] = build.add(parts)
-        ranks = tuple(r for f in formulas for r in (f.ranks or len(f.leaves) * (0,)))
+        ranks = tuple(r for f in formulas for r in _ranks(f))
         return Formula(self._known[key], leaves, ranks if any(ranks) else None)
 
     def items(self, leaves: Sequence[Leaf]) -> Formula:
@@ -238,6 +242,10 @@ class Members:
 
 DOTS = Dots()
 _PRODUCT = Call("mul", (slot(0), slot(1)))
+
+
+def _ranks(formula: Formula) -> Sequence[int]:
+    return formula.ranks if isinstance(formula.ranks, (tuple, list)) else len(formula.leaves) * (0,)
 
 
 def _is_whole(leaf: Leaf) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bptt_solver.blocks import Formula, Item, Leaf, Partial, Value
 from bptt_solver.chain_rule import AdjointEquation, is_unindexed
-from bptt_solver.derivation import FIRST_LINES, Chain, Cut, Derivation, Group, SweepStep, User, shortened
+from bptt_solver.derivation import FIRST_LINES, Chain, Cut, Derivation, Group, SweepStep, User, functions_used, shortened
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.templates import slot
@@ -107,6 +107,7 @@ class _Plain:
         given = [n for n in range(len(self.forward.keys)) if self.forward.grounds[n] is None]
         equations = [c if isinstance(c, Cut) else Chain((Reference(c.name), Formula(c.right))) for c in self._cut(system.equations)]
         self.derivation.domains = [(None, equations)]
+        self.derivation.functions = functions_used(self.computation)
         self.derivation.values = [
             c if isinstance(c, Cut) else Chain((self.members.name(c), self.members.shown(c))) for c in self._cut(given)
         ]

@@ -144,7 +144,7 @@ class Comparing:
             most -= 1
 
     def _explain_lines(self) -> None:
-        """Lines that do not hold only because float64 cannot tell: they move as much when each operation is disturbed."""
+        """Lines that do not hold only because float64 cannot tell: they move as much when operations are disturbed."""
         spots = [s for s, (_, method) in self.doubtful.items() if method == LINES and s[0] not in self.kinks.affected]
         if not spots:
             return
@@ -201,9 +201,10 @@ class Comparing:
                 self.used(method)
             except ERRORS as error:
                 self.unable(judge.method, error)
-        if relative(ours, theirs) <= TOLERANCE or tiny(ours, theirs):
+        exact = is_rational(ours) and is_rational(theirs)
+        if not exact and (relative(ours, theirs) <= TOLERANCE or tiny(ours, theirs)):
             return
-        enough = relative(ours, theirs) <= 10**-LEAST_DIGITS
+        enough = not exact and relative(ours, theirs) <= 10**-LEAST_DIGITS
         if enough or (not is_rational(theirs) and abs(float(ours - theirs)) <= self._noise(order).get(spot, 0.0)):
             self._limit(spot, theirs)
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import Arithmetic, ComplexArithmetic, NotFinite, Value, is_array, is_exact, to_float
 from bptt_solver.evaluate import Program, Values
-from bptt_solver.forward_mode import STEP, ForwardMode
+from bptt_solver.forward_mode import STEP, ForwardMode, step_at
 from bptt_solver.language.expressions import Call, Expression, derivative_name, preorder
 from bptt_solver.language.templates import Template
 from bptt_solver.system import Instance
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Row = tuple[int, Sparse]  # an instance and its simple partials
 Sums = list[Any]  # one for each entry of an instance
 Spot = tuple[int, int]  # an instance and the place of one of its entries
+_LEAST = 1e-290  # an imaginary part below it has lost digits
 _FEW = 100
 _LANE_ELEMENTS = 2_000_000  # of the tangents of one instance
 _PASS_ELEMENTS = 12_000_000  # of the tangents of all instances in one pass
@@ -194,9 +195,11 @@ class ComplexStep:
         evaluated.
         """
         view = self.view
-        result = view.rerun(self.program, list(self.base), number, at, complex(0, STEP))
-        if not is_array(result) and math.isfinite(result.imag):
-            return float(result.imag / STEP)
+        value = self.base[number]
+        step = step_at((value.ravel()[at].item() if is_array(value) else value).real)
+        result = view.rerun(self.program, list(self.base), number, at, complex(0, step))
+        if not is_array(result) and math.isfinite(result.imag) and (step == STEP or abs(result.imag) > _LEAST):
+            return float(result.imag / step)
         raise NotFinite("not a finite number")
 
 

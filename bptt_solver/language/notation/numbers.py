@@ -9,6 +9,7 @@ from math import isfinite, isnan
 
 _SUPER = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 _CHUNK = 4000  # digits; Python refuses to write integers of more than 4300 digits at once
+_CLOSE = 14  # digits in which a float must be a short decimal to be written as one
 _SMALL, _LARGE = 1e-4, 1e7  # outside of these a power of ten is written
 
 
@@ -33,7 +34,7 @@ def format_number(value: object, digits: int = 6, most: int = 12) -> str:
     """A number, vector ``(−0.1, 1.2)`` or matrix ``[0.5 −0.3; 0.8 0.2]`` as text.
 
     An int or Fraction is exact. A float that needs at most ``digits`` significant digits is written with those that it
-    needs (``0.5``, ``136``), any other with exactly ``digits`` (``−0.241650``). Of an array with more than ``most``
+    needs (``0.5``, ``136``; up to the rounding error of a few operations), any other with exactly ``digits`` (``−0.241650``). Of an array with more than ``most``
     entries along an axis, the first are shown, then ``…`` and the shape. Arrays have ``ndim``, ``shape``, ``tolist``
     and indexing.
     """
@@ -80,10 +81,13 @@ def _float_text(value: float, digits: int) -> str:
 
 
 def _scientific(size: float, digits: int) -> tuple[str, int]:
-    """Mantissa and exponent, shortest if that is exact in ``digits``, else with all ``digits``."""
-    figures = repr(size).partition("e")[0].replace(".", "").strip("0")
-    text = f"{size:.{max(len(figures), 1) - 1}e}" if len(figures) <= digits else f"{size:.{digits - 1}e}"
-    mantissa, _, exponent = text.partition("e")
+    """Mantissa and exponent, without zeros at the end if nothing else follows them within `_CLOSE` digits (0.1 + 0.2 is
+    0.3), else with all ``digits``."""
+    mantissa, _, exponent = f"{size:.{_CLOSE - 1}e}".partition("e")
+    short = mantissa.rstrip("0").rstrip(".")
+    if len(short) <= digits + 1:
+        return short, int(exponent)
+    mantissa, _, exponent = f"{size:.{digits - 1}e}".partition("e")
     return mantissa, int(exponent)
 
 

@@ -1,0 +1,10 @@
+"""Options of the test run."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--rewrite``: write the golden files anew instead of comparing with them."""
+    parser.addoption("--rewrite", action="store_true", help="write the solutions of the examples anew")
