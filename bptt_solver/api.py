@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from bptt_solver.arithmetic import is_array
 from bptt_solver.collection import PausedCollection
+from bptt_solver.computation import Computation
 from bptt_solver.errors import Excerpt, Source, fail, suggest
 from bptt_solver.limits import Limits
 from bptt_solver.problem.problem import Plugins, Problem, load_problem, with_eliminated
-from bptt_solver.computation import Computation
 from bptt_solver.system import Instance
 from bptt_solver.unfold import instance_text
 
@@ -135,6 +136,28 @@ class Solution(Mapping[str, Any]):
         names = [instance_text(k) + (":" + ",".join(str(i + 1) for i in e) if e else "") for k, e in labels]
         return names, [[plain(v) for v in row] for row in rows]
 
+    def contributions(self, name: str) -> list[tuple[str, Any]]:
+        """What each use of an instance contributes to its ordered derivative: (the user, the contribution), in the order of the
+        derivation. They add up to the derivative."""
+        from bptt_solver.contributions import contributions
+        from bptt_solver.results import plain
+
+        number = self.computation.derivative_number(self._instance(name))
+        if number is None:
+            return []
+        return [(instance_text(c.user), plain(c.value)) for c in contributions(self.computation, number)]
+
+    def judge(self, claimed: Mapping[str, Any], level: str = "fast") -> Check:
+        """Check someone else's ordered derivatives, given by instance name as numbers or nested lists, with the same routes as our
+        own. Raises ProblemError for an unknown name or a wrong shape."""
+        from bptt_solver.verify import verify
+
+        answers = {}
+        for name, answer in claimed.items():
+            key = self._instance(name)
+            answers[key] = _shaped(answer, self.computation.value(key), name)
+        return verify(self.computation, level, answers)
+
     @property
     def wanted(self) -> list[Instance]:
         """The instances whose derivatives are wanted: ``wrt``, else the parameters, else all that is given."""
@@ -257,6 +280,18 @@ class Solution(Mapping[str, Any]):
 
     def _repr_latex_(self) -> str:
         return self.render("latex")
+
+
+def _shaped(answer: Any, value: Any, name: str) -> Any:
+    """An answer as a value of the shape of what it belongs to."""
+    if not is_array(value):
+        return answer
+    import numpy
+
+    array = numpy.asarray(answer, dtype=float)
+    if array.shape != value.shape:
+        raise fail(f"the answer for {name} has the shape {array.shape}, but {name} has {value.shape}")
+    return array
 
 
 def solve(

@@ -263,8 +263,10 @@ def functions_used(computation: Computation) -> list[tuple[Formula, str]]:
     return found
 
 
-def shortened(items: Sequence[Any], everything: bool, most: int = MOST_LINES) -> list[Any]:
+def shortened(
+    items: Sequence[Any], everything: bool, most: int = MOST_LINES, first: int = FIRST_LINES, last: int = LAST_LINES
+) -> list[Any]:
     """The items, or the first and last few with a `Cut` between them."""
     if everything or len(items) <= most:
         return list(items)
-    return [*items[:FIRST_LINES], Cut(len(items) - FIRST_LINES - LAST_LINES), *items[-LAST_LINES:]]
+    return [*items[:first], Cut(len(items) - first - last), *items[-last:]]

@@ -216,6 +216,8 @@ class _Narrator:
         if derivation.recurrences:
             key = "sweep.recurrences" if derivation.recurrent else "sweep.recurrences.indices"
             blocks += [Paragraph(self.say(key)), Formulas([self._recurrence(r) for r in derivation.recurrences], depth=0)]
+        elif derivation.detail != "summary":
+            blocks.append(Paragraph(self.say("sweep.rule.arrays" if derivation.arrays else "sweep.rule.numbers")))
         if derivation.backward_table is not None:
             blocks.append(self._numbers(derivation.backward_table))
         for group in derivation.sweep:
@@ -275,19 +277,25 @@ class _Narrator:
             return ()
         if len(step.users) == 1:
             if step.only:
-                return say("sweep.only", node=step.node, user=step.users[0].name, missing=say.listed(list(step.missing)))
+                return say("sweep.only", node=step.node, user=step.users[0].name, missing=say.listed(list(step.missing), "list.or"))
             return say("sweep.used_by", node=step.node, users=(step.users[0].name,))
         if not step.new:
             return say("sweep.used_by", node=step.node, users=say.listed([u.name for u in step.users], "list.and_by"))
-        users = say.listed([self._user(u) for u in step.users], "list.and_by")
-        return say("sweep.contributions", node=step.node, users=users, count=say.count(len(step.users)))
+        return say("sweep.contributions", node=step.node, users=self._users(step.users), count=say.count(len(step.users)))
 
-    def _user(self, user: User) -> Words:
+    def _users(self, users: Sequence[User]) -> Words:
+        """``y_2 (same time) and by a_3 (next time)``: users of the same time together."""
         say = self.say
-        if user.shift is None or not self.derivation.recurrent:
-            return (user.name,)
-        key = {0: "same", 1: "next", -1: "previous"}.get(user.shift, "later" if user.shift > 0 else "earlier")
-        return (user.name, *say(f"time.{key}", count=say.count(abs(user.shift))))
+        if not self.derivation.recurrent or any(u.shift is None for u in users):
+            return say.listed([u.name for u in users], "list.and_by")
+        shifts = list(dict.fromkeys(u.shift for u in users))
+        parts: list[Words] = []
+        for shift in shifts:
+            assert shift is not None
+            key = {0: "same", 1: "next", -1: "previous"}.get(shift, "later" if shift > 0 else "earlier")
+            names = say.listed([u.name for u in users if u.shift == shift], most=12)
+            parts.append((*names, *say(f"time.{key}", count=say.count(abs(shift)))))
+        return say.listed(parts, "list.and_by")
 
     def _shape(self, chain: Chain) -> Words:
         text = shape_text(chain.shape)

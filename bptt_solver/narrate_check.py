@@ -45,7 +45,7 @@ class _Evidence:
         say = self.say
         if item.central:
             if item.entry and isinstance(item.name, Entry):
-                at = ",".join(map(str, item.entry))
+                at = f"({','.join(map(str, item.entry))})" if len(item.entry) > 1 else str(item.entry[0])
                 words = say("check.entry", entry=at, name=item.name.of, h=STEP, value=item.quotient)
             else:
                 words = say("check.central", target=self.target, name=item.name, h=STEP, value=item.quotient)

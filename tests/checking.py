@@ -33,8 +33,9 @@ def document(equations: list[str], **values: Any) -> str:
 
 
 _FORMS = (
-    "tanh({a}) + {c}*{b}", "{a}*{b} - {c}", "sin({a}) - {b}*{b}", "exp({c}*{a})/(1 + {b}**2)", "sigmoid({a})*{b}", "{c}*{a} + {b}",
-    "{a}**2 + cos({b})", "softplus({a}) - {c}*{b}", "log(1 + {a}**2) + {b}", "{a}/(2 + sin({b}))", "sqrt(1 + {a}**2)*{c} + {b}",
+    "tanh({a}) + {c}*{b}", "{a}*{b} - {c}", "sin({a}) - {b}*{b}", "exp({c}*{a})/(1 + {b}**2)", "sigmoid({a})*{b}",
+    "{c}*{a} + {b}", "{a}**2 + cos({b})", "softplus({a}) - {c}*{b}", "log(1 + {a}**2) + {b}", "{a}/(2 + sin({b}))",
+    "sqrt(1 + {a}**2)*{c} + {b}",
 )  # fmt: skip
 
 
@@ -51,7 +52,24 @@ def graph(seed: int, nodes: int = 12) -> str:
     return document(lines, **{n: round(source.uniform(-1, 1), 3) or 0.5 for n in "pqr"})
 
 
-def backward(computation: Computation, at: tuple[int, int] | None = None, edit: Edit = lambda p: p) -> dict[Instance, float]:
+_KINKED = ("relu({a} - {b})", "abs({a})*{b}", "max({a}, {b})", "min({a}, 2*{b}) - {a}", "clip({a}, -1, {b})", "{a} - {b}")
+
+
+def kinked(seed: int) -> str:
+    """A random graph of small whole numbers, many of which lie on kinks."""
+    source = random.Random(seed)
+    names = ["p", "q"]
+    lines = []
+    for k in range(5):
+        lines.append(f"z{k} = " + source.choice(_KINKED).format(a=source.choice(names), b=source.choice(names)))
+        names.append(f"z{k}")
+    lines.append(f"E = {names[-1]} + 3*{source.choice(names)}*{names[-2]}")
+    return document(lines, p=source.randint(-1, 1), q=source.randint(-1, 1))
+
+
+def backward(
+    computation: Computation, at: tuple[int, int] | None = None, edit: Edit = lambda p: p
+) -> dict[Instance, float]:
     """The ordered derivatives of a scalar system by a sweep of its own, with a fault in one simple partial."""
     view = View(computation)
     g: list[Any] = [0.0] * view.count

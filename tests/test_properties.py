@@ -212,7 +212,7 @@ def test_the_order_of_equations_is_irrelevant(system: tuple[list[str], str], ran
     assert one.check.status == "exact"
 
 
-@settings(quick, max_examples=10)
+@settings(quick, max_examples=20)
 @given(scalar_systems())
 def test_the_hessian_is_symmetric_and_the_slope_of_the_gradient(system: tuple[list[str], str]) -> None:
     text = document(*system)

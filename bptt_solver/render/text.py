@@ -152,13 +152,15 @@ class TextRenderer(Renderer):
         if column > self.width // 2:
             column = len(start) + 5
         rows: list[str] = []
+        full: list[str] = []
         for at, text in enumerate(texts[1:]):
             piece = " = " + text
-            if at == 0 or (at > 1 or len(texts) < 4) and len(row) + len(piece) <= self.width:
+            if at == 0 or (at > 1 or len(texts) < 4) and not full and len(row) + len(piece) <= self.width:
                 row += piece  # symbols on the first row, numbers on those below
             else:
                 rows.append(row)
                 row = " " * column + piece[1:]
+            full = []
             if len(row) > self.width:
                 *full, row = _broken(row, self.width, " " * (column + 2))
                 rows += full
@@ -169,13 +171,13 @@ class TextRenderer(Renderer):
         texts = [self.words(line.remark) for line in lines]
         if not any(texts):
             return
-        longest = max(len(t) for t in texts)
-        column = max([len(r[-1]) for r, t in zip(rendered, texts, strict=True) if t and len(r[-1]) + 4 + longest <= self.width], default=0) + 4
+        fitting = [len(r[-1]) for r, t in zip(rendered, texts, strict=True) if t and len(r[-1]) + 4 + len(t) <= self.width]
+        column = max(fitting, default=0) + 4
         for rows, text in zip(rendered, texts, strict=True):
             if not text:
                 continue
             last = rows[-1]
-            if len(last) + 4 <= column:
+            if len(last) + 4 <= column and column + len(text) <= self.width:
                 rows[-1] = last.ljust(column) + text
             elif len(last) + 4 + len(text) <= self.width:
                 rows[-1] = f"{last}    {text}"

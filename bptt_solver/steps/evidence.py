@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bptt_solver.arithmetic import is_array, is_exact
 from bptt_solver.blocks import Entry, Value
 from bptt_solver.errors import ProblemError
-from bptt_solver.language.expressions import Reference, derivative_name
+from bptt_solver.language.expressions import Index, Reference, derivative_name, substitute_indices
 from bptt_solver.steps.gather import chosen_weight, looks_back
 from bptt_solver.unfold import instance_text
 
@@ -171,7 +171,7 @@ def _chosen_entry(whole: Indexed) -> tuple[int | None, tuple[int, ...]]:
     reached = [w for w in whole.wanted if whole.computation.derivative_number(whole.unfolded.keys[w]) is not None]
     if not reached:
         return None, ()
-    chosen = reached[-1]
+    chosen = next((w for w in reversed(reached) if len(whole.computation.shapes.get(w, ())) == 2), reached[-1])
     for wanted in reached:
         number = whole.computation.derivative_number(whole.unfolded.keys[wanted])
         if number is not None and any(looks_back(whole, p) for p in whole.lines_of(number)):
@@ -245,8 +245,6 @@ def _memory(whole: Indexed, states: Sequence[int]) -> Memory | None:
 
 
 def _ordered(target: Any, key: Any) -> Reference:
-    from bptt_solver.language.expressions import Index
-
     return Reference(derivative_name(instance_text(target), key[0]), tuple(Index(i) for i in key[1]))
 
 
@@ -278,8 +276,9 @@ def _zero_columns(whole: Indexed) -> list[ZeroColumns]:
             continue
         value = whole.members.values[number]
         if is_array(value) and bool((abs(value.sum(axis=0)) <= ZERO_SUM * abs(value).sum()).all()):
-            term = whole.lines_of(number)[0].term
-            return [ZeroColumns(whole.members.name(number), term.cotangent)] if isinstance(term.cotangent, Reference) else []
+            binding = {name: Index(at) for name, at in whole.unfolded.environments[number].items()}
+            signal = substitute_indices(whole.lines_of(number)[0].term.cotangent, binding)
+            return [ZeroColumns(whole.members.name(number), signal)] if isinstance(signal, Reference) else []
     return []
 
 

@@ -21,9 +21,10 @@ from bptt_solver.steps.tables import backward_table, forward_table
 from bptt_solver.steps.times import Times
 
 if TYPE_CHECKING:
+    from bptt_solver.system import Instance
     from bptt_solver.unfold import Ground
 
-Relation = tuple[str, int | None]
+Relation = tuple[str, int | None, tuple[int, ...] | None]
 MOST_MEMBERS = 8  # members of a given family that are all shown
 
 
@@ -174,7 +175,7 @@ def _order(whole: Indexed) -> None:
     members, keys = whole.members, whole.unfolded.keys
     starts = [n for n in whole.wanted if whole.forward.grounds[n] is None and keys[n][0] not in whole.gathered]
     starts = [n for n in starts if whole.system.roles.get(keys[n][0]) != "data" or whole.problem.wrt is not None]
-    order = shortened([*starts, *whole.forward.order], whole.everything, 30)
+    order = shortened([*starts, *whole.forward.order], whole.everything, MOST_LINES, 12, 6)
     whole.derivation.order = [n if isinstance(n, Cut) else members.name(n) for n in order]
 
 
@@ -249,16 +250,23 @@ def _sweep(whole: Indexed) -> None:
 
 
 def _relations(whole: Indexed) -> dict[str, list[Relation]]:
-    """Family -> how its members are used: (family of the user, time steps later), over all members."""
+    """Family -> how its members are used, over all members."""
     found: dict[str, list[Relation]] = {}
     for number in whole.swept:
         base = whole.unfolded.keys[whole.computation.base(number)]
         known = found.setdefault(base[0], [])
         for piece in whole.lines_of(number):
-            relation = (piece.user[0], whole.times.shift(base, piece.user))
+            relation = _relation(whole, base, piece.user)
             if relation not in known:
                 known.append(relation)
     return found
+
+
+def _relation(whole: Indexed, node: Instance, user: Instance) -> Relation:
+    """The user's family, how many steps later it stands, and how its indices differ."""
+    same_indices = len(node[1]) == len(user[1])
+    differences = tuple(b - a for a, b in zip(node[1], user[1], strict=True)) if same_indices else None
+    return (user[0], whole.times.shift(node, user), differences)
 
 
 def _step(whole: Indexed, number: int, relations: dict[str, list[Relation]], seen: set[object]) -> SweepStep:
@@ -270,14 +278,13 @@ def _step(whole: Indexed, number: int, relations: dict[str, list[Relation]], see
     users: list[User] = []
     for user in dict.fromkeys(p.user for p in pieces):
         users.append(User(members.name(whole.unfolded.number[user]), times.shift(key, user)))
-    mine = [(p.user[0], times.shift(key, p.user)) for p in pieces]
+    mine = [_relation(whole, key, p.user) for p in pieces]
     missing: list[Reference] = []
-    time = times.of(key)
-    if time is not None and len(key[1]) == 1:
-        for family, shift in relations[key[0]]:
-            there = (family, (time + shift,)) if shift else None
-            if there and (family, shift) not in mine and there not in whole.unfolded.number:
-                missing.append(Reference(family, (Index(there[1][0]),)))
+    for family, shift, differences in relations[key[0]]:
+        if shift and differences is not None and (family, shift, differences) not in mine:
+            there = tuple(a + b for a, b in zip(key[1], differences, strict=True))
+            if (family, there) not in whole.unfolded.number:
+                missing.append(Reference(family, tuple(Index(i) for i in there)))
     reason = (key[0], tuple(mine))
     branching = len(relations[key[0]]) > 1
     step = SweepStep(members.name(base), chain, users, len(users) == 1 and bool(missing), missing, branching, reason not in seen)
@@ -294,9 +301,11 @@ def _recurrences(whole: Indexed) -> list[Recurrence]:
     """The folded equations of what the sweep computes."""
     wanted = {id(whole.unfolded.equations[n]) for n in whole.swept}
     found: list[Recurrence] = []
-    for equation in whole.computation.adjoint_equations:
-        if id(equation) not in wanted:
-            continue
+    first: dict[str, int] = {}  # by family: where the sweep meets it
+    for at, number in enumerate(whole.swept):
+        first.setdefault(whole.unfolded.keys[number][0], at)
+    equations = [e for e in whole.computation.adjoint_equations if id(e) in wanted]
+    for equation in sorted(equations, key=lambda e: first[e.name]):
         chain = Chain((Reference(equation.name, equation.indices), whole.members.tree(presented(whole, equation.right))))
         users = list(dict.fromkeys(t.user for t in equation.terms))
         node = Reference(equation.of, equation.indices)

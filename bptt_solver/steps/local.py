@@ -94,7 +94,7 @@ class Locals:
         return self.whole.system.ranks[reference.name]
 
     def _used(self, equation: AdjointEquation, term: Term) -> Reference:
-        if equation.of not in self.whole.gathered:
+        if equation.of not in self.whole.gathered or len(equation.terms) == 1 and not term.ranges:
             return term.use
         return Use(Reference(equation.of, equation.indices), use_label(equation, term))
 
@@ -129,8 +129,8 @@ class Locals:
         """The value of a partial that is one number everywhere: ``∂y_t/∂h_t = v = 0.7``."""
         whole = self.whole
         if type(partial) is Reference and not partial.indices:
-            number = whole.unfolded.number[partial.name, ()]
-            if number not in whole.computation.shapes:
+            number = whole.unfolded.number.get((partial.name, ()))
+            if number is not None and number not in whole.computation.shapes:
                 return [self.members.shown(number)]
         return []
 

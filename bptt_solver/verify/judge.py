@@ -11,6 +11,8 @@ from bptt_solver.evaluate import Program, Values
 from bptt_solver.verify.report import relative
 from bptt_solver.verify.routes import View
 
+_LEAST_UNIT = 1e-100  # a smaller number is changed by a part of this
+
 
 class Judge:
     """The central difference in 50 digits and more: the last word on an entry over which two routes differ."""
@@ -27,24 +29,25 @@ class Judge:
         Raises ArithmeticError if the two do not agree.
         """
         target = abs(float(self.view.floats[self.view.target])) or 1.0
-        lost = max(0, math.ceil(math.log10(target) - math.log10(size))) if size > 0 else 20
+        value = self.view.floats[number]
+        here = abs(float(value.ravel()[at] if is_array(value) else value))
+        unit = max(here, _LEAST_UNIT) if 0 < here < math.inf else 1.0
+        lost = max(0, math.ceil(math.log10(target) - math.log10(size) - math.log10(unit))) if size > 0 else 20
         digits = 50 + 50 * math.ceil(2 * lost / 50)
-        first = self._central(number, at, digits)
-        second = self._central(number, at, digits + 50)
+        first = self._central(number, at, digits, unit)
+        second = self._central(number, at, digits + 50, unit)
         if relative(first, second) > 1e-12:
             raise NotFinite("50 and 100 digits do not agree")
         return second
 
-    def _central(self, number: int, at: int, digits: int) -> Any:
+    def _central(self, number: int, at: int, digits: int, unit: float) -> Any:
         if digits not in self._programs:
             arithmetic = LongArithmetic(self.view.problem.operations, digits)
             program = Program(self.view.unfolded, arithmetic, self.view.problem.shapes)
             base = program.run([_as_long(v, arithmetic) for v in self.view.values])
             self._programs[digits] = program, arithmetic, base
         program, arithmetic, base = self._programs[digits]
-        value = base[number]
-        here = abs(value.ravel().tolist()[at] if is_array(value) else value)
-        h = arithmetic.context.mpf(10) ** -(digits // 3) * (here if here > 1e-3 else 1)
+        h = arithmetic.context.mpf(10) ** -(digits // 3) * arithmetic.context.mpf(unit)
         plus = self.view.rerun(program, list(base), number, at, h)
         minus = self.view.rerun(program, list(base), number, at, -h)
         return (plus - minus) / (2 * h)

@@ -259,7 +259,7 @@ class Forward:
             for i, partial in row.items():
                 if i in tangents:
                     total = total + partial * tangents[i]
-            if total != 0:
+            if total != 0 or number in tangents:
                 tangents[number] = total
             if number == view.target:
                 break
