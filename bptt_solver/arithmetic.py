@@ -103,12 +103,15 @@ class Arithmetic:
         count = len(operation.arguments)
 
         def apply(*arguments: Value) -> Value:
-            if any(is_array(a) for a in arguments):
-                return self._on_arrays(name, on_scalars, arguments)
+            for argument in arguments:
+                if type(argument) is not float and is_array(argument):
+                    return self._on_arrays(name, on_scalars, arguments)
             return on_scalars(*arguments)
 
         def apply_one(argument: Value) -> Value:
-            return self._on_arrays(name, on_scalars, (argument,)) if is_array(argument) else on_scalars(argument)
+            if type(argument) is not float and is_array(argument):
+                return self._on_arrays(name, on_scalars, (argument,))
+            return on_scalars(argument)
 
         return apply_one if count == 1 else apply
 
@@ -143,7 +146,7 @@ class Arithmetic:
                 count = len(node.arguments)
                 arguments = done[len(done) - count :]
                 del done[len(done) - count :]
-                done.append(_applied(self.function(node.operation), arguments, node.operation))
+                done.append(_applied(self.function(node.operation), arguments, node.arguments))
             elif isinstance(node, Slot):
                 done.append(_item(node.at))
             elif isinstance(node, Number):
@@ -164,12 +167,20 @@ def _constant(value: Value) -> Callable[[Sequence[Value]], Value]:
     return lambda values: value
 
 
-def _applied(function: Function, arguments: list[Callable[[Sequence[Value]], Value]], name: str) -> Callable[[Sequence[Value]], Value]:
+def _applied(
+    function: Function, arguments: list[Callable[[Sequence[Value]], Value]], nodes: Sequence[Expression]
+) -> Callable[[Sequence[Value]], Value]:
+    """The function of the arguments' values; slots are read where they are needed."""
+    at = [node.at if isinstance(node, Slot) else -1 for node in nodes]
     if len(arguments) == 1:
         (a,) = arguments
-        return lambda values: function(a(values))
+        i = at[0]
+        return (lambda values: function(values[i])) if i >= 0 else (lambda values: function(a(values)))
     if len(arguments) == 2:
         a, b = arguments
+        i, j = at
+        if i >= 0 and j >= 0:
+            return lambda values: function(values[i], values[j])
         return lambda values: function(a(values), b(values))
     parts = tuple(arguments)
     return lambda values: function(*[part(values) for part in parts])
@@ -522,21 +533,19 @@ class LongArithmetic(Arithmetic):
 
 
 def _sum_all(arithmetic: Arithmetic) -> Function:
-    def total(*terms: Value) -> Value:
-        result = terms[0]
-        for term in terms[1:]:
-            result = result + term
-        return result
+    def total(first: Value, *others: Value) -> Value:
+        for term in others:
+            first = first + term
+        return first
 
     return total
 
 
 def _product(arithmetic: Arithmetic) -> Function:
-    def product(*factors: Value) -> Value:
-        result = factors[0]
-        for factor in factors[1:]:
-            result = result * factor
-        return result
+    def product(first: Value, *others: Value) -> Value:
+        for factor in others:
+            first = first * factor
+        return first
 
     return product
 

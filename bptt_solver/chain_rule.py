@@ -97,7 +97,7 @@ class Term:
     def partial(self) -> Expression | None:
         """The simple partial ∂via/∂use, where it has at most two axes (see `Template.partial`)."""
         if self.matched is not None:
-            return self.matched.partial
+            return self.matched.partial  # None: the two steps and the argument together have no short form
         partial = self.template.partial(self.slot)
         return None if partial is None else instantiate(partial, self.leaves, {RESULT: self.user})
 
@@ -137,7 +137,9 @@ class Term:
             return None
         user = substitute_indices(self.matched.user, binding)
         assert isinstance(user, Reference)
-        return Match(self.matched.loss, user, substitute_indices(self.matched.partial, binding), self.matched.reason)
+        partial = self.matched.partial
+        placed = None if partial is None else substitute_indices(partial, binding)
+        return Match(self.matched.loss, user, placed, self.matched.reason)
 
     def through(self, cotangent: Expression, expression: Expression, matched: Match) -> Term:
         """The same term, two steps in one (see `bptt_solver.matched`)."""
@@ -148,6 +150,14 @@ class Term:
         """The same term with the user's right-hand side in the place of its name in local slopes."""
         extra: dict[Expression, Expression] = {COTANGENT: self.cotangent, RESULT: right}
         return self._with(self.ranges, self.conditions, instantiate(self.template.adjoint(self.slot), self.leaves, extra))
+
+    def settled(self, one: Reference) -> Term:
+        """The same term with 1 for the target's own derivative, where that turns out to be its cotangent."""
+        if self.cotangent != one:
+            return self
+        expression = None if self._expression is None else build.replace(self._expression, {one: build.ONE})
+        return Term(self.via, self.user, self.use, build.ONE, True, self.template, self.leaves, self.slot,
+                    self.ranges, self.conditions, expression, self.matched)  # fmt: skip
 
     def guarded(self, conditions: Conditions) -> Term:
         """The same term times ``[conditions]``."""
@@ -305,7 +315,7 @@ def unindexed_terms(system: System, target: Reference, numbered: bool = True) ->
                     if not numbered:
                         term = term.written_out(equation.right)
                     if terms and numbered:
-                        term = matched_term(term, output, system.operations) or term
+                        term = matched_term(term, output, system) or term
                     received.setdefault(leaf.name, []).append(term)
     for name in system.given:
         if name in received:

@@ -204,6 +204,7 @@ class Derivation:
         self.arrays = False
         self.variable = ""  # the time
         self.recurrent = False  # the time is one, not the number of a layer
+        self.first_entries = False  # entries are written out that nobody chose
         self.cut = False  # something is left out that ``steps="all"`` would show
         self.domains: list[tuple[Domain | None, list[Chain | Cut]]] = []  # the equations, by where they hold
         self.functions: list[tuple[Formula, str]] = []  # the functions of plugins that the equations call, in words
@@ -211,12 +212,13 @@ class Derivation:
         self.wanted: list[Reference | Cut] = []
         self.order: list[Reference | Cut] = []
         self.forward: list[Group] = []
-        self.forward_table: NumberTable | None = None
+        self.forward_tables: list[NumberTable] = []
         self.partials: list[list[Chain | Cut] | Cut] = []  # by equation, of a plain graph
         self.local: Local | None = None
         self.recurrences: list[Recurrence] = []
         self.sweep: list[Group] = []
-        self.backward_table: NumberTable | None = None
+        self.backward_tables: list[NumberTable] = []
+        self.results: list[Chain | Cut] = []  # of a summary: the wanted derivatives that are not gathered
         self.gather: list[GatherStep] = []
         self.losses: LossTable | None = None
         self.evidence: list[Any] = []

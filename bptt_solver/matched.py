@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Index, Reference
-from bptt_solver.language.operations import Operations, parse_formula
+from bptt_solver.language.operations import parse_formula
+from bptt_solver.language.templates import COTANGENT, RESULT, instantiate
 from bptt_solver.records import Loss
 
 if TYPE_CHECKING:
     from bptt_solver.chain_rule import AdjointEquation, Term
+    from bptt_solver.system import System
 
 
 class Match:
-    """Why a term stands for two steps: the loss's equation and its left-hand side, the joint partial, the reason in words."""
+    """Why a term stands for two steps: the loss's equation and its left-hand side, the joint partial (None where the use stands
+    inside the output function's argument), the reason in words."""
 
     __slots__ = ("loss", "partial", "reason", "user")
 
-    def __init__(self, loss: Equation, user: Reference, partial: Expression, reason: str) -> None:
+    def __init__(self, loss: Equation, user: Reference, partial: Expression | None, reason: str) -> None:
         self.loss = loss
         self.user = user
         self.partial = partial
@@ -31,15 +34,15 @@ class Match:
 
 
 def is_output(equation: Equation) -> bool:
-    """Whether an equation is a function of one reference, ``p[t] = softmax(o[t])``: a candidate for a pair."""
+    """Whether an equation is a function of one argument, ``p[t] = softmax(V @ h[t])``: a candidate for a pair."""
     right = equation.right
-    return isinstance(right, Call) and len(right.arguments) == 1 and type(right.arguments[0]) is Reference and right.operation not in _OPERATORS
+    return isinstance(right, Call) and len(right.arguments) == 1 and right.operation not in _OPERATORS
 
 
 _OPERATORS = frozenset({"neg", "transpose", "sum", "mean", "exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs"})
 
 
-def matched_term(term: Term, output: AdjointEquation | None, operations: Operations) -> Term | None:
+def matched_term(term: Term, output: AdjointEquation | None, system: System) -> Term | None:
     """The term of an output function's argument, through the loss in one step; None where the pair does not match.
 
     ``output`` is the backward equation of the output itself, for the members that the term passes through. The loss is known
@@ -52,7 +55,7 @@ def matched_term(term: Term, output: AdjointEquation | None, operations: Operati
         return None
     names = {str(i.terms[0][0]): there for i, there in zip(output.indices, term.user.indices, strict=True) if _is_variable(i, output)}
     through = output.terms[0].renamed(names)
-    for operation in operations.losses():
+    for operation in system.operations.losses():
         record = operation.record
         if not isinstance(record, Loss) or function.operation not in record.matched:
             continue
@@ -66,9 +69,23 @@ def matched_term(term: Term, output: AdjointEquation | None, operations: Operati
             continue
         joint, reason = record.matched[function.operation]
         partial = build.replace(parse_formula(joint, operation.name), {first: term.user, **binding})
-        match = Match(through.via, through.user, partial, reason)
-        return term.through(through.cotangent, build.mul([through.cotangent, partial]), match)
+        inner = _through_argument(term, function.arguments[0], system)
+        whole = Match(through.via, through.user, partial if inner is None else None, reason)
+        received = build.mul([through.cotangent, partial])
+        return term.through(through.cotangent, received if inner is None else build.replace(inner, {COTANGENT: received}), whole)
     return None
+
+
+def _through_argument(term: Term, argument: Expression, system: System) -> Expression | None:
+    """What the use receives from the output function's argument, in `COTANGENT`; None if it is the argument itself.
+
+    The slots are those of the whole right-hand side, since the function adds none.
+    """
+    if isinstance(argument, Reference):
+        return None
+    template, _ = system.templates.of(argument)
+    body = instantiate(template.expression, term.leaves)
+    return instantiate(template.adjoint(term.slot), term.leaves, {RESULT: body})
 
 
 def unify(pattern: Expression, tree: Expression, free: Sequence[Reference]) -> dict[Expression, Expression] | None:

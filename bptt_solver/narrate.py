@@ -48,6 +48,8 @@ class _Narrator:
             body = section()
             if body:
                 blocks += [Heading((self.say.text(f"section.{number}"),), number=str(number), remark=self._remark(number)), *body]
+        if self.derivation.first_entries:
+            blocks.append(Note((self.say.text("entries.first"),)))
         if self.derivation.cut:
             blocks.append(Note((self.say.text("cut.steps"),)))
         return blocks
@@ -147,11 +149,10 @@ class _Narrator:
 
     def _forward(self) -> list[Block]:
         blocks: list[Block] = []
-        if self.derivation.forward_table is not None:
-            blocks.append(self._numbers(self.derivation.forward_table))
+        blocks += [self._numbers(t) for t in self.derivation.forward_tables]
+        depth = int(any(g.variable for g in self.derivation.forward))
         for group in self.derivation.forward:
-            lines = [self._line(c) for c in group.lines]
-            blocks.append(Flow(lines, self._lead(group), depth=int(bool(self.derivation.variable))))
+            blocks.append(Flow([self._line(c) for c in group.lines], self._lead(group), depth))
         return blocks
 
     def _lead(self, group: Group) -> Words:
@@ -218,8 +219,9 @@ class _Narrator:
             blocks += [Paragraph(self.say(key)), Formulas([self._recurrence(r) for r in derivation.recurrences], depth=0)]
         elif derivation.detail != "summary":
             blocks.append(Paragraph(self.say("sweep.rule.arrays" if derivation.arrays else "sweep.rule.numbers")))
-        if derivation.backward_table is not None:
-            blocks.append(self._numbers(derivation.backward_table))
+        if derivation.results:
+            blocks.append(Flow([self._line(c) for c in derivation.results]))
+        blocks += [self._numbers(t) for t in derivation.backward_tables]
         for group in derivation.sweep:
             blocks += self._group(group)
         return blocks
@@ -233,7 +235,7 @@ class _Narrator:
                    product=(ordered[1], " · ", Partial(user, node)))  # fmt: skip
         lines: list[Line] = []
         number = 0
-        for step in self.derivation.sweep[0].lines:
+        for step in [s for g in self.derivation.sweep for s in g.lines]:
             if isinstance(step, Cut):
                 number += step.count
                 lines.append(Line((), self._cut(step)))
@@ -242,6 +244,8 @@ class _Narrator:
             key = "sweep.used_only_by" if step.only else "sweep.used_by"
             users = say.listed([u.name for u in step.users])
             lines.append(Line(step.chain.items, (*say("sweep.number", number=str(number)), *say(key, node=step.node, users=users))))
+        if self.derivation.results:
+            return [Paragraph(rule), Flow([self._line(c) for c in self.derivation.results])]
         return [Paragraph(rule), Formulas(lines)]
 
     def _recurrence(self, recurrence: Recurrence) -> Line:
@@ -256,9 +260,12 @@ class _Narrator:
         """The lines of one time step, each with its reason in front if that is new."""
         blocks: list[Block] = []
         lead = self._lead(group)
-        depth = int(bool(self.derivation.variable))
+        depth = int(any(g.variable for g in self.derivation.sweep))
         lines: list[Line] = []
         for step in group.lines:
+            if isinstance(step, Cut):
+                lines.append(Line((), self._cut(step)))
+                continue
             reason = self._reason(step)
             if reason:
                 if lines:

@@ -104,7 +104,8 @@ class Backward:
                 for family in component:
                     self.live[family] = [_box_of(e, self.forward) for e in self.equations[family]]
             ordered.extend(self._ordered(component))
-        return ordered
+        defined = [e for e in ordered if e.of in self.forward.defining]
+        return [*defined, *(e for e in ordered if e.of not in self.forward.defining)]  # what is given is gathered at the end
 
     def _reaching(self, users: Mapping[str, Sequence[str]]) -> list[str]:
         """The families from which the target is reached, in declaration order."""
@@ -239,7 +240,11 @@ class Backward:
                     conditions += [Comparison(index, ">=", low.index), Comparison(index, "<=", high.index)]
             region = self._region(family, use, solved, conditions, user, cotangent, direct)
             if region is not None:
-                term = matched_term(region.term, outputs[at] if at < len(outputs) else None, self.forward.operations)
+                ends = zip(self.names[family], region.box, strict=True)
+                points = {name: low.index for name, (low, high) in ends if low.index == high.index}
+                term = matched_term(
+                    region.term.renamed(points), outputs[at] if at < len(outputs) else None, self.forward
+                )
                 yield Region(term, region.box, region.conditions) if term is not None else region
 
     def _is_one(self, family: str) -> bool:
@@ -360,7 +365,7 @@ class Backward:
             return []
         names = self.names[family]
         if not names:
-            return [AdjointEquation(self.name(family), family, (), [r.term.guarded(r.conditions) for r in regions])]
+            return [AdjointEquation(self.name(family), family, (), [self._settled(r.term.guarded(r.conditions)) for r in regions])]
         boxed = all(not r.conditions for r in regions) and all(
             is_box(e, self.forward) for e in self.forward.defining.get(family, [])
         )
@@ -428,9 +433,19 @@ class Backward:
             else:
                 indices.append(Index.variable(name))
                 ranges.append(Range(name, low.index, high.index))
-        return AdjointEquation(
-            self.name(family), family, tuple(indices), [t.renamed(binding) for t in terms], tuple(ranges)
-        )
+        placed = [self._settled(t.renamed(binding)) for t in terms]
+        return AdjointEquation(self.name(family), family, tuple(indices), placed, tuple(ranges))
+
+    def _settled(self, term: Term) -> Term:
+        """A term whose user is the target itself, known as such only now: ``c[T]`` is ``c[3]``."""
+        if term.via.name != self.target.name or not isinstance(term.cotangent, Reference):
+            return term
+        at = term.cotangent.indices
+        if any(v not in self.forward.sizes for i in at for v in i.variables()):
+            return term
+        here = tuple(self.forward.index(i, {}) for i in at)
+        there = tuple(self.forward.index(i, {}) for i in self.target.indices)
+        return term.settled(term.cotangent) if here == there else term
 
     def _guarded_segments(self, family: str, regions: list[Region]) -> list[AdjointEquation]:
         """One equation for each definition, its terms guarded by what does not always hold there."""

@@ -52,7 +52,9 @@ def graph(seed: int, nodes: int = 12) -> str:
     return document(lines, **{n: round(source.uniform(-1, 1), 3) or 0.5 for n in "pqr"})
 
 
-_KINKED = ("relu({a} - {b})", "abs({a})*{b}", "max({a}, {b})", "min({a}, 2*{b}) - {a}", "clip({a}, -1, {b})", "{a} - {b}")
+_KINKED = (
+    "relu({a} - {b})", "abs({a})*{b}", "max({a}, {b})", "min({a}, 2*{b}) - {a}", "clip({a}, -1, {b})", "{a} - {b}",
+)  # fmt: skip
 
 
 def kinked(seed: int) -> str:

@@ -27,6 +27,8 @@ PAIRS = {
     ("bptt_solver.registry", "bptt_solver.testing"),  # a plugin's records are checked when they are loaded
     ("bptt_solver.derivation", "bptt_solver.steps.plain"),  # the form of the steps, and where they come from
     ("bptt_solver.derivation", "bptt_solver.steps.indexed"),
+    ("bptt_solver.steps.local", "bptt_solver.steps.indexed"),  # a section that asks the whole for the uses of a member
+    ("bptt_solver.steps.gather", "bptt_solver.steps.indexed"),
 }
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "breakpoint", "input", "globals", "vars"}

@@ -230,3 +230,13 @@ def test_the_hessian_is_symmetric_and_the_slope_of_the_gradient(system: tuple[li
             gradient = bptt_solver.solve(bptt_solver.loads(moved), check="none").ordered_derivatives
             sides.append(np.array([gradient[other] for other in names]))
         np.testing.assert_allclose(rows[k], (sides[0] - sides[1]) / (2 * h), rtol=1e-4, atol=1e-5 * scale, err_msg=name)
+
+
+@pytest.mark.parametrize("count", [2, 8, 9, 20])
+@pytest.mark.parametrize("form", ["exp({})", "1/{}", "sqrt({})", "tanh({})*g0", "-{}**2/(1 + {})"])
+def test_long_sums(form: str, count: int) -> None:
+    """A summand of a long sum is not the whole: a rule that uses its result must not take the sum for it."""
+    names = [f"g{k}" for k in range(count)]
+    line = "E = " + " + ".join(form.replace("{}", name) for name in names)
+    numbers = ", ".join(f"{name}: {0.5 + 0.25 * k}" for k, name in enumerate(names))
+    assert_derivatives(document([line], f"values: {{{numbers}}}\n"))

@@ -153,6 +153,19 @@ def test_vanishing_gradient_of_a_matrix_rnn(factor: float) -> None:
     assert [f.text for f in check.failures] == ["∂⁺E/∂h[0], entry (3)"]
 
 
+@pytest.mark.parametrize("factor", [0.0, -1.0, 2.0])
+@pytest.mark.usefixtures("large")
+def test_a_wrong_entry_of_a_large_array(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bptt_solver.verify.checking._LINES", 0)
+    text = MATRIX_RNN.replace("[4, 4]", "[40, 40]").replace("[30, 4]", "[30, 40]").replace("T: 30", "T: 3")
+    text = text.replace("[30, 40]", "[3, 40]").replace("scale: 0.25", "scale: 0.1")
+    computation = solved(text.replace("[0.1, 0.2, 0.3, 0.4]", str([0.01 * k for k in range(40)])))
+    assert verify(computation).checked < verify(computation).total
+    wrong = computation.derivative(("W", ())).copy()
+    wrong[3, 7] *= factor
+    assert [f.text for f in verify(computation, claimed={("W", ()): wrong}).failures] == ["∂⁺E/∂W, entry (4,8)"]
+
+
 WRONG_RULES = '''
 from bptt_solver.hookspecs import hookimpl
 from bptt_solver.records import Activation, Loss

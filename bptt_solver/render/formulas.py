@@ -232,9 +232,8 @@ class _Names(Latex):
             label = self.reference(node.label) if node.label.name else ",".join([self.index(i) for i in node.label.indices])
             return f"{self.reference(node.of)}@{label}"
         if isinstance(node, Entry):
-            of = self.reference(node.of)
-            of = rf"\left({of}\right)" if of.startswith(r"\frac") else of
-            return f"{of}[{','.join(map(str, node.at))}]"
+            of, at = self.reference(node.of), ",".join(map(str, node.at))
+            return f"{of[:-1]}[{at}]}}" if of.startswith(r"\frac") else f"{of}[{at}]"
         if isinstance(node, Dots):
             return r"\ldots"
         if isinstance(node, Domain):

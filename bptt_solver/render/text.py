@@ -85,7 +85,7 @@ class TextRenderer(Renderer):
             start = head if not rendered else indent
             if width:
                 start = f"{start}{lead.ljust(width)}    " if len(lead) <= width else f"{start}{lead}    "
-            rendered.append(self._line(line, start))
+            rendered.append(self._line(line, start) if line.chain else [start.rstrip()])
         self._remarks(block.lines, rendered)
         return "\n".join([row for rows in rendered for row in rows])
 
@@ -239,8 +239,7 @@ class _Names(Text):
         if isinstance(node, Use):
             return f"{self.reference(node.of)}@{self._label(node.label)}"
         if isinstance(node, Entry):
-            of = self.reference(node.of)
-            return f"({of})[{','.join(map(str, node.at))}]" if of.startswith("∂") else f"{of}[{','.join(map(str, node.at))}]"
+            return f"{self.reference(node.of)}[{','.join(map(str, node.at))}]"
         if isinstance(node, Dots):
             return "…"
         if isinstance(node, Domain):

@@ -54,6 +54,9 @@ def _step(whole: Indexed, number: int) -> GatherStep:
         rest = next(p for p in pieces if p.value.value.any())
         parts = [p.symbols if p is rest else whole.members.items((Number(0),)) for p in pieces]
         chain.items = (chain.items[0], symbols, whole.members.sum_of(parts), chain.items[-1])
+    if whole.derivation.detail == "summary":
+        chain.items = (chain.items[0], symbols, chain.items[-1])
+        zeros = []
     return GatherStep(node, chain, uses, _variable(uses, equation), zeros)
 
 

@@ -12,12 +12,13 @@ from bptt_solver.derivation import MOST_LINES, MOST_TIMES, Chain, Cut, Derivatio
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Comparison, Expression, Index, Number, Reference, Sum, preorder, transform
+from bptt_solver.steps.entries import chosen_entries, entry_chain, first_entries
 from bptt_solver.steps.evidence import evidence
 from bptt_solver.steps.gather import gather_steps, loss_table
 from bptt_solver.steps.lines import Lines, Piece
 from bptt_solver.steps.local import Locals
 from bptt_solver.steps.members import Members, same
-from bptt_solver.steps.tables import backward_table, forward_table
+from bptt_solver.steps.tables import backward_tables, forward_tables
 from bptt_solver.steps.times import Times
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Indexed:
         self.swept = [n for n in self.unfolded.order if n in self.needed and self._base_name(n) not in self.gathered and self._terms(n)]
         self.long = not self.everything and self._is_long()
         self.pieces: dict[int, list[Piece]] = {}
+        self.entries: dict[Instance, list[tuple[int, ...]]] = {}
 
     # -- what is printed
 
@@ -116,10 +118,41 @@ def derive_indexed(derivation: Derivation, entries: Sequence[str], steps: str) -
     _order(whole)
     _forward(whole)
     _sweep(whole)
+    _expand(whole)
     derivation.local = Locals(whole).fill() if derivation.detail != "summary" else None
     derivation.gather = gather_steps(whole)
+    for step in derivation.gather:
+        if not isinstance(step, Cut):
+            step.entries = _entry_lines(whole, (step.node.name, tuple(i.constant for i in step.node.indices)))
     derivation.losses = loss_table(whole) if derivation.detail != "summary" else None
     derivation.evidence = evidence(whole)
+
+
+def _entries(whole: Indexed, entries: Sequence[str]) -> dict[Instance, list[tuple[int, ...]]]:
+    """Which entries are written out: those asked for, or with ``scalar`` the first of each family."""
+    if entries:
+        return chosen_entries(whole, entries)
+    if whole.derivation.detail != "scalar" or not whole.computation.shapes:
+        return {}
+    whole.derivation.first_entries = True
+    gathered = [n for w in whole.wanted if (n := whole.computation.derivative_number(whole.unfolded.keys[w])) is not None]
+    return first_entries(whole, [*whole.swept, *gathered])
+
+
+def _entry_lines(whole: Indexed, key: Instance) -> list[Chain]:
+    number = whole.computation.derivative_number(key)
+    chains = [entry_chain(whole, number, at) for at in whole.entries.get(key, ())] if number is not None else []
+    return [c for c in chains if c is not None]
+
+
+def _expand(whole: Indexed) -> None:
+    """Put the lines of entries below their matrix lines."""
+    derivation = whole.derivation
+    for group in derivation.sweep:
+        for step in group.lines:
+            if isinstance(step, Cut):
+                continue
+            step.entries = _entry_lines(whole, (step.node.name, tuple(i.constant for i in step.node.indices)))
 
 
 # ----------------------------------------------------------------------------- 1 Given, 2 Order
@@ -184,10 +217,15 @@ def _order(whole: Indexed) -> None:
 
 def _forward(whole: Indexed) -> None:
     derivation = whole.derivation
-    if whole.long or derivation.detail == "summary":
-        derivation.forward_table = forward_table(whole) if derivation.detail != "summary" else None
-        target = whole.unfolded.number[whole.computation.target_key]
+    target = whole.unfolded.number[whole.computation.target_key]
+    if derivation.detail == "summary":
         derivation.forward = [Group([Chain((whole.members.name(target), whole.members.shown(target)))])]
+        return
+    if whole.long:
+        derivation.forward_tables = forward_tables(whole)
+        rest = [n for n in whole.forward.order if whole.times.of(whole.unfolded.keys[n]) is None]
+        lines = [n if isinstance(n, Cut) else forward_line(whole, n) for n in shortened(rest, False)]
+        derivation.forward = [Group(lines)] if lines else []
         return
     groups: list[Group] = []
     for number in whole.forward.order:
@@ -233,9 +271,16 @@ def _sweep(whole: Indexed) -> None:
     derivation = whole.derivation
     derivation.recurrences = _recurrences(whole) if any(e.ranges for e in whole.system.equations) else []
     if derivation.detail == "summary":
+        wanted = [n for w in whole.wanted if (n := whole.computation.derivative_number(whole.unfolded.keys[w])) in whole.needed]
+        rest = [n for n in wanted if n is not None and whole._base_name(n) not in whole.gathered]
+        members = whole.members
+        derivation.results = [
+            n if isinstance(n, Cut) else Chain((members.name(n), members.shown(n))) for n in shortened(rest, whole.everything)
+        ]
         return
     if whole.long:
-        derivation.backward_table = backward_table(whole)
+        derivation.backward_tables = backward_tables(whole)
+        _long_steps(whole)
         return
     relations = _relations(whole)
     seen: set[object] = set()
@@ -247,6 +292,26 @@ def _sweep(whole: Indexed) -> None:
             groups.append(Group([], whole.times.variable if time is not None else "", time or 0))
         groups[-1].lines.append(_step(whole, number, relations, seen))
     derivation.sweep = groups
+
+
+def _long_steps(whole: Indexed) -> None:
+    """The lines of a long sweep that stand in no table: those without a time, and those with entries to write out."""
+    keys = {n: whole.unfolded.keys[whole.computation.base(n)] for n in whole.swept}
+    untimed = [n for n in whole.swept if whole.times.of(keys[n]) is None]
+    chosen = {n for n in shortened(untimed, False) if not isinstance(n, Cut)}
+    chosen |= {n for n in whole.swept if keys[n] in whole.entries}
+    lines: list[SweepStep | Cut] = []
+    relations: dict[str, list[Relation]] = {keys[n][0]: [] for n in chosen}
+    left_out = 0
+    for number in whole.swept:
+        if number in chosen:
+            if left_out:
+                lines.append(Cut(left_out))
+            left_out = 0
+            lines.append(_step(whole, number, relations, set()))
+        elif whole.times.of(keys[number]) is None:
+            left_out += 1
+    whole.derivation.sweep = [Group(lines)] if lines else []
 
 
 def _relations(whole: Indexed) -> dict[str, list[Relation]]:

@@ -53,10 +53,13 @@ class _Plain:
         self._given()
         order = [n for n in range(len(self.forward.keys)) if self.forward.grounds[n] is None] + list(self.forward.order)
         derivation.order = [c if isinstance(c, Cut) else members.name(c) for c in self._cut(order)]
-        derivation.forward = [Group([c if isinstance(c, Cut) else self._forward(c) for c in self._cut(order)])]
-        if derivation.detail != "summary":
+        if derivation.detail == "summary":
+            derivation.forward = [Group([Chain((members.name(self.target), members.shown(self.target)))])]
+            derivation.results = [c if isinstance(c, Cut) else self._result(c) for c in self._cut(nodes)]
+        else:
+            derivation.forward = [Group([c if isinstance(c, Cut) else self._forward(c) for c in self._cut(order)])]
             derivation.partials = [c if isinstance(c, Cut) else self._row(c) for c in self._cut(list(self.forward.order))]
-        derivation.sweep = [Group([c if isinstance(c, Cut) else self._step(c) for c in self._cut(nodes)])]
+            derivation.sweep = [Group([c if isinstance(c, Cut) else self._step(c) for c in self._cut(nodes)])]
         derivation.evidence = self._evidence(nodes)
         derivation.rounded = any(type(v) is float for v in self.computation.values)
 
@@ -217,6 +220,10 @@ class _Plain:
             items.append(Formula(total, products))
         items.append(members.shown(me))
         return SweepStep(node, Chain(items), shown)
+
+    def _result(self, equation: AdjointEquation) -> Chain:
+        number = self.unfolded.number[equation.name, ()]
+        return Chain((self.members.name(number), self.members.shown(number)))
 
     def _derivative(self, user: int) -> str:
         from bptt_solver.language.expressions import derivative_name

@@ -131,7 +131,9 @@ class Kinks:
         result = []
         for k, (n, at) in enumerate(spots):
             key = view.unfolded.keys[n]
-            result.append(Slopes(view.name(n), key, view.entry(n, at), ours(n, at), 0 - found[2 * k + 1], found[2 * k]))
+            result.append(
+                Slopes(view.name(n), key, view.entry(n, at), ours(n, at), 0 - found[2 * k + 1], 0 + found[2 * k])
+            )
         return result
 
 
