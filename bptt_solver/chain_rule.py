@@ -39,7 +39,7 @@ from bptt_solver.language.templates import (
     Templates,
     instantiate,
 )
-from bptt_solver.matched import Match, matched_term
+from bptt_solver.matched import Match, is_output, matched_term
 from bptt_solver.system import System
 
 
@@ -304,9 +304,10 @@ def unindexed_terms(system: System, target: Reference, numbered: bool = True) ->
             continue
         yield name, terms
         direct = name == text
-        output = AdjointEquation(derivative_name(text, name), name, (), terms)
+        adjoint = derivative_name(text, name)
+        output = AdjointEquation(adjoint, name, (), terms) if terms and numbered and is_output(equation) else None
         user = Reference(name)
-        cotangent: Expression = build.ONE if direct else Reference(derivative_name(text, name))
+        cotangent: Expression = build.ONE if direct else Reference(adjoint)
         for part in equation.parts(system.templates):
             template, leaves = part.template, part.leaves
             for slot, leaf in enumerate(leaves):
@@ -314,7 +315,7 @@ def unindexed_terms(system: System, target: Reference, numbered: bool = True) ->
                     term = Term(equation, user, leaf, cotangent, direct, template, leaves, slot)
                     if not numbered:
                         term = term.written_out(equation.right)
-                    if terms and numbered:
+                    if output is not None:
                         term = matched_term(term, output, system) or term
                     received.setdefault(leaf.name, []).append(term)
     for name in system.given:

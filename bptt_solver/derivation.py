@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.blocks import Domain, Formula, Item, Use, Value
+from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Reference, preorder
 
 if TYPE_CHECKING:
@@ -107,9 +108,10 @@ class LocalStep:
 
 
 class Match:
-    """A matched pair: the joint partial, the reason, whether the targets sum to 1; the output and its argument of a softmax."""
+    """A matched pair: the joint partial, the reason, whether the targets sum to 1; of a softmax the output, its argument, their
+    size, and what the output receives. ``inner``: the use stands inside the output function's argument."""
 
-    __slots__ = ("chain", "output", "reason", "size", "sums_to_one", "argument")
+    __slots__ = ("argument", "chain", "inner", "output", "reason", "received", "size", "sums_to_one", "user", "via")
 
     def __init__(
         self, chain: Chain, reason: str, sums_to_one: bool, output: Reference | None, argument: Reference | None, size: int
@@ -120,6 +122,10 @@ class Match:
         self.output = output
         self.argument = argument
         self.size = size
+        self.received: Chain | None = None
+        self.inner = False
+        self.user: Reference | None = None
+        self.via: Equation | None = None
 
 
 class Local:

@@ -12,6 +12,7 @@ from bptt_solver.errors import Span, fail, suggest
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
+    Call,
     Comparison,
     Conditions,
     Expression,
@@ -24,7 +25,9 @@ from bptt_solver.language.expressions import (
     substitute_indices,
     transform,
 )
+from bptt_solver.language.operations import Operations
 from bptt_solver.ranges import tightened
+from bptt_solver.records import Loss
 from bptt_solver.system import System, infer_shapes
 
 MOST_EQUATIONS = 10_000  # a definition in many parts, used many times, could multiply without end
@@ -50,7 +53,7 @@ def eliminate(system: System, name: str, span: Span | None = None) -> System:
             done.append(equation)
         else:
             pending.extend(reversed(pieces))
-    result = System([_unmarked(e, name) for e in done], system.given, system.operations, system.sizes, system.maps, roles=system.roles)
+    result = System([_finished(e, name, system.operations) for e in done], system.given, system.operations, system.sizes, system.maps, roles=system.roles)
     infer_shapes(result)
     return result
 
@@ -77,11 +80,19 @@ def _once(equation: Equation, name: str, definitions: Sequence[Equation], system
 _KEPT = "·given"  # marks uses of given members while the others are replaced
 
 
-def _unmarked(equation: Equation, name: str) -> Equation:
-    def unmark(node: Expression) -> Expression:
+def _finished(equation: Equation, name: str, operations: Operations) -> Equation:
+    """Uses of given members get their name back, and a loss of its output function becomes one operation on the function's argument
+    (``cross_entropy(softmax(o), d)`` is ``softmax_cross_entropy(o, d)``)."""
+
+    def finish(node: Expression) -> Expression:
+        if isinstance(node, Call) and node.arguments and isinstance(node.arguments[0], Call):
+            operation, inner = operations.find(node.operation), node.arguments[0]
+            record = operation.record if operation is not None else None
+            if isinstance(record, Loss) and inner.operation in record.fused:
+                return Call(record.fused[inner.operation], (*inner.arguments, *node.arguments[1:]))
         return Reference(name, node.indices) if isinstance(node, Reference) and node.name == name + _KEPT else node
 
-    return Equation(equation.name, equation.indices, transform(equation.right, unmark), equation.ranges, equation.conditions, equation.origin)
+    return Equation(equation.name, equation.indices, transform(equation.right, finish), equation.ranges, equation.conditions, equation.origin)
 
 
 def _uses(expression: Expression, name: str) -> list[tuple[Reference, tuple[Sum, ...]]]:

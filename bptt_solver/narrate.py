@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bptt_solver.blocks import (
     Block,
+    Entry,
     Flow,
     Formula,
     Formulas,
@@ -20,7 +21,7 @@ from bptt_solver.blocks import (
     Words,
 )
 from bptt_solver.derivation import Chain, Cut, Derivation, Group, NumberTable, SweepStep, User
-from bptt_solver.language.expressions import Reference, derivative_name
+from bptt_solver.language.expressions import Call, Reference, derivative_name
 from bptt_solver.narrate_check import check_blocks
 from bptt_solver.narrate_more import narrate_closed_forms, narrate_hessian
 from bptt_solver.words import Catalogue
@@ -172,21 +173,26 @@ class _Narrator:
         say = self.say
         blocks: list[Block] = []
         for match in matches:
-            reason, _, rest = match.reason.partition(";")
+            reason = match.reason.partition(";")[0]
             key = "local.matched.one" if match.sums_to_one else "local.matched"
-            blocks.append(Paragraph((*say(key, reason=reason), *_chain(match.chain))))
+            if match.inner and match.user is not None:
+                use, received = match.chain.items
+                blocks.append(Paragraph((*say(key, reason=reason), *say("local.matched.inner", use=use, user=match.user, received=received))))
+            else:
+                blocks.append(Paragraph((*say(key, reason=reason), *_chain(match.chain))))
             if match.output is not None and match.argument is not None:
-                blocks.append(Paragraph(self._softmax(match.output, match.argument, match.size, bool(rest)), depth=1))
+                blocks.append(Paragraph(self._softmax(match, match.output, match.argument), depth=1))
         return blocks
 
-    def _softmax(self, output: Reference, argument: Reference, size: int, matched: bool) -> Words:
-        from bptt_solver.blocks import Entry
-        from bptt_solver.language.expressions import Call
-
+    def _softmax(self, match: Match, output: Reference, argument: Reference) -> Words:
+        """The full Jacobian of softmax, and what it makes of what the loss passes on."""
         m, k = Entry(output, ("m",)), Entry(output, ("k",))
         partial = Partial(m, Entry(argument, ("k",)))
         full = Formula(Call("mul", (m, Call("add", (Reference("δ_mk"), Call("neg", (k,)))))))
-        return self.say("local.softmax", partial=partial, formula=full, size=f"{size}×{size}")
+        times: Words = ()
+        if match.received is not None:
+            times = self.say("local.softmax.times", received=_chain(match.received), result=match.chain.items[1])
+        return self.say("local.softmax", partial=partial, formula=full, size=f"{match.size}×{match.size}", times=times)
 
     def _local(self, steps: Sequence[LocalStep]) -> list[Block]:
         blocks: list[Block] = []

@@ -105,12 +105,17 @@ def _ground_reads(grounds: Sequence[Ground]) -> Iterator[int]:
                 stack.extend(entry)
 
 
-def _reads_below(number: int, grounds: Sequence[Ground]) -> bool:
-    """Whether all that the grounds read has a smaller number."""
-    for ground in grounds:
-        for entry in ground.slots:
-            if not (entry < number if type(entry) is int else _reads_below(number, entry)):  # type: ignore[arg-type]
+def _is_ordered(result: Unfolded, order: Sequence[int], low: int) -> bool:
+    """Whether every instance stands behind all that it reads; those below ``low`` stand before all."""
+    placed = bytearray(b"\1" * low + b"\0" * (len(result.keys) - low) + b"\1" * len(result.constants))  # constants count from the end
+    for number in order:
+        for ground in result.grounds[number] or ():
+            if list in map(type, ground.slots):
+                if not all(placed[n] for n in _ground_reads([ground])):
+                    return False
+            elif 0 in map(placed.__getitem__, ground.slots):  # type: ignore[arg-type]
                 return False
+        placed[number] = 1
     return True
 
 
@@ -440,11 +445,18 @@ def _enter(result: Unfolded, key: Instance, equation: Equation | None, environme
 
 
 def _sort(result: Unfolded, defined: list[int], backward: bool) -> None:
-    """Kahn's algorithm with a heap: among what is ready, the smallest time first, then declaration order."""
-    if all(not e.ranges for e in result.system.equations) and all(_reads_below(number, result.grounds[number] or ()) for number in defined):
-        result.order = list(defined)  # it stays as it was written; numbers are given in that order
-        return
+    """Among what is ready, the smallest time first, then declaration order: by priority, if that is an order (it mostly is), else
+    by Kahn's algorithm with a heap, which gives the same then. Without indices it stays as it was written, if that is an order.
+    """
     low = min(defined, default=0)  # what is defined here has the numbers behind all others
+    if all(not e.ranges for e in result.system.equations) and _is_ordered(result, defined, low):
+        result.order = list(defined)
+        return
+    priority = _priorities(result, defined, backward)
+    chosen = sorted(defined, key=priority.__getitem__)
+    if _is_ordered(result, chosen, low):
+        result.order = chosen
+        return
     reads = {number: [n for n in result.reads(number) if n >= low] for number in defined}
     users: dict[int, list[int]] = {}
     missing: dict[int, int] = {}
@@ -452,7 +464,6 @@ def _sort(result: Unfolded, defined: list[int], backward: bool) -> None:
         missing[number] = len(reads[number])
         for read in reads[number]:
             users.setdefault(read, []).append(number)
-    priority = _priorities(result, defined, backward)
     ready = [(priority[number], number) for number in defined if not missing[number]]
     heapq.heapify(ready)
     while ready:

@@ -10,13 +10,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import checking
 import pytest
-from checking import FAULTS, differs, document, faulty, graph, scalar_rnn, solved
 
 from bptt_solver.computation import Computation
 from bptt_solver.problem.problem import load_problem
 from bptt_solver.verify import finite_difference, verify
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helpers lie beside the tests
+
+import faults
+from faults import FAULTS, differs, document, faulty, graph, scalar_rnn, solved
 
 ACCEPTANCE = Path(__file__).parent / "acceptance"
 DOCUMENTS = sorted(ACCEPTANCE.glob("documents*/*.yaml"))
@@ -388,7 +391,7 @@ def test_a_fault_at_a_kink_is_found() -> None:
 def test_no_false_alarm_among_kinks() -> None:
     seen = set()
     for seed in range(150):
-        check = verify(solved(checking.kinked(seed)))
+        check = verify(solved(faults.kinked(seed)))
         assert check.passed and check.checked == check.total
         seen.add(check.status)
     assert seen == {"kink", "exact"}
@@ -426,10 +429,10 @@ def test_import_is_light() -> None:
 
 def test_a_scalar_system_needs_no_numpy() -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import checking; from bptt_solver.verify import verify;"
-        "verify(checking.solved(checking.graph(1))); print(sorted({'numpy', 'sympy', 'mpmath'} & set(sys.modules)))"
+        "import sys; sys.path.insert(0, sys.argv[1]); import faults; from bptt_solver.verify import verify;"
+        "verify(faults.solved(faults.graph(1))); print(sorted({'numpy', 'sympy', 'mpmath'} & set(sys.modules)))"
     )
-    folder = str(Path(checking.__file__).parent)
+    folder = str(Path(faults.__file__).parent)
     done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

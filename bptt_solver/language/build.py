@@ -239,6 +239,10 @@ def _block(arguments: tuple[Expression, ...]) -> Expression:
     return Call("block", arguments)
 
 
+def _is_softmax(expression: Expression) -> bool:
+    return isinstance(expression, Call) and expression.operation == "softmax"
+
+
 def call(operation: str, arguments: tuple[Expression, ...]) -> Expression:
     """Any operation, through its smart constructor if it has one."""
     match operation:
@@ -258,6 +262,12 @@ def call(operation: str, arguments: tuple[Expression, ...]) -> Expression:
             return bilinear(operation, *arguments)
         case "block":
             return _block(arguments)
+        case "log" if _is_softmax(arguments[0]):
+            return Call("log_softmax", arguments[0].arguments)  # type: ignore[union-attr]
+        case "xlogy" if _is_softmax(arguments[1]):
+            return mul((arguments[0], Call("log_softmax", arguments[1].arguments)))  # type: ignore[union-attr]
+        case "sum" if isinstance(arguments[0], Call) and arguments[0].operation == "neg":
+            return neg(call("sum", arguments[0].arguments))
         case "sum" | "place" if is_zero(arguments[0]):
             return ZERO
         case _:

@@ -324,7 +324,10 @@ def _pull_softmax(g: Expression, arguments: Sequence[Expression], result: Expres
 
 
 def _pull_log_softmax(g: Expression, arguments: Sequence[Expression], result: Expression, k: int, ranks: Sequence[int]) -> Expression:
-    return build.subtract(g, build.mul([build.call("exp", (result,)), build.call("sum", (g,))]))
+    if isinstance(g, Call) and g.operation == "neg":  # p*sum(d) - d reads better than -d + p*sum(d)
+        (d,) = g.arguments
+        return build.subtract(build.mul([Call("softmax", (arguments[0],)), build.call("sum", (d,))]), d)
+    return build.subtract(g, build.mul([Call("softmax", (arguments[0],)), build.call("sum", (g,))]))
 
 
 def _pull_diag(g: Expression, arguments: Sequence[Expression], result: Expression, k: int, ranks: Sequence[int]) -> Expression:

@@ -155,7 +155,9 @@ class Templates:
         leaves: list[Expression] = []
         seen: dict[object, int] = {}  # by name where that says all (a text knows its hash), else by the node
         ranks: list[int] = []
-        code: list[object] = []  # the structure in prefix order
+        code: list[object] = []  # the structure in prefix order, a rank before each slot where it comes first
+        emit = code.append
+        known_ranks = self._ranks
         stack: list[Expression | int] = [expression]
         structural = False
         while stack:
@@ -167,11 +169,11 @@ class Templates:
                 structural = False
                 if not node.indices:  # type: ignore[union-attr]
                     identity = node.name  # type: ignore[union-attr]
-                rank = self._ranks[node.name]  # type: ignore[union-attr]
+                rank = known_ranks[node.name]  # type: ignore[union-attr]
             elif kind is Call:
                 operation, arguments = node.operation, node.arguments  # type: ignore[union-attr]
-                code.append(operation)
-                code.append(len(arguments))
+                emit(operation)
+                emit(len(arguments))
                 if operation == "power" or operation in _STRUCTURAL_ARGUMENTS:
                     first = _STRUCTURAL_ARGUMENTS.get(operation, 1)
                     for k in range(len(arguments) - 1, -1, -1):
@@ -184,8 +186,8 @@ class Templates:
             elif kind is Number:
                 value = node.value  # type: ignore[union-attr]
                 if structural or value == 0 or value == 1:
-                    code.append(value)
-                    code.append(type(value))
+                    emit(value)
+                    emit(type(value))
                     structural = False
                     continue
                 if type(value) is float:
@@ -202,8 +204,9 @@ class Templates:
                 at = seen[identity] = len(leaves)
                 leaves.append(node)  # type: ignore[arg-type]
                 ranks.append(rank)
-            code.append(-1 - at)
-        key = (tuple(code), tuple(ranks))
+                emit(rank)
+            emit(-1 - at)
+        key = tuple(code)
         template = self._by_key.get(key)
         if template is None:
             template = self._by_key[key] = self._make(expression, leaves, tuple(ranks))

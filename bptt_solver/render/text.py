@@ -30,6 +30,7 @@ from bptt_solver.render.base import Mark, Renderer, harmless
 WIDTH = 120
 INDENT = 2
 LONGEST_LEAD = 40  # longer reasons do not push the formulas beside them to the right
+SHORT_REMARK = 24  # a line is broken so that it has room behind it
 MOST = 6  # entries of an array along an axis
 
 
@@ -85,7 +86,7 @@ class TextRenderer(Renderer):
             start = head if not rendered else indent
             if width:
                 start = f"{start}{lead.ljust(width)}    " if len(lead) <= width else f"{start}{lead}    "
-            rendered.append(self._line(line, start) if line.chain else [start.rstrip()])
+            rendered.append(self._line(line, start, self._room(line)) if line.chain else [start.rstrip()])
         self._remarks(block.lines, rendered)
         return "\n".join([row for rows in rendered for row in rows])
 
@@ -141,11 +142,16 @@ class TextRenderer(Renderer):
         text = self.words(line.lead) + " = ".join([self.item(i) for i in line.chain])
         return f"{text} {self.words(line.remark)}" if line.remark else text
 
-    def _line(self, line: Line, start: str) -> list[str]:
-        """The rows of one line."""
+    def _room(self, line: Line) -> int:
+        """What a short remark behind a line takes up."""
+        size = len(self.words(line.remark)) if line.remark else 0
+        return size + 4 if 0 < size <= SHORT_REMARK else 0
+
+    def _line(self, line: Line, start: str, room: int = 0) -> list[str]:
+        """The rows of one line; ``room`` is kept free behind it."""
         texts = [self.item(i) for i in line.chain]
         row = start + " = ".join(texts)
-        if len(row) <= self.width:
+        if len(row) + room <= self.width:
             return [row]
         row = start + texts[0]
         column = len(row) + 1

@@ -117,6 +117,7 @@ def derive_indexed(derivation: Derivation, entries: Sequence[str], steps: str) -
     _given(whole)
     _order(whole)
     _forward(whole)
+    whole.entries = _entries(whole, entries)
     _sweep(whole)
     _expand(whole)
     derivation.local = Locals(whole).fill() if derivation.detail != "summary" else None
@@ -390,8 +391,8 @@ def _domain(whole: Indexed, equation: AdjointEquation) -> Domain | None:
 
 
 def _match(terms: Sequence[Term]) -> str:
-    """The reason of a matched pair, if one of the terms is one."""
-    return next((t.matched.reason for t in terms if t.matched is not None), "")
+    """The reason of a matched pair, if that is the only term."""
+    return terms[0].matched.reason if len(terms) == 1 and terms[0].matched is not None else ""
 
 
 def presented(whole: Indexed, expression: Expression) -> Expression:

@@ -24,13 +24,15 @@ class Locals:
     def __init__(self, whole: Indexed) -> None:
         self.whole = whole
         self.members = whole.members
+        self.numbers: list[int] = []
 
     def fill(self) -> Local:
         """One step for each use of each equation."""
         whole = self.whole
         chosen: dict[object, tuple[AdjointEquation, Term]] = {}
-        numbers = [*whole.swept, *(n for n in whole.unfolded.order if n in whole.needed and n not in set(whole.swept))]
-        equations = dict.fromkeys(e for n in numbers if isinstance(e := whole.unfolded.equations[n], AdjointEquation))
+        swept = set(whole.swept)
+        self.numbers = [*whole.swept, *(n for n in whole.unfolded.order if n in whole.needed and n not in swept)]
+        equations = dict.fromkeys(e for n in self.numbers if isinstance(e := whole.unfolded.equations[n], AdjointEquation))
         for equation in equations:
             for term in equation.terms:
                 key = (id(term.via), term.slot, id(term.template))
@@ -112,12 +114,21 @@ class Locals:
     def _matched(self, local: Local, equation: AdjointEquation, term: Term) -> None:
         match = term.matched
         assert match is not None
-        partial = _presented(self.whole, match.partial)
-        chain = Chain((Partial(match.user, term.use), self.members.tree(partial)))
+        if any(m.via is term.via and m.inner for m in local.matched):
+            return
+        inner = match.partial is None  # the use stands inside the output function's argument
+        written = term.pullback if match.partial is None else match.partial
+        shown = _presented(self.whole, written)
+        chain = Chain((term.use if inner else Partial(match.user, term.use), self.members.tree(shown)))
         right = term.via.right
         softmax = isinstance(right, Call) and right.operation == "softmax"
-        output, argument = (term.user, term.use) if softmax else (None, None)
-        local.matched.append(Match(chain, match.reason, partial != match.partial, output, argument, self._size(term)))
+        output, argument = (term.user, term.use) if softmax and not inner else (None, None)
+        found = Match(chain, match.reason, shown != written, output, argument, self._size(term))
+        found.via, found.user, found.inner = term.via, term.user, inner
+        own = [e for e in self.whole.computation.adjoint_equations if e.of == term.user.name]
+        if own and softmax and not inner:
+            found.received = Chain((Reference(own[0].name, own[0].indices), self.members.tree(own[0].right)))
+        local.matched.append(found)
 
     def _size(self, term: Term) -> int:
         numbers = [n for n, k in enumerate(self.whole.unfolded.keys) if k[0] == term.user.name and n in self.whole.computation.shapes]
@@ -150,7 +161,7 @@ class Locals:
         whole = self.whole
         if whole.long:
             return
-        pieces = [(n, p) for n in whole.swept for p in whole.lines_of(n) if _is_use(p.term, term)]
+        pieces = [(n, p) for n in self.numbers for p in whole.lines_of(n) if _is_use(p.term, term)]
         rows: list[tuple[int | None, Piece, Value | None]] = []
         for _, piece in pieces:
             rows.append((whole.times.of(piece.user), piece, piece.partial))

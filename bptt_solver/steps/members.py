@@ -9,6 +9,7 @@ from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Dots, Formula, Item, Leaf, Value
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Index, IndexValue, Number, Reference, preorder, transform
+from bptt_solver.language.jacobians import IDENTITY
 from bptt_solver.language.templates import Slot, Template, slot
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ class Members:
     def instantiate(self, expression: Expression, environment: Environment) -> tuple[Template, list[int]] | None:
         """A folded expression at one instance: its template and the numbers in its slots; None where that is not possible."""
         system = self.computation.backward
+        if any(node == IDENTITY for node in preorder(expression)):
+            return None
         template, leaves = system.templates.of(expression)
         slots: list[int] = []
         for leaf in leaves:
