@@ -319,12 +319,19 @@ def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> s
     """The equations of a problem in the language: folded, the backward system (``adjoint``), or one line an instance (``unfold``)."""
     from bptt_solver.chain_rule import AdjointEquation, differentiate
     from bptt_solver.language.notation.source import equation_to_source
+    from bptt_solver.presented import presented
 
     if not unfold:
         if not adjoint:
             return "".join(equation_to_source(e) + "\n" for e in problem.system.equations)
         backward = differentiate(problem.system, problem.target)
-        return "".join(equation_to_source(e) + "\n" for e in backward.equations if isinstance(e, AdjointEquation))
+        lines, facts = [], {}
+        for equation in backward.equations:
+            if isinstance(equation, AdjointEquation):
+                shown, used = presented(equation, problem)
+                facts.update(dict.fromkeys(used))
+                lines.append(equation_to_source(shown) + "\n")
+        return "".join([*lines, *(f"# sum({name}) = 1 for every given {name.partition('[')[0]}\n" for name in facts)])
     from bptt_solver.unfolded_text import lines
 
     return "".join(line + "\n" for line in lines(problem, adjoint))

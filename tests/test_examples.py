@@ -1,10 +1,11 @@
-"""Every example: solved, verified, in every format, its golden solution - and every number found again by finite differences.
+"""Every example: solved, verified, in every format, its golden solution - and every number found by finite differences.
 
-The finite differences share nothing with the program but the printed equations (`lower --unfold`): these are evaluated here,
-with the functions below, once as they are and once for each entry of each member, changed where it is computed.
+The finite differences share nothing with the program but the printed equations (`lower --unfold`): these are evaluated
+here, with the functions below, once as they are and once for each entry of each member, changed where it is computed.
 
-An example is `examples/NN_name/problem.yaml` and `solution.md`, which is what `bptt-solve problem.yaml -f markdown` prints; a first
-line `# bptt-solve problem.yaml --second` adds options. `pytest tests/test_examples.py --rewrite` writes the solutions anew.
+An example is `examples/NN_name/problem.yaml` and `solution.md`, which is what `bptt-solve problem.yaml -f markdown`
+prints; a comment in its first line that names `bptt-solve --second` adds that option. `pytest tests/test_examples.py --rewrite`
+writes the solutions anew.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ def softmax(x: Array) -> Array:
 
 
 FUNCTIONS: dict[str, Callable[..., Array]] = {
-    **{name: getattr(np, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "sum", "mean", "dot", "outer")},
+    **{
+        name: getattr(np, name)
+        for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "sum", "mean", "dot", "outer")
+    },
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "relu": lambda x: np.maximum(x, 0),
     "identity": lambda x: x,
@@ -54,10 +58,10 @@ NAME = re.compile(r"(?<![\w.'\]])([^\W\d][\w'₀-₉]*)(\[[-\d,]+\])?(?!\s*[\w(\
 
 
 def options(path: Path) -> list[str]:
-    """What the first line of a document adds to the command."""
+    """What the comment in the first line of a document adds to the command: `bptt-solve --second`."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
-    prefix = "# bptt-solve problem.yaml "
-    return first.removeprefix(prefix).split() if first.startswith(prefix) else []
+    found = re.search(r"bptt-solve((?: --[a-z-]+)+)", first) if first.startswith("#") else None
+    return found[1].split() if found else []
 
 
 @cache
@@ -76,7 +80,9 @@ def lines_of(path: Path) -> Lines:
     return result
 
 
-def forward(lines: Lines, given: Mapping[str, Array], changes: Mapping[tuple[str, tuple[int, ...]], float]) -> dict[str, Array]:
+def forward(
+    lines: Lines, given: Mapping[str, Array], changes: Mapping[tuple[str, tuple[int, ...]], float]
+) -> dict[str, Array]:
     """All values, with some entries changed where they are computed."""
     known: dict[str, Array] = {}
 
@@ -164,7 +170,9 @@ def test_second_derivatives_by_finite_differences(path: Path) -> None:
 def test_every_format(path: Path, form: str) -> None:
     text = solution_of(path).render(form)
     assert text.endswith("\n")
-    assert text == bptt_solver.solve(bptt_solver.load(path), check="full", second="--second" in options(path)).render(form)
+    assert text == bptt_solver.solve(bptt_solver.load(path), check="full", second="--second" in options(path)).render(
+        form
+    )
     if form == "json":
         assert json.loads(text)["ordered_derivatives"] == solution_of(path).ordered_derivatives
     elif form == "text":
@@ -173,7 +181,16 @@ def test_every_format(path: Path, form: str) -> None:
 
 @every_example
 def test_golden_solution(path: Path, request: pytest.FixtureRequest) -> None:
-    command = [sys.executable, "-P", "-m", "bptt_solver", path.relative_to(ROOT).as_posix(), *options(path), "-f", "markdown"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "bptt_solver",
+        path.relative_to(ROOT).as_posix(),
+        *options(path),
+        "-f",
+        "markdown",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (0, "")
     golden = path.with_name("solution.md")

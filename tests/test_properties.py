@@ -35,7 +35,7 @@ def tree(equation: Equation) -> tuple[object, ...]:
 
 
 def assert_prints_back(equations: Sequence[Equation], system: System) -> None:
-    """Each equation, printed and parsed, is the identical tree, once its index variables and sizes are told from names."""
+    """Each equation, printed and parsed, is the identical tree, once indices are told from names."""
     resolver = Resolver(system.operations, system.maps, Problems())
     for equation in equations:
         printed = equation_to_source(equation)
@@ -99,8 +99,9 @@ def vectors(draw: st.DrawFn, known: Sequence[str], depth: int = 3) -> str:
         return draw(st.sampled_from(known))
     form = draw(
         st.sampled_from([
-            "(W @ {})", "(W.T @ {})", "({} + {})", "({} - {})", "({} * {})", "tanh({})", "(s*{})", "softmax({})", "(dot({}, {})*{})",
-            "(outer({}, {}) @ {})", "({}/(2 + tanh(dot({}, v))))", "sigmoid({} - 1/2)", "concat(part({}, 2, n), entry({}, 1))", "(1 - ({})**2)",
+            "(W @ {})", "(W.T @ {})", "({} + {})", "({} - {})", "({} * {})", "tanh({})", "(s*{})", "softmax({})",
+            "(dot({}, {})*{})", "(outer({}, {}) @ {})", "({}/(2 + tanh(dot({}, v))))", "sigmoid({} - 1/2)",
+            "concat(part({}, 2, n), entry({}, 1))", "(1 - ({})**2)",
         ])
     )  # fmt: skip
     for _ in range(form.count("{}")):
@@ -112,15 +113,16 @@ def vectors(draw: st.DrawFn, known: Sequence[str], depth: int = 3) -> str:
 def vector_systems(draw: st.DrawFn) -> str:
     """A document with vectors, folded in t."""
     size, steps = draw(st.integers(2, 3)), draw(st.integers(1, 3))
-    state = vectors(draw, ["h[t-1]", "x[t]", "v"])
+    state = vectors(draw, ["h[t-1]", "x[t]", "v"]).replace(", n)", f", {size})")
+    last = vectors(draw, ["h[T]", "v", "h[0]"]).replace(", n)", f", {size})")
     entries = st.lists(NUMBERS, min_size=size, max_size=size)
 
     def rows(count: int) -> list[list[float]]:
         return [draw(entries) for _ in range(count)]
 
     return f"""equations: |
-  h[t] = tanh({state.replace(", n)", f", {size})")}) for t in 1..T
-  E = sum(dot(h[t], x[t])*s for t in 1..T) + dot({vectors(draw, ["h[T]", "v", "h[0]"]).replace(", n)", f", {size})")}, v)
+  h[t] = tanh({state}) for t in 1..T
+  E = sum(dot(h[t], x[t])*s for t in 1..T) + dot({last}, v)
 target: E
 values:
   W: {rows(size)}
@@ -150,7 +152,7 @@ FUNCTIONS: dict[str, Any] = {
 
 
 def by_complex_step(problem: Any, solution: Any, name: str) -> Any:
-    """The ordered derivative with respect to one member: each entry is changed by a tiny imaginary number where it is computed."""
+    """The ordered derivative with respect to one member: a tiny imaginary number is added where it is computed."""
     lines = [line.partition(" = ")[::2] for line in bptt_solver.lower(problem, unfold=True).splitlines()]
     code = [(left, compile(NAME.sub(lambda m: f"V[{m[0]!r}]", right), "line", "eval")) for left, right in lines]
     defined = {left for left, _ in lines}

@@ -323,12 +323,19 @@ def pull(
         return build.ZERO
     binding = operation.bind(arguments, result)
     partial = build.replace(formula, binding)
-    arrays = {r for r, i in zip(binding, range(len(arguments)), strict=False) if ranks[i]} | ({Reference("result")} if max(ranks) else set())
-    if any(node in arrays for node in preorder(formula)):
-        g = build.unexpanded(g) if operation.kind == "elementwise" else g
-    if operation.kind == "elementwise" and max(ranks) and not ranks[k]:
-        return build.bilinear("dot", g, partial) if not build.is_one(g) else build.call("sum", (partial,))
-    return build.mul([g, partial])
+    arrays = {name for name, rank in zip(binding, ranks, strict=False) if rank}
+    if operation.kind == "elementwise" and max(ranks):
+        arrays.add(Reference("result"))
+    spread = any(node in arrays for node in preorder(formula))  # the partial is an array
+    if operation.kind == "scalar":
+        return build.mul([g, build.call("sum", (partial,)) if spread and not ranks[k] else partial])
+    if not max(ranks):
+        return build.mul([g, partial])
+    if ranks[k]:
+        return build.mul([build.unexpanded(g) if spread else g, partial])
+    if not spread:  # a scalar that is broadcast receives the sum over the entries
+        return build.mul([build.call("sum", (g,)), partial])
+    return build.call("sum", (partial,)) if build.is_one(g) else build.bilinear("dot", g, partial)
 
 
 def infer_shape(expression: Expression, shapes: Sequence[Shape], operations: Operations) -> Shape:

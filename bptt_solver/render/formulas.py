@@ -7,10 +7,10 @@ from typing import Any
 
 from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Domain, Dots, Entry, Formula, Item, Leaf, Line, Partial, Use, Value, Words
-from bptt_solver.language.expressions import Call, Expression, Reference
+from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.notation.latex import Latex, latex_name, latex_number
 from bptt_solver.language.notation.numbers import format_number
-from bptt_solver.language.notation.writer import Notation, Piece
+from bptt_solver.language.notation.writer import ATOM, Notation, Piece
 from bptt_solver.language.templates import Slot
 from bptt_solver.render.base import Mark, Renderer
 
@@ -243,6 +243,9 @@ class _Names(Latex):
         return super().reference(node)
 
     def call(self, name: str, arguments: Sequence[Expression]) -> Sequence[Piece]:
+        """``columns(W, 2, x, h)`` is the block of W that meets h: ``W_{[:,h]}``."""
+        if name == "columns" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
+            return ((arguments[0], ATOM, False), "[:,", (arguments[1 + which.value], 0, True), "]")
         return super().call(name, arguments)
 
 

@@ -21,10 +21,10 @@ from bptt_solver.blocks import (
     Use,
     Value,
 )
-from bptt_solver.language.expressions import Reference, is_derivative
+from bptt_solver.language.expressions import Expression, Number, Reference, is_derivative
 from bptt_solver.language.notation.numbers import format_number
 from bptt_solver.language.notation.text import Text
-from bptt_solver.language.notation.writer import Notation
+from bptt_solver.language.notation.writer import ATOM, Notation, Piece
 from bptt_solver.render.base import Mark, Renderer, harmless
 
 WIDTH = 120
@@ -161,7 +161,8 @@ class TextRenderer(Renderer):
         full: list[str] = []
         for at, text in enumerate(texts[1:]):
             piece = " = " + text
-            if at == 0 or (at > 1 or len(texts) < 4) and not full and len(row) + len(piece) <= self.width:
+            first = at == 0 and (len(texts[0]) <= LONGEST_LEAD or len(row) + len(piece) <= self.width)
+            if first or (at > 1 or len(texts) < 4) and not full and len(row) + len(piece) <= self.width:
                 row += piece  # symbols on the first row, numbers on those below
             else:
                 rows.append(row)
@@ -207,12 +208,20 @@ class TextRenderer(Renderer):
 
 
 def _broken(row: str, width: int, indent: str) -> list[str]:
-    """A row, broken before the signs of its outermost sum."""
+    """A row, broken before the signs of its outermost sum; if that is not enough, inside parentheses too."""
+    rows = _cut(row, width, indent, 0)
+    return rows if all(len(r) <= width for r in rows) else [short for long in rows for short in _cut(long, width, indent, 2)]
+
+
+def _cut(row: str, width: int, indent: str, deep: int) -> list[str]:
+    if len(row) <= width:
+        return [row]
     cuts: list[int] = []
     depth = 0
     for at, character in enumerate(row):
         depth += (character in "([{") - (character in ")]}")
-        if character in "+−=" and depth == 0 and row[at - 1 : at + 2] == f" {character} " and at > len(indent):
+        sign = character in "+−=" and depth <= deep and row[at - 1 : at + 2] == f" {character} "
+        if at > len(indent) and (sign or 0 < depth <= deep and row[at - 2 : at] == "; "):  # or the next row of a matrix
             cuts.append(at)
     rows: list[str] = []
     start, prefix = 0, ""
@@ -251,6 +260,12 @@ class _Names(Text):
         if isinstance(node, Domain):
             return self.domain(node.ranges, node.conditions, " = ") or ", ".join(self.conditions(node.conditions))
         return super().reference(node)
+
+    def call(self, name: str, arguments: Sequence[Expression]) -> Sequence[Piece]:
+        """``columns(W, 2, x, h)`` is the block of W that meets h: ``W[:,h]``."""
+        if name == "columns" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
+            return ((arguments[0], ATOM, False), "[:,", (arguments[1 + which.value], 0, True), "]")
+        return super().call(name, arguments)
 
     def _label(self, label: Reference) -> str:
         return self.reference(label) if label.name else ",".join([self.index(i).replace(" ", "") for i in label.indices])

@@ -17,7 +17,7 @@ from bptt_solver.steps.evidence import evidence
 from bptt_solver.steps.gather import gather_steps, loss_table
 from bptt_solver.steps.lines import Lines, Piece
 from bptt_solver.steps.local import Locals
-from bptt_solver.steps.members import Members, same
+from bptt_solver.steps.members import Members, readable, same
 from bptt_solver.steps.tables import backward_tables, forward_tables
 from bptt_solver.steps.times import Times
 
@@ -111,7 +111,7 @@ def derive_indexed(derivation: Derivation, entries: Sequence[str], steps: str) -
     whole = Indexed(derivation, steps)
     derivation.cut = whole.long
     derivation.arrays = bool(whole.computation.shapes)
-    derivation.rounded = any(not is_exact(v) for v in whole.computation.values if v is not None)
+    derivation.rounded = any(not is_exact(v) or readable(v) is not v for v in whole.computation.values if v is not None)
     derivation.variable = whole.times.variable
     derivation.recurrent = whole.times.recurrent
     _given(whole)

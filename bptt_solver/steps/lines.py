@@ -11,7 +11,7 @@ from bptt_solver.chain_rule import AdjointEquation, Term
 from bptt_solver.derivation import Chain
 from bptt_solver.language.expressions import Call, Number, Reference
 from bptt_solver.language.templates import Slot, infer_shape
-from bptt_solver.steps.members import DOTS, FIRST_TERMS, LAST_TERMS, Members
+from bptt_solver.steps.members import DOTS, FIRST_TERMS, LAST_TERMS, Members, same
 
 if TYPE_CHECKING:
     from bptt_solver.system import Environment, Instance
@@ -121,7 +121,7 @@ class Lines:
                 items.append(members.items([p.value if p else DOTS for p in shown]))
         elif len(pieces) > 1 and self._small(number):
             items.append(members.items([_or_zero(p.value) if p else DOTS for p in shown]))
-        return Chain((*items, result), self.shapes(number, pieces))
+        return Chain(distinct([*items, result]), self.shapes(number, pieces))
 
     def _just_values(self, formula: Formula) -> bool:
         return isinstance(formula.expression, Slot)
@@ -153,6 +153,11 @@ class Lines:
         operations = self.computation.problem.operations
         left, right = (_two(infer_shape(a, shapes, operations)) for a in expression.arguments)
         return [left, (1, right[0]) if expression.operation == "outer" else right]
+
+
+def distinct(items: list[Item]) -> list[Item]:
+    """The items of a chain without those that look like the next one."""
+    return [a for at, a in enumerate(items) if at == 0 or at == len(items) - 1 or not same(a, items[at + 1])]
 
 
 def _two(shape: Shape) -> Shape:

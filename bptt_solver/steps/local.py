@@ -25,6 +25,7 @@ class Locals:
         self.whole = whole
         self.members = whole.members
         self.numbers: list[int] = []
+        self.listed: set[tuple[int, ...]] = set()
 
     def fill(self) -> Local:
         """One step for each use of each equation."""
@@ -42,8 +43,13 @@ class Locals:
         order = {id(e): at for at, e in enumerate(whole.system.equations)}
         terms = sorted(chosen.values(), key=lambda pair: -order.get(id(pair[1].via), 0))
         local = Local()
+        several: dict[tuple[int, str], list[Term]] = {}
         for equation, term in terms:
-            self._enter(local, equation, term)
+            several.setdefault((id(term.via), equation.of), []).append(term)
+        for equation, term in terms:
+            together = several[id(term.via), equation.of]
+            if len(together) == 1 or not any(self._inside_sum(t) for t in together):  # else one use is not the whole partial
+                self._enter(local, equation, term)
         local.transposed = any(s.transposed for s in local.steps)
         return local
 
@@ -64,7 +70,7 @@ class Locals:
         partial = _presented(whole, partial)
         step = LocalStep(Chain((name, self.members.tree(partial), *self._number(partial)), self._shape(partial, term)))
         step.transposed = len(self._shape(partial, term)) > 0 and self._has_matrix(partial)
-        if isinstance(partial, Call):
+        if isinstance(partial, Call) and partial.operation != "columns" and any(type(n) is Reference for n in preorder(partial)):
             self._numbers(step, term, partial)
         local.steps.append(step)
 
@@ -181,6 +187,9 @@ class Locals:
                 if found is None or len(step.values) >= MOST_VALUES:
                     continue
                 template, slots = found
+                if (id(template), *slots) in self.listed:
+                    continue
+                self.listed.add((id(template), *slots))
                 value = members.evaluate(template, [members.values[s] for s in slots])
                 if getattr(value, "size", 1) > SMALL:
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
@@ -52,12 +53,12 @@ class Members:
         """An instance's value."""
         known = self._shown[number]
         if known is None:
-            known = self._shown[number] = Value(self.values[number], self.digits)
+            known = self._shown[number] = Value(readable(self.values[number]), self.digits)
         return known
 
     def value(self, value: Any) -> Value:
         """Any other value."""
-        return Value(value, self.digits)
+        return Value(readable(value), self.digits)
 
     def leaf(self, source: int, numbers: bool) -> Leaf:
         """What stands in a slot: a constant, a name or a value."""
@@ -244,6 +245,24 @@ class Members:
 
 
 DOTS = Dots()
+LONG = 70  # bits of a fraction that is still written as one
+
+
+def readable(value: Any) -> Any:
+    """An exact number with very many digits as a float, anything else as it is."""
+    if type(value) is float or type(value) is int and value.bit_length() <= LONG:
+        return value
+    if type(value) is Fraction and value.numerator.bit_length() + value.denominator.bit_length() > LONG or type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            return value
+    if is_array(value) and value.dtype == object:
+        if any(readable(v) is not v for v in value.ravel().tolist()):
+            return value.astype(float)
+    return value
+
+
 _PRODUCT = Call("mul", (slot(0), slot(1)))
 
 

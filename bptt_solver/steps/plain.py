@@ -12,7 +12,7 @@ from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.templates import slot
 from bptt_solver.steps.evidence import Effects, perturbed
-from bptt_solver.steps.members import DOTS, Members, same
+from bptt_solver.steps.members import DOTS, Members, readable, same
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
@@ -61,7 +61,7 @@ class _Plain:
             derivation.partials = [c if isinstance(c, Cut) else self._row(c) for c in self._cut(list(self.forward.order))]
             derivation.sweep = [Group([c if isinstance(c, Cut) else self._step(c) for c in self._cut(nodes)])]
         derivation.evidence = self._evidence(nodes)
-        derivation.rounded = any(type(v) is float for v in self.computation.values)
+        derivation.rounded = any(type(v) is float or readable(v) is not v for v in self.computation.values)
 
     def _cut(self, items: Sequence[Any]) -> list[Any]:
         result = shortened(items, self.everything)
