@@ -220,12 +220,12 @@ class Solution(Mapping[str, Any]):
     def _more(self) -> list[Block]:
         blocks: list[Block] = []
         if self._options["second"]:
-            from bptt_solver.narrate_more import narrate_hessian
+            from bptt_solver.narrate import narrate_hessian
 
             blocks += narrate_hessian(self.target, *self.hessian())
         if self._options["closed_form"] or self._options["simplify"]:
             from bptt_solver.closed_form import closed_forms
-            from bptt_solver.narrate_more import narrate_closed_forms
+            from bptt_solver.narrate import narrate_closed_forms
 
             blocks += narrate_closed_forms(closed_forms(self.computation, simplified=self._options["simplify"]))
         return blocks

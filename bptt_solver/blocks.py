@@ -1,7 +1,8 @@
-"""What a derivation looks like before it has a format: a closed set of blocks, with formulas as trees and numbers beside them.
+"""What a derivation looks like before it has a format: a closed set of blocks, with formulas as trees and numbers
+beside them.
 
-Words are plain text (a renderer escapes them), mathematics is a `Formula`: a tree and what stands in its slots. Every renderer has
-one method for each class in `BLOCKS` and raises for anything else.
+Words are plain text (a renderer escapes them), mathematics is a `Formula`: a tree and what stands in its slots. Every
+renderer has one method for each class in `BLOCKS` and raises for anything else.
 """
 
 from __future__ import annotations
@@ -93,14 +94,17 @@ Leaf = Expression | Value
 class Formula:
     """A tree in slots and what stands in them: names, or values. A tree without slots has no ``leaves``.
 
-    ``ranks`` are those of the slots, or of names (0: a number, 1: a vector, 2: a matrix), None if all are numbers. Many formulas
-    share one tree, so that a renderer can keep the text around the slots.
+    ``ranks`` are those of the slots, or of names (0: a number, 1: a vector, 2: a matrix), None if all are numbers.
+    Many formulas share one tree, so that a renderer can keep the text around the slots.
     """
 
     __slots__ = ("expression", "leaves", "ranks")
 
     def __init__(
-        self, expression: Expression, leaves: Sequence[Leaf] = (), ranks: Sequence[int] | Mapping[str, int] | None = None
+        self,
+        expression: Expression,
+        leaves: Sequence[Leaf] = (),
+        ranks: Sequence[int] | Mapping[str, int] | None = None,
     ) -> None:
         self.expression = expression
         self.leaves = leaves

@@ -34,6 +34,7 @@ from bptt_solver.language.templates import (
     COTANGENT,
     RESULT,
     TAKES_COTANGENT,
+    TAKES_RESULT,
     Part,
     Template,
     Templates,
@@ -50,7 +51,7 @@ class Term:
     ``direct`` terms come from the target's own equation. ``cotangent`` is ``∂⁺E/∂user`` (or the number 1).
     """
 
-    __slots__ = ("_expression", "conditions", "cotangent", "direct", "leaves", "matched", "ranges", "slot", "template", "use", "user", "via")
+    __slots__ = ("_expression", "conditions", "cotangent", "direct", "leaves", "matched", "ranges", "result", "slot", "template", "use", "user", "via")
 
     def __init__(
         self,
@@ -66,8 +67,11 @@ class Term:
         conditions: Conditions = (),
         expression: Expression | None = None,
         matched: Match | None = None,
+        result: Expression | None = None,
     ) -> None:
         self.via = via
+        self.result = user if result is None else result  # what the local slopes may call the result
+
         self.user = user
         self.use = use
         self.cotangent = cotangent
@@ -84,7 +88,7 @@ class Term:
     def pullback(self) -> Expression:
         """The contribution, without the sum over ``ranges``."""
         if self._expression is None:
-            extra: dict[Expression, Expression] = {COTANGENT: self.cotangent, RESULT: self.user}
+            extra: dict[Expression, Expression] = {COTANGENT: self.cotangent, RESULT: self.result}
             self._expression = instantiate(self.template.adjoint(self.slot), self.leaves, extra)
         return self._expression
 
@@ -99,15 +103,16 @@ class Term:
         if self.matched is not None:
             return self.matched.partial  # None: the two steps and the argument together have no short form
         partial = self.template.partial(self.slot)
-        return None if partial is None else instantiate(partial, self.leaves, {RESULT: self.user})
+        return None if partial is None else instantiate(partial, self.leaves, {RESULT: self.result})
 
     def part(self, templates: Templates) -> Part:
         """The contribution, ready to be evaluated."""
-        if self._expression is not None:
-            template, leaves = templates.of(self._expression)
-            return Part(template, leaves, self.ranges, self.conditions)
-        template, sources = self.template.pullback(self.slot, build.is_one(self.cotangent))
-        leaves = tuple([self.leaves[s] if s >= 0 else self.cotangent if s == TAKES_COTANGENT else self.user for s in sources])
+        if self._expression is None:
+            template, sources = self.template.pullback(self.slot, build.is_one(self.cotangent))
+            if TAKES_RESULT not in sources or isinstance(self.result, Reference):
+                special = {TAKES_COTANGENT: self.cotangent, TAKES_RESULT: self.result}
+                return Part(template, tuple([self.leaves[s] if s >= 0 else special[s] for s in sources]), self.ranges, self.conditions)
+        template, leaves = templates.of(self.pullback)
         return Part(template, leaves, self.ranges, self.conditions)
 
     def renamed(self, binding: dict[str, Index]) -> Term:
@@ -130,6 +135,7 @@ class Term:
             tuple(c.substitute(binding) for c in self.conditions),
             None if self._expression is None else substitute_indices(self._expression, binding),
             self._matched(binding),
+            substitute_indices(self.result, binding),
         )
 
     def _matched(self, binding: dict[str, Index]) -> Match | None:
@@ -144,12 +150,7 @@ class Term:
     def through(self, cotangent: Expression, expression: Expression, matched: Match) -> Term:
         """The same term, two steps in one (see `bptt_solver.matched`)."""
         return Term(self.via, self.user, self.use, cotangent, self.direct, self.template, self.leaves, self.slot,
-                    self.ranges, self.conditions, expression, matched)  # fmt: skip
-
-    def written_out(self, right: Expression) -> Term:
-        """The same term with the user's right-hand side in the place of its name in local slopes."""
-        extra: dict[Expression, Expression] = {COTANGENT: self.cotangent, RESULT: right}
-        return self._with(self.ranges, self.conditions, instantiate(self.template.adjoint(self.slot), self.leaves, extra))
+                    self.ranges, self.conditions, expression, matched, self.result)  # fmt: skip
 
     def settled(self, one: Reference) -> Term:
         """The same term with 1 for the target's own derivative, where that turns out to be its cotangent."""
@@ -157,7 +158,7 @@ class Term:
             return self
         expression = None if self._expression is None else build.replace(self._expression, {one: build.ONE})
         return Term(self.via, self.user, self.use, build.ONE, True, self.template, self.leaves, self.slot,
-                    self.ranges, self.conditions, expression, self.matched)  # fmt: skip
+                    self.ranges, self.conditions, expression, self.matched, self.result)  # fmt: skip
 
     def guarded(self, conditions: Conditions) -> Term:
         """The same term times ``[conditions]``."""
@@ -169,7 +170,7 @@ class Term:
 
     def _with(self, ranges: tuple[Range, ...], conditions: Conditions, expression: Expression | None) -> Term:
         return Term(self.via, self.user, self.use, self.cotangent, self.direct, self.template, self.leaves, self.slot,
-                    ranges, conditions, expression, self.matched)  # fmt: skip
+                    ranges, conditions, expression, self.matched, self.result)  # fmt: skip
 
 
 class AdjointEquation(Equation):
@@ -207,7 +208,7 @@ class AdjointEquation(Equation):
 class Use:
     """One reference in an equation with all that is needed to make a term of it."""
 
-    __slots__ = ("binders", "equation", "expression", "leaf", "leaves", "slot", "template")
+    __slots__ = ("binders", "equation", "expression", "leaf", "leaves", "result", "slot", "template")
 
     def __init__(
         self,
@@ -218,6 +219,7 @@ class Use:
         slot: int,
         binders: tuple[Sum, ...],
         expression: Expression | None,
+        result: Expression | None,
     ) -> None:
         self.equation = equation
         self.leaf = leaf
@@ -226,23 +228,28 @@ class Use:
         self.slot = slot
         self.binders = binders  # the sums around it, outermost first
         self.expression = expression  # the pullback in `COTANGENT` and `RESULT`, if the use stands inside a sum
+        self.result = result  # what local slopes may call the result; None: the left-hand side
 
 
 def uses(equation: Equation, templates: Templates) -> Iterator[Use]:
     """Every reference of an equation that a small change can pass through, each once, in the order in which it is written."""
-    for part in equation.parts(templates):
+    parts = equation.parts(templates)
+    for part in parts:
         outer = tuple(Sum(build.ZERO, part.ranges, part.conditions) for _ in range(1 if part.ranges else 0))
-        pending: list[tuple[Part, tuple[Sum, ...], Expression | None]] = [(part, outer, None)]
+        received_first = None if len(parts) == 1 and not outer else COTANGENT  # one summand of several is not the named result
+        pending: list[tuple[Part, tuple[Sum, ...], Expression | None]] = [(part, outer, received_first)]
         while pending:
             inner, binders, received = pending.pop(0)
             for slot, leaf in enumerate(inner.leaves):
                 if type(leaf) is Reference:
                     if build.is_zero(inner.template.adjoint(slot)):
                         continue
-                    expression = None
-                    if received is not None or binders:
+                    expression = body = None
+                    if received is not None:
                         expression = _pulled(inner, slot, received)
-                    yield Use(equation, leaf, inner.template, inner.leaves, slot, binders, expression)
+                        if inner.template.takes_result(slot):
+                            body = instantiate(inner.template.expression, inner.leaves)
+                    yield Use(equation, leaf, inner.template, inner.leaves, slot, binders, expression, body)
                 elif isinstance(leaf, Sum):
                     cotangent = _pulled(inner, slot, received)
                     opened = _opened(leaf, cotangent)
@@ -308,13 +315,15 @@ def unindexed_terms(system: System, target: Reference, numbered: bool = True) ->
         output = AdjointEquation(adjoint, name, (), terms) if terms and numbered and is_output(equation) else None
         user = Reference(name)
         cotangent: Expression = build.ONE if direct else Reference(adjoint)
-        for part in equation.parts(system.templates):
+        parts = equation.parts(system.templates)
+        for part in parts:
             template, leaves = part.template, part.leaves
+            named = numbered and len(parts) == 1
             for slot, leaf in enumerate(leaves):
                 if type(leaf) is Reference and not build.is_zero(template.adjoint(slot)):
                     term = Term(equation, user, leaf, cotangent, direct, template, leaves, slot)
-                    if not numbered:
-                        term = term.written_out(equation.right)
+                    if not named and template.takes_result(slot):
+                        term.result = instantiate(template.expression, leaves)
                     if output is not None:
                         term = matched_term(term, output, system) or term
                     received.setdefault(leaf.name, []).append(term)

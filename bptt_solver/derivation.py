@@ -1,7 +1,9 @@
-"""The steps of a derivation as data: what is given, the order, values, simple partials, the sweep, the gathered sums, the check.
+"""The steps of a derivation as data: what is given, the order, values, simple partials, the sweep, the gathered sums,
+the check.
 
-`derive` reads everything off a computation; words come later (`bptt_solver.narrate`), formats later still (`bptt_solver.render`).
-Every line is a chain of formulas with equals signs between them: name = symbols = numbers = result.
+`derive` reads everything off a computation; words come later (`bptt_solver.narrate`), formats later still
+(`bptt_solver.render`). Every line is a chain of formulas with equals signs between them: name = symbols = numbers =
+result.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ FIRST_LINES, LAST_LINES = 5, 3  # of a longer section
 
 
 class Chain:
-    """``items[0] = items[1] = ...``: one line of mathematics. ``shape`` stands behind it (matrix lines), ``sums_to_zero`` as well."""
+    """``items[0] = items[1] = ...``: one line of mathematics. ``shape`` stands behind it (matrix lines),
+    ``sums_to_zero`` as well.
+    """
 
     __slots__ = ("items", "note", "shape")
 
@@ -56,8 +60,8 @@ class User:
 class SweepStep:
     """One line of the backward sweep. ``users`` latest first, the target first of all if the effect on it is direct.
 
-    ``only``: nothing else uses the node, though other members of its family have more users; ``missing`` are those. ``branching``:
-    the family has several users; ``new``: its members' users were not explained before.
+    ``only``: nothing else uses the node, though other members of its family have more users; ``missing`` are those.
+    ``branching``: the family has several users; ``new``: its members' users were not explained before.
     """
 
     __slots__ = ("branching", "chain", "entries", "missing", "new", "node", "only", "users")
@@ -83,11 +87,15 @@ class SweepStep:
 
 
 class Recurrence:
-    """A folded backward equation for a range of indices, and who uses its family there; the reason of a matched pair."""
+    """A folded backward equation for a range of indices, and who uses its family there; the reason of a matched
+    pair.
+    """
 
     __slots__ = ("chain", "domain", "matched", "node", "users")
 
-    def __init__(self, node: Reference, domain: Domain | None, chain: Chain, users: Sequence[Reference], matched: str) -> None:
+    def __init__(
+        self, node: Reference, domain: Domain | None, chain: Chain, users: Sequence[Reference], matched: str
+    ) -> None:
         self.node = node
         self.domain = domain
         self.chain = chain
@@ -108,13 +116,21 @@ class LocalStep:
 
 
 class Match:
-    """A matched pair: the joint partial, the reason, whether the targets sum to 1; of a softmax the output, its argument, their
-    size, and what the output receives. ``inner``: the use stands inside the output function's argument."""
+    """A matched pair: the joint partial, the reason, whether the targets sum to 1; of a softmax the output, its
+    argument, their size, and what the output receives. ``inner``: the use stands inside the output function's
+    argument.
+    """
 
     __slots__ = ("argument", "chain", "inner", "output", "reason", "received", "size", "sums_to_one", "user", "via")
 
     def __init__(
-        self, chain: Chain, reason: str, sums_to_one: bool, output: Reference | None, argument: Reference | None, size: int
+        self,
+        chain: Chain,
+        reason: str,
+        sums_to_one: bool,
+        output: Reference | None,
+        argument: Reference | None,
+        size: int,
     ) -> None:
         self.chain = chain
         self.reason = reason
@@ -140,13 +156,19 @@ class Local:
 
 
 class GatherStep:
-    """The sum over the uses of one shared quantity; the only index in which they differ, if there is just one; the uses that give 0,
-    and because of which zero."""
+    """The sum over the uses of one shared quantity; the only index in which they differ, if there is just one; the
+    uses that give 0, and because of which zero.
+    """
 
     __slots__ = ("chain", "entries", "node", "uses", "variable", "zeros")
 
     def __init__(
-        self, node: Reference, chain: Chain, uses: Sequence[Use], variable: str, zeros: Sequence[tuple[Use, Reference]] = ()
+        self,
+        node: Reference,
+        chain: Chain,
+        uses: Sequence[Use],
+        variable: str,
+        zeros: Sequence[tuple[Use, Reference]] = (),
     ) -> None:
         self.node = node
         self.chain = chain
@@ -162,9 +184,13 @@ class LossTable:
     __slots__ = ("columns", "name", "rows", "sums", "total")
 
     def __init__(
-        self, name: Reference, columns: Sequence[Use], rows: Sequence[tuple[Reference, Sequence[Value | None], Value]], sums: Sequence[Value],
+        self,
+        name: Reference,
+        columns: Sequence[Use],
+        rows: Sequence[tuple[Reference, Sequence[Value | None], Value]],
+        sums: Sequence[Value],
         total: Value,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name = name
         self.columns = columns
         self.rows = rows
@@ -173,12 +199,18 @@ class LossTable:
 
 
 class NumberTable:
-    """Values by time: ``columns`` are names with an open time; a row is (time, values), None where there is no such member."""
+    """Values by time: ``columns`` are names with an open time; a row is (time, values), None where there is no such
+    member.
+    """
 
     __slots__ = ("columns", "norms", "rows", "variable")
 
     def __init__(
-        self, variable: str, columns: Sequence[Reference], norms: Sequence[bool], rows: Sequence[tuple[int, Sequence[Value | None]] | Cut]
+        self,
+        variable: str,
+        columns: Sequence[Reference],
+        norms: Sequence[bool],
+        rows: Sequence[tuple[int, Sequence[Value | None]] | Cut],
     ) -> None:
         self.variable = variable
         self.columns = columns
@@ -225,7 +257,7 @@ class Derivation:
         self.sweep: list[Group] = []
         self.backward_tables: list[NumberTable] = []
         self.results: list[Chain | Cut] = []  # of a summary: the wanted derivatives that are not gathered
-        self.gather: list[GatherStep] = []
+        self.gather: list[GatherStep | Cut] = []
         self.losses: LossTable | None = None
         self.evidence: list[Any] = []
 
@@ -238,13 +270,18 @@ def _digits(check: Any) -> int:
 
 
 def derive(
-    computation: Computation, check: object = None, *, detail: str = "matrix", entries: Sequence[str] = (), steps: str = "auto"
+    computation: Computation,
+    check: object = None,
+    *,
+    detail: str = "matrix",
+    entries: Sequence[str] = (),
+    steps: str = "auto",
 ) -> Derivation:
     """The derivation of a computation's ordered derivatives.
 
-    ``check`` is what `bptt_solver.verify.verify` returns (None: not verified); ``detail`` is ``summary``, ``matrix`` or ``scalar``;
-    ``entries`` (``h[2]:1``, ``W_h:1,2``) are expanded with ``scalar``; ``steps="all"`` leaves nothing out. Raises ProblemError for an
-    entry that is not there.
+    ``check`` is what `bptt_solver.verify.verify` returns (None: not verified); ``detail`` is ``summary``, ``matrix``
+    or ``scalar``; ``entries`` (``h[2]:1``, ``W_h:1,2``) are expanded with ``scalar``; ``steps="all"`` leaves nothing
+    out. Raises ProblemError for an entry that is not there.
     """
     from bptt_solver.steps.plain import derive_plain, is_plain
 
@@ -261,7 +298,12 @@ def derive(
 def functions_used(computation: Computation) -> list[tuple[Formula, str]]:
     """The functions of plugins in the equations, as calls of their arguments' names, with what they are in words."""
     operations = computation.problem.operations
-    calls = {n.operation: len(n.arguments) for t in computation.problem.system.templates.known() for n in preorder(t.expression) if isinstance(n, Call)}
+    calls = {
+        n.operation: len(n.arguments)
+        for t in computation.problem.system.templates.known()
+        for n in preorder(t.expression)
+        if isinstance(n, Call)
+    }
     found = []
     for name, count in calls.items():
         record = operations[name].record

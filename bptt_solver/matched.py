@@ -54,11 +54,12 @@ def matched_term(term: Term, output: AdjointEquation | None, system: System) -> 
     if len(output.terms) != 1 or output.terms[0].ranges or output.terms[0].matched is not None:
         return None
     names = {str(i.terms[0][0]): there for i, there in zip(output.indices, term.user.indices, strict=True) if _is_variable(i, output)}
-    through = output.terms[0].renamed(names)
+    through: Term | None = None
     for operation in system.operations.losses():
         record = operation.record
         if not isinstance(record, Loss) or function.operation not in record.matched:
             continue
+        through = through or output.terms[0].renamed(names)
         derivative = operation.derivative(0)
         if derivative is None:
             continue

@@ -10,9 +10,7 @@ from bptt_solver.blocks import (
     Entry,
     Flow,
     Formula,
-    Formulas,
     Heading,
-    Line,
     Note,
     Paragraph,
     Partial,
@@ -20,14 +18,15 @@ from bptt_solver.blocks import (
     Value,
     Words,
 )
-from bptt_solver.derivation import Chain, Cut, Derivation, Group, NumberTable, SweepStep, User
-from bptt_solver.language.expressions import Call, Reference, derivative_name
-from bptt_solver.narrate_check import check_blocks
-from bptt_solver.narrate_more import narrate_closed_forms, narrate_hessian
-from bptt_solver.words import Catalogue
+from bptt_solver.derivation import Cut, Derivation
+from bptt_solver.language.expressions import Call, Expression, Reference, derivative_name
+from bptt_solver.narration.catalogue import Catalogue
+from bptt_solver.narration.check import check_blocks
+from bptt_solver.narration.common import Narration, chain_words, joined
+from bptt_solver.narration.sweep import SweepWords
 
 if TYPE_CHECKING:
-    from bptt_solver.derivation import GatherStep, LocalStep, LossTable, Match, Recurrence
+    from bptt_solver.derivation import GatherStep, LocalStep, Match
 
 
 def narrate(derivation: Derivation, lang: str = "en") -> list[Block]:
@@ -35,12 +34,21 @@ def narrate(derivation: Derivation, lang: str = "en") -> list[Block]:
     return _Narrator(derivation, Catalogue(lang)).blocks()
 
 
-class _Narrator:
-    def __init__(self, derivation: Derivation, say: Catalogue) -> None:
-        self.derivation = derivation
-        self.say = say
-        self.target = derivation.computation.target
+def narrate_hessian(target: str, labels: Sequence[str], rows: Sequence[Sequence[Any]], lang: str = "en") -> list[Block]:
+    """The table of second derivatives of ``target`` by the quantities that ``labels`` name (``w``, ``h[2]:1``)."""
+    from bptt_solver.narration.more import hessian_blocks
 
+    return hessian_blocks(target, labels, rows, Catalogue(lang))
+
+
+def narrate_closed_forms(forms: Sequence[tuple[Reference, Expression]], lang: str = "en") -> list[Block]:
+    """Formulas of the given names for the target and the wanted ordered derivatives."""
+    from bptt_solver.narration.more import closed_form_blocks
+
+    return closed_form_blocks(forms, Catalogue(lang))
+
+
+class _Narrator(Narration):
     def blocks(self) -> list[Block]:
         """All sections."""
         blocks: list[Block] = [self._title()]
@@ -48,7 +56,10 @@ class _Narrator:
         for number, section in enumerate(sections, 1):
             body = section()
             if body:
-                blocks += [Heading((self.say.text(f"section.{number}"),), number=str(number), remark=self._remark(number)), *body]
+                blocks += [
+                    Heading((self.say.text(f"section.{number}"),), number=str(number), remark=self._remark(number)),
+                    *body,
+                ]
         if self.derivation.first_entries:
             blocks.append(Note((self.say.text("entries.first"),)))
         if self.derivation.cut:
@@ -63,7 +74,7 @@ class _Narrator:
         if derivation.rounded:
             remarks.append(say("title.rounded", digits=str(derivation.digits)))
         words: Words = (derivation.title,) if derivation.title else say("title", target=self.target)
-        return Heading(words, level=0, remark=_joined(remarks, "; "))
+        return Heading(words, level=0, remark=joined(remarks, "; "))
 
     def _remark(self, number: int) -> Words:
         say, derivation = self.say, self.derivation
@@ -74,13 +85,16 @@ class _Narrator:
         if number == 5 and derivation.sweep:
             return self._times([g.at for g in derivation.sweep if g.variable])
         if number == 6 and any(len(s.uses) > 1 for s in derivation.gather if not isinstance(s, Cut)):
-            return say("section.6.shared", name=next(s.node for s in derivation.gather if not isinstance(s, Cut) and len(s.uses) > 1))
+            return say(
+                "section.6.shared",
+                name=next(s.node for s in derivation.gather if not isinstance(s, Cut) and len(s.uses) > 1),
+            )
         return ()
 
     def _times(self, times: list[int]) -> Words:
         if not times:
             return ()
-        falling = all(a > b for a, b in zip(times, times[1:], strict=False))
+        falling = times == sorted(set(times), reverse=True)
         if not falling:
             return self.say("section.5.sweep")
         listed = [str(t).replace("-", "−") for t in times]
@@ -92,18 +106,27 @@ class _Narrator:
         say, derivation = self.say, self.derivation
         blocks: list[Block] = []
         if len(derivation.domains) == 1 and derivation.domains[0][0] is None and derivation.plain:
-            blocks.append(Flow([self._line(c) for c in (*derivation.domains[0][1], *derivation.values)]))
+            blocks.append(Flow([self.line(c) for c in (*derivation.domains[0][1], *derivation.values)]))
         else:
             for domain, chains in derivation.domains:
                 lead = say("given.domain", domain=domain) if domain is not None else ()
-                blocks.append(Flow([self._line(c) for c in chains], lead))
-            blocks.append(Flow([self._line(c) for c in derivation.values]))
+                blocks.append(Flow([self.line(c) for c in chains], lead))
+            blocks.append(Flow([self.line(c) for c in derivation.values]))
         if derivation.functions:
-            blocks.append(Paragraph(say("given.functions", functions=say.listed([self._function(f) for f in derivation.functions], "list.semicolon", 20))))
+            blocks.append(
+                Paragraph(
+                    say(
+                        "given.functions",
+                        functions=say.listed([self._function(f) for f in derivation.functions], "list.semicolon", 20),
+                    )
+                )
+            )
         shared = self._shared()
         if shared:
             blocks.append(Paragraph(shared))
-        wanted = [say("cut", count=f"{c.count:,}") if isinstance(c, Cut) else self._derivative(c) for c in derivation.wanted]
+        wanted = [
+            say("cut", count=f"{c.count:,}") if isinstance(c, Cut) else self._derivative(c) for c in derivation.wanted
+        ]
         if wanted:
             words = say("given.wanted", names=say.listed(wanted, "list.comma", len(wanted)))
             name = Reference("z_i") if derivation.plain else self._first_wanted()
@@ -138,7 +161,9 @@ class _Narrator:
         if len(variables) != 1 or not (variable := variables.pop()):
             return say("given.shared.times")
         values = sorted({u.label.indices[0].constant for s in steps for u in s.uses})
-        return say("given.shared.at", variable=Reference(variable), values=say.listed([str(v) for v in values], "list.comma"))
+        return say(
+            "given.shared.at", variable=Reference(variable), values=say.listed([str(v) for v in values], "list.comma")
+        )
 
     def _order(self) -> list[Block]:
         words: list[Any] = []
@@ -150,14 +175,11 @@ class _Narrator:
 
     def _forward(self) -> list[Block]:
         blocks: list[Block] = []
-        blocks += [self._numbers(t) for t in self.derivation.forward_tables]
+        blocks += [self.numbers(t) for t in self.derivation.forward_tables]
         depth = int(any(g.variable for g in self.derivation.forward))
         for group in self.derivation.forward:
-            blocks.append(Flow([self._line(c) for c in group.lines], self._lead(group), depth))
+            blocks.append(Flow([self.line(c) for c in group.lines], self.lead(group), depth))
         return blocks
-
-    def _lead(self, group: Group) -> Words:
-        return (Reference(group.variable), "=", Value(group.at)) if group.variable else ()
 
     # -- 4
 
@@ -166,7 +188,7 @@ class _Narrator:
             return [*self._matched(self.derivation.local.matched), *self._local(self.derivation.local.steps)]
         blocks: list[Block] = []
         for row in self.derivation.partials:
-            blocks.append(Paragraph(self._cut(row)) if isinstance(row, Cut) else Flow([self._line(c) for c in row]))
+            blocks.append(Paragraph(self.cut(row)) if isinstance(row, Cut) else Flow([self.line(c) for c in row]))
         return blocks
 
     def _matched(self, matches: Sequence[Match]) -> list[Block]:
@@ -177,9 +199,16 @@ class _Narrator:
             key = "local.matched.one" if match.sums_to_one else "local.matched"
             if match.inner and match.user is not None:
                 use, received = match.chain.items
-                blocks.append(Paragraph((*say(key, reason=reason), *say("local.matched.inner", use=use, user=match.user, received=received))))
+                blocks.append(
+                    Paragraph(
+                        (
+                            *say(key, reason=reason),
+                            *say("local.matched.inner", use=use, user=match.user, received=received),
+                        )
+                    )
+                )
             else:
-                blocks.append(Paragraph((*say(key, reason=reason), *_chain(match.chain))))
+                blocks.append(Paragraph((*say(key, reason=reason), *chain_words(match.chain))))
             if match.output is not None and match.argument is not None:
                 blocks.append(Paragraph(self._softmax(match, match.output, match.argument), depth=1))
         return blocks
@@ -191,7 +220,7 @@ class _Narrator:
         full = Formula(Call("mul", (m, Call("add", (Reference("δ_mk"), Call("neg", (k,)))))))
         times: Words = ()
         if match.received is not None:
-            times = self.say("local.softmax.times", received=_chain(match.received), result=match.chain.items[1])
+            times = self.say("local.softmax.times", received=chain_words(match.received), result=match.chain.items[1])
         return self.say("local.softmax", partial=partial, formula=full, size=f"{match.size}×{match.size}", times=times)
 
     def _local(self, steps: Sequence[LocalStep]) -> list[Block]:
@@ -201,200 +230,30 @@ class _Narrator:
             times = sorted({t for s in timed for t in s.by_time})
             header: list[Words] = [()]
             header += [(Reference(self.derivation.variable), "=", Value(t)) for t in times]
-            rows = [[_chain(s.chain), *((s.by_time[t],) if t in s.by_time else () for t in times)] for s in timed]
+            rows = [[chain_words(s.chain), *((s.by_time[t],) if t in s.by_time else () for t in times)] for s in timed]
             blocks.append(Table(header, rows))
-        others = [self._line(s.chain) for s in steps if not s.by_time]
+        others = [self.line(s.chain) for s in steps if not s.by_time]
         if others:
             blocks.append(Flow(others))
-        values = [self._line(c) for s in steps for c in s.values]
+        values = [self.line(c) for s in steps for c in s.values]
         if values:
             blocks.append(Flow(values, depth=1))
         if any(s.transposed for s in steps):
             blocks.append(Paragraph(self.say("local.transposed")))
         return blocks
 
-    # -- 5
+    # -- 5 and 6
 
     def _sweep(self) -> list[Block]:
-        derivation = self.derivation
-        if derivation.plain:
-            return self._plain_sweep()
-        blocks: list[Block] = []
-        if derivation.recurrences:
-            key = "sweep.recurrences" if derivation.recurrent else "sweep.recurrences.indices"
-            blocks += [Paragraph(self.say(key)), Formulas([self._recurrence(r) for r in derivation.recurrences], depth=0)]
-        elif derivation.detail != "summary":
-            blocks.append(Paragraph(self.say("sweep.rule.arrays" if derivation.arrays else "sweep.rule.numbers")))
-        if derivation.results:
-            blocks.append(Flow([self._line(c) for c in derivation.results]))
-        blocks += [self._numbers(t) for t in derivation.backward_tables]
-        for group in derivation.sweep:
-            blocks += self._group(group)
-        return blocks
-
-    def _plain_sweep(self) -> list[Block]:
-        say = self.say
-        text = self.derivation.computation.target_text
-        node, user = Reference("z_i"), Reference("z_j")
-        ordered = (Reference(derivative_name(text, "z_i")), Reference(derivative_name(text, "z_j")))
-        rule = say("sweep.rule", left=ordered[0], direct=Partial(self.target, node), user=user, node=node,
-                   product=(ordered[1], " · ", Partial(user, node)))  # fmt: skip
-        lines: list[Line] = []
-        number = 0
-        for step in [s for g in self.derivation.sweep for s in g.lines]:
-            if isinstance(step, Cut):
-                number += step.count
-                lines.append(Line((), self._cut(step)))
-                continue
-            number += 1
-            key = "sweep.used_only_by" if step.only else "sweep.used_by"
-            users = say.listed([u.name for u in step.users])
-            lines.append(Line(step.chain.items, (*say("sweep.number", number=str(number)), *say(key, node=step.node, users=users))))
-        if self.derivation.results:
-            return [Paragraph(rule), Flow([self._line(c) for c in self.derivation.results])]
-        return [Paragraph(rule), Formulas(lines)]
-
-    def _recurrence(self, recurrence: Recurrence) -> Line:
-        say = self.say
-        key = "sweep.used_only_by" if len(recurrence.users) == 1 else "sweep.used_by"
-        users = say.listed(list(recurrence.users))
-        reason = say(key, node=recurrence.node, users=users) if not recurrence.matched else say("sweep.matched", reason=recurrence.matched.partition(";")[0])
-        where = say("sweep.domain", domain=recurrence.domain) if recurrence.domain is not None else ()
-        return Line(recurrence.chain.items, remark=(*where, *reason))
-
-    def _group(self, group: Group) -> list[Block]:
-        """The lines of one time step, each with its reason in front if that is new."""
-        blocks: list[Block] = []
-        lead = self._lead(group)
-        depth = int(any(g.variable for g in self.derivation.sweep))
-        lines: list[Line] = []
-        for step in group.lines:
-            if isinstance(step, Cut):
-                lines.append(Line((), self._cut(step)))
-                continue
-            reason = self._reason(step)
-            if reason:
-                if lines:
-                    blocks.append(Formulas(lines, lead, depth))
-                    lead, lines = (), []
-                blocks.append(Paragraph(reason, lead, depth))
-                lead = ()
-            lines.append(Line(step.chain.items, remark=self._shape(step.chain)))
-            lines += [Line(c.items) for c in step.entries]
-        return [*blocks, Formulas(lines, lead, depth)]
-
-    def _reason(self, step: SweepStep) -> Words:
-        """``h_2 is used by y_2 (same time) and by a_3 (next time): two contributions.`` Nothing where it was said before."""
-        say = self.say
-        if not step.branching or not step.new and len(step.users) == 1:
-            return ()
-        if len(step.users) == 1:
-            if step.only:
-                return say("sweep.only", node=step.node, user=step.users[0].name, missing=say.listed(list(step.missing), "list.or"))
-            return say("sweep.used_by", node=step.node, users=(step.users[0].name,))
-        if not step.new:
-            return say("sweep.used_by", node=step.node, users=say.listed([u.name for u in step.users], "list.and_by"))
-        return say("sweep.contributions", node=step.node, users=self._users(step.users), count=say.count(len(step.users)))
-
-    def _users(self, users: Sequence[User]) -> Words:
-        """``y_2 (same time) and by a_3 (next time)``: users of the same time together."""
-        say = self.say
-        if not self.derivation.recurrent or any(u.shift is None for u in users):
-            return say.listed([u.name for u in users], "list.and_by")
-        shifts = list(dict.fromkeys(u.shift for u in users))
-        parts: list[Words] = []
-        for shift in shifts:
-            assert shift is not None
-            key = {0: "same", 1: "next", -1: "previous"}.get(shift, "later" if shift > 0 else "earlier")
-            names = say.listed([u.name for u in users if u.shift == shift], most=12)
-            parts.append((*names, *say(f"time.{key}", count=say.count(abs(shift)))))
-        return say.listed(parts, "list.and_by")
-
-    def _shape(self, chain: Chain) -> Words:
-        text = shape_text(chain.shape)
-        if chain.note == "sums_to_zero":
-            return self.say("sweep.sums_to_zero", shape=text)
-        return (text,) if text else ()
-
-    # -- 6
+        return SweepWords(self.derivation, self.say).sweep()
 
     def _gather(self) -> list[Block]:
-        say, derivation = self.say, self.derivation
-        if not derivation.gather:
-            return [Paragraph(say("gather.nothing"))]
-        blocks: list[Block] = []
-        steps = [s for s in derivation.gather if not isinstance(s, Cut)]
-        if all(len(s.uses) == 1 for s in steps):
-            blocks.append(Paragraph(say("gather.single")))
-        lines: list[Line] = []
-        for step in derivation.gather:
-            if isinstance(step, Cut):
-                lines.append(Line((), self._cut(step)))
-                continue
-            lines.append(Line(step.chain.items, remark=self._shape(step.chain)))
-            lines += [Line(c.items) for c in step.entries]
-        blocks.append(Formulas(lines))
-        zeros = [z for s in steps for z in s.zeros]
-        for use, name in zeros[:3]:
-            blocks.append(Note(say("gather.zero", use=use, name=name)))
-        if derivation.losses is not None:
-            blocks.append(self._losses(derivation.losses))
-        return blocks
-
-    def _losses(self, table: LossTable) -> Table:
-        say = self.say
-        header: list[Words] = [(), *((c,) for c in table.columns), say("losses.row")]
-        rows: list[Sequence[Words]] = []
-        for name, row, total in table.rows:
-            rows.append([(name,), *((v,) if v is not None else () for v in row), (total,)])
-        rows.append([say("losses.column"), *((v,) for v in table.sums), (table.total,)])
-        return Table(header, rows, say("losses.caption", name=table.name))
+        return SweepWords(self.derivation, self.say).gather()
 
     # -- 7
 
     def _check(self) -> list[Block]:
         return check_blocks(self.derivation, self.say)
-
-    # -- small things
-
-    def _numbers(self, table: NumberTable) -> Table:
-        header: list[Words] = [(Reference(table.variable),)]
-        header += [("‖", c, "‖") if norm else (c,) for c, norm in zip(table.columns, table.norms, strict=True)]
-        rows: list[Sequence[Words]] = []
-        for row in table.rows:
-            if isinstance(row, Cut):
-                rows.append([("…",), *(("…",) for _ in table.columns)])
-            else:
-                rows.append([(str(row[0]).replace("-", "−"),), *((v,) if v is not None else () for v in row[1])])
-        return Table(header, rows)
-
-    def _line(self, chain: Chain | Cut) -> Line:
-        if isinstance(chain, Cut):
-            return Line((), self._cut(chain))
-        return Line(chain.items, remark=(f"({shape_text(chain.shape)})",) if chain.shape else ())
-
-    def _cut(self, cut: Cut) -> Words:
-        return self.say("cut", count=f"{cut.count:,}")
-
-
-def shape_text(shapes: Sequence[tuple[int, ...]]) -> str:
-    """``3×1``, ``2×3 · 3×1``, ``3×1 · 1×2 = 3×2``."""
-    texts = ["×".join(map(str, s if len(s) > 1 else (*s, 1))) for s in shapes]
-    return texts[0] + " · " + texts[1] + "".join([f" = {t}" for t in texts[2:]]) if len(texts) > 1 else "".join(texts)
-
-
-def _chain(chain: Chain) -> Words:
-    words: list[Any] = []
-    for at, item in enumerate(chain.items):
-        words += [" = ", item] if at else [item]
-    return tuple(words)
-
-
-def _joined(parts: Sequence[Words], separator: str) -> Words:
-    words: list[Any] = []
-    for at, part in enumerate(parts):
-        words += [separator, *part] if at else part
-    return tuple(words)
 
 
 __all__ = ["narrate", "narrate_closed_forms", "narrate_hessian"]

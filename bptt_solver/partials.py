@@ -17,8 +17,10 @@ def local_partials(unfolded: Unfolded, number: int, values: Values, arithmetic: 
     found: dict[int, Value] = {}
     for entry, cotangent in _units(result):
         row: dict[int, Value] = {}
-        for ground in unfolded.grounds[number] or ():
-            _pull(ground, cotangent, result, values, arithmetic, row)
+        grounds = unfolded.grounds[number] or ()
+        for ground in grounds:
+            own = result if len(grounds) == 1 else _sum([ground], values, arithmetic)  # a summand's own result
+            _pull(ground, cotangent, own, values, arithmetic, row)
         for read, value in row.items():
             if entry is None:
                 found[read] = value

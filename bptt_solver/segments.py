@@ -276,15 +276,15 @@ class Backward:
             )
             result: Expression = user if self.numbered else solved.place(use.equation.right)
             expression = build.replace(solved.place(raw), {COTANGENT: cotangent, RESULT: result})
+        own = None if use.result is None else solved.place(use.result)
         leaves = tuple(solved.place(leaf) for leaf in use.leaves)
         here = Reference(family, tuple(Index.variable(n) for n in self.names[family]))
         reduced = tightened(solved.ranges, inner, self.forward, self.names[family])
         if reduced is None:
             return None
         ranges, rest, single = reduced
-        term = Term(
-            use.equation, user, here, cotangent, direct, use.template, leaves, use.slot, ranges, rest, expression
-        )
+        term = Term(use.equation, user, here, cotangent, direct, use.template, leaves, use.slot, ranges, rest,
+                    expression, result=own)  # fmt: skip
         return Region(term.renamed(single), box, guards)
 
     def _bounds(self, family: str, conditions: Sequence[Comparison]) -> tuple[Box | None, Conditions]:

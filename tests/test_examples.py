@@ -4,8 +4,8 @@ The finite differences share nothing with the program but the printed equations 
 here, with the functions below, once as they are and once for each entry of each member, changed where it is computed.
 
 An example is `examples/NN_name/problem.yaml` and `solution.md`, which is what `bptt-solve problem.yaml -f markdown`
-prints; a comment in its first line that names `bptt-solve --second` adds that option. `pytest tests/test_examples.py --rewrite`
-writes the solutions anew.
+prints; a comment in the first line of the document that names `bptt-solve --second` adds that option. To write the
+solutions anew: `pytest tests/test_examples.py --rewrite`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ in ranges and in conditions.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
@@ -124,6 +125,9 @@ class Index(_Node):
         """The index with variables replaced, inside lookups too."""
         if not self.terms:
             return self
+        if len(self.terms) == 1 and isinstance(self.terms[0][0], str) and self.terms[0][1] == 1:  # t - 1, as most are
+            replacement = binding.get(self.terms[0][0])
+            return self if replacement is None else replacement.plus(self.constant) if self.constant else replacement
         result = Index(self.constant)
         for atom, coefficient in self.terms:
             if isinstance(atom, Lookup):
@@ -309,26 +313,29 @@ def transform(expression: Expression, change: Callable[[Expression], Expression]
     stack: list[tuple[Expression, bool]] = [(expression, False)]
     while stack:
         node, ready = stack.pop()
-        if not ready and (isinstance(node, Call) or (into_sums and isinstance(node, Sum))):
+        is_call, is_sum = isinstance(node, Call), into_sums and isinstance(node, Sum)
+        if not ready and (is_call or is_sum):
             stack.append((node, True))
-            stack.extend((child, False) for child in reversed(children(node)))
+            stack.extend([(child, False) for child in reversed(children(node))])
             continue
-        if isinstance(node, Call) and node.arguments:
-            count = len(node.arguments)
-            arguments = tuple(done[-count:])
-            del done[-count:]
-            if any(a is not b for a, b in zip(arguments, node.arguments, strict=True)):
-                node = Call(node.operation, arguments)
-        elif into_sums and isinstance(node, Sum):
+        if is_call and node.arguments:  # type: ignore[union-attr]
+            old = node.arguments  # type: ignore[union-attr]
+            arguments = tuple(done[-len(old) :])
+            del done[-len(old) :]
+            if not all(map(operator.is_, arguments, old)):
+                node = Call(node.operation, arguments)  # type: ignore[union-attr]
+        elif is_sum:
             body = done.pop()
-            if body is not node.body:
-                node = Sum(body, node.ranges, node.conditions)
+            if body is not node.body:  # type: ignore[union-attr]
+                node = Sum(body, node.ranges, node.conditions)  # type: ignore[union-attr]
         done.append(change(node))
     return done[0]
 
 
 def substitute_indices(expression: Expression, binding: Mapping[str, Index]) -> Expression:
     """Replace index variables. The variables of inner sums are renamed where they would capture a new name."""
+    if not binding or (type(expression) is Reference and not expression.indices):
+        return expression
 
     def change(node: Expression) -> Expression:
         if isinstance(node, Reference):
@@ -339,7 +346,7 @@ def substitute_indices(expression: Expression, binding: Mapping[str, Index]) -> 
             return Iverson(tuple(c.substitute(binding) for c in node.conditions))
         return _substitute_in_sum(node, binding) if isinstance(node, Sum) else node
 
-    return transform(expression, change, into_sums=False) if binding else expression
+    return transform(expression, change, into_sums=False) if isinstance(expression, Call) else change(expression)
 
 
 def _substitute_in_sum(node: Sum, binding: Mapping[str, Index]) -> Sum:

@@ -100,6 +100,10 @@ class Template:
             known = self._pullbacks[at, one] = (template, tuple(sources))
         return known
 
+    def takes_result(self, at: int) -> bool:
+        """Whether the slot's pullback is written in terms of the result."""
+        return TAKES_RESULT in self.pullback(at)[1]
+
     def partial(self, at: int) -> Expression | None:
         """The simple partial of the result with respect to the slot as an expression: a scalar, a gradient (result scalar), a
         vector (slot scalar) or a Jacobian matrix; None where it has more than two axes."""

@@ -6,12 +6,13 @@ Says, with positions, which variables shadow, which sizes and maps are not decla
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bptt_solver.errors import Problems, Span, suggest
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
     Call,
+    Comparison,
     Expression,
     Index,
     IndexValue,
@@ -24,9 +25,13 @@ from bptt_solver.language.expressions import (
     preorder,
     transform,
 )
-from bptt_solver.language.operations import MANY, Operations
+from bptt_solver.language.operations import INTERNAL, MANY, Operations
+from bptt_solver.language.tokens import NAME, OPENED, scan
+from bptt_solver.system import IntegerMap
 
 _LARGEST = {"max": "largest", "min": "smallest"}
+_OPERATORS = {"add", "neg", "mul", "div", "matmul", "power"}  # what signs become: a call of that name says the same
+_UNWRITTEN = INTERNAL - _OPERATORS  # what only backward equations contain
 
 
 def span_of(equation: Equation, node: Expression | None = None) -> Span | None:
@@ -36,6 +41,17 @@ def span_of(equation: Equation, node: Expression | None = None) -> Span | None:
     from bptt_solver.language.parser import locate
 
     return locate(equation, node)
+
+
+def span_of_word(equation: Equation, word: str) -> Span | None:
+    """Where a name first stands in an equation; the left-hand side if it does not."""
+    if equation.origin is None:
+        return None
+    excerpt, start, end = equation.origin.excerpt, equation.origin.start, equation.origin.end
+    for kind, text, at in scan(excerpt.text, start, end):
+        if kind in (NAME, OPENED) and (text == word or unicodedata.normalize("NFC", text.replace("′", "'")) == word):
+            return excerpt.span(at, at + len(text))
+    return span_of(equation)
 
 
 def is_plain(equation: Equation) -> bool:
@@ -80,24 +96,24 @@ class Survey:
 class Resolver:
     """Resolves the names of a document's equations."""
 
-    def __init__(self, operations: Operations, maps: Iterable[str], problems: Problems) -> None:
+    def __init__(self, operations: Operations, maps: Mapping[str, IntegerMap], problems: Problems) -> None:
         self.operations = operations
-        self.maps = set(maps)
+        self.maps = dict.fromkeys(maps)
+        self.arities = {name: len(next(iter(table.table), ())) for name, table in maps.items()}
         self.problems = problems
         self.sizes: dict[str, tuple[Equation, Expression | None]] = {}  # names used as sizes -> where first
+        self.bounds: set[str] = set()  # those that bound a range or stand in brackets, not only in conditions
 
     def scan(self, equation: Equation) -> None:
         """Find the sizes that an equation needs, and what is wrong with its indices."""
         scope = [r.variable for r in equation.ranges]
         self._repeated(equation, scope)
-        for item in equation.ranges:
-            self._index(item.low, scope, equation, None)
-            self._index(item.high, scope, equation, None)
+        self._unused(equation, scope)
+        self._ranges(equation.ranges, (), equation, None)
         for index in equation.indices:
             self._index(index, scope, equation, None)
         for condition in equation.conditions:
-            self._index(condition.left, scope, equation, None)
-            self._index(condition.right, scope, equation, None)
+            self._condition(condition, scope, equation, None)
         stack: list[tuple[Expression, list[str]]] = [(equation.right, scope)]
         while stack:
             node, known = stack.pop()
@@ -106,17 +122,13 @@ class Resolver:
                     self._index(index, known, equation, node)
             elif isinstance(node, Iverson):
                 for condition in node.conditions:
-                    self._index(condition.left, known, equation, node)
-                    self._index(condition.right, known, equation, node)
+                    self._condition(condition, known, equation, node)
             elif isinstance(node, Sum):
                 inner = [*known, *(r.variable for r in node.ranges)]
                 self._repeated(equation, inner, node)
-                for item in node.ranges:
-                    self._index(item.low, inner, equation, node)
-                    self._index(item.high, inner, equation, node)
+                self._ranges(node.ranges, known, equation, node)
                 for condition in node.conditions:
-                    self._index(condition.left, inner, equation, node)
-                    self._index(condition.right, inner, equation, node)
+                    self._condition(condition, inner, equation, node)
                 stack.append((node.body, inner))
             elif isinstance(node, Call):
                 stack.extend((a, known) for a in node.arguments)
@@ -128,15 +140,59 @@ class Resolver:
                 self.problems.add(f"the index '{name}' is bound twice", span_of(equation, node), "give the inner one another name")
             seen.add(name)
 
-    def _index(self, index: Index, scope: Sequence[str], equation: Equation, node: Expression | None) -> None:
+    def _unused(self, equation: Equation, scope: Sequence[str]) -> None:
+        """Every index of an equation has to say which member it defines."""
+        used = {name for index in equation.indices for name in index.variables()}
+        for name in dict.fromkeys(scope):
+            if name not in used:
+                self.problems.add(
+                    f"'{equation.name}' is defined again for every {name}, since it has no index {name}",
+                    span_of(equation),
+                    f"write {equation.name}[{name}] = ..., or sum(... for {name} in ...)",
+                )
+
+    def _ranges(self, ranges: Sequence[Range], outer: Sequence[str], equation: Equation, node: Expression | None) -> None:
+        """The bounds of ranges: they may use the variables before them."""
+        bound = [r.variable for r in ranges]
+        known = list(outer)
+        for item in ranges:
+            for name in dict.fromkeys((*item.low.variables(), *item.high.variables())):
+                if name in bound and name not in known:
+                    what = "itself" if name == item.variable else f"'{name}', which comes later"
+                    hint = "bounds are numbers, sizes and earlier indices: for i in 1..n, j in 1..i"
+                    self.problems.add(f"the range of '{item.variable}' uses {what}", span_of(equation, node), hint)
+            self._index(item.low, [*known, *bound], equation, node)
+            self._index(item.high, [*known, *bound], equation, node)
+            known.append(item.variable)
+
+    def _condition(self, condition: Comparison, scope: Sequence[str], equation: Equation, node: Expression | None) -> None:
+        self._index(condition.left, scope, equation, node, bound=False)
+        self._index(condition.right, scope, equation, node, bound=False)
+
+    def _index(
+        self, index: Index, scope: Sequence[str], equation: Equation, node: Expression | None, *, bound: bool = True
+    ) -> None:
         for lookup in index.lookups():
-            if lookup.name not in self.maps:
-                hint = suggest(lookup.name, self.maps) or f"declare it: `maps: {{{lookup.name}: [1, 2, 3]}}`"
-                self.problems.add(f"'{lookup.name}' is not a declared map", span_of(equation, node), hint)
-                self.maps.add(lookup.name)
+            self.check_map(lookup.name, len(lookup.indices), equation, node)
         for name in index.variables():
             if name not in scope:
                 self.sizes.setdefault(name, (equation, node))
+                if bound:
+                    self.bounds.add(name)
+
+    def check_map(self, name: str, count: int, equation: Equation, node: Expression | None) -> None:
+        """Note a map that is not declared, or is read with a wrong number of indices."""
+        if name not in self.maps:
+            hint = suggest(name, self.maps) or f"declare it: `maps: {{{name}: [1, 2, 3]}}`"
+            self.problems.add(f"'{name}' is not a declared map", span_of_word(equation, name), hint)
+            self.maps[name] = None
+        elif self.arities.get(name, count) != count:
+            read = ", ".join("ijklmnop"[: self.arities[name]])
+            self.problems.add(
+                f"the map '{name}' is read with {counted(count)} here, but it has {counted(self.arities[name])}",
+                span_of(equation, node),
+                f"write {name}[{read}]",
+            )
 
     def resolve(self, equation: Equation, survey: Survey, sizes: Mapping[str, int]) -> Equation:
         """The equation with index variables, sizes and map lookups as index values, and ``max(v)`` as the largest entry."""
@@ -160,12 +216,17 @@ class Resolver:
         right = transform(equation.right, change)
         return Equation(equation.name, equation.indices, right, equation.ranges, equation.conditions, equation.origin)
 
-    def check_calls(self, equation: Equation, survey: Survey) -> None:
-        """Note functions that do not exist and wrong numbers of arguments."""
+    def _instead(self, name: str, count: int, quantities: Collection[str]) -> str | None:
+        if name in quantities:
+            return f"'{name}' is a quantity: a product is written {name}*(...)" + (f", a member {name}[...]" if count else "")
+        return self.operations.suggest(name)
+
+    def check_calls(self, equation: Equation, survey: Survey, quantities: Collection[str] = ()) -> None:
+        """Note functions that do not exist and wrong numbers of arguments. ``quantities`` are the names that are no functions."""
         for (name, count), node in survey.calls.items():
             operation = self.operations.find(name)
-            if operation is None:
-                hint = self.operations.suggest(name) or "`bptt-solve plugins` lists the functions"
+            if operation is None or name in _UNWRITTEN:
+                hint = self._instead(name, count, quantities) or "`bptt-solve plugins` lists the functions"
                 self.problems.add(f"unknown function '{name}'", span_of(equation, node), hint)
                 continue
             low, high = operation.arity
@@ -173,6 +234,11 @@ class Resolver:
                 wanted = f"{low}" if low == high else f"at least {low}" if high == MANY else f"{low} to {high}"
                 plural = "" if wanted == "1" else "s"
                 self.problems.add(f"{name} takes {wanted} argument{plural}, got {count}", span_of(equation, node))
+
+
+def counted(count: int) -> str:
+    """``no index``, ``one index``, ``2 indices``."""
+    return "no index" if count == 0 else "one index" if count == 1 else f"{count} indices"
 
 
 def infer_size(
@@ -215,6 +281,8 @@ def lookalike(name: str) -> str:
 
 
 _ALIKE = str.maketrans({"ϕ": "φ", "ϵ": "ε", "ϑ": "θ", "ϱ": "ρ", "ϖ": "π", "′": "'", "µ": "μ"})
+# Greek and Cyrillic letters whose shape is that of a Latin one
+_ALIKE |= str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοАВЕКМНОРСТУХЅІЈасеорсхуѕіј", "ABEZHIKMNOPTYXoABEKMHOPCTYXSIJaceopcxysij")
 
 
 def lookups_in(expression: Expression) -> list[Lookup]:

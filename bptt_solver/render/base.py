@@ -1,4 +1,6 @@
-"""What the formats share: leaves and formulas as text, with the text around the slots of a tree kept from line to line."""
+"""What the formats share: leaves and formulas as text, with the text around the slots of a tree kept from line to
+line.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from bptt_solver.blocks import (
     Leaf,
     Note,
     Paragraph,
+    Partial,
     Table,
     Value,
     Words,
@@ -26,6 +29,9 @@ from bptt_solver.language.templates import Slot
 
 SMALL = 100  # whole numbers up to here belong to the structure of a formula: ½, 2·x
 PLAIN, NEGATIVE, PRODUCT, NEGATIVE_PRODUCT, RAISED = range(5)  # how a text holds together where it is put in
+
+
+_SIGNED = (NEGATIVE, NEGATIVE_PRODUCT)
 
 
 class Mark(Slot):
@@ -73,7 +79,9 @@ class Renderer:
     EQUALS = " = "
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[int, str]] = {}  # by the identity of a leaf: the blocks live as long as the rendering
+        self._known: dict[
+            int, tuple[int, str]
+        ] = {}  # by the identity of a leaf: the blocks live as long as the rendering
         self._patterns: dict[tuple[int, tuple[object, ...]], Pattern] = {}
         self._trees: list[Expression] = []
 
@@ -156,14 +164,15 @@ class Renderer:
 
     def words(self, words: Words) -> str:
         """A sentence."""
-        return "".join([self.plain(w) if type(w) is str else self.inline(self.item(w)) for w in words])  # type: ignore[arg-type]
+        return "".join([self.plain(w) if isinstance(w, str) else self.inline(self.item(w)) for w in words])
 
     def item(self, item: Item) -> str:
         """What stands between two equals signs."""
         if type(item) is Formula:
             return self.formula(item)
-        kind, text = self._leaf(item)  # type: ignore[arg-type]
-        return self.SIGN + text if kind == NEGATIVE or kind == NEGATIVE_PRODUCT else text
+        known = self._known.get(id(item))
+        kind, text = known if known is not None else self._leaf(item)  # type: ignore[arg-type]
+        return self.SIGN + text if kind in _SIGNED else text
 
     def formula(self, formula: Formula) -> str:
         """A tree with its slots filled."""
@@ -177,11 +186,10 @@ class Renderer:
         kinds: list[object] = []
         texts: list[str] = []
         for leaf in leaves:
-            found = known.get(id(leaf))
-            if found is None:
-                found = self._leaf(leaf)
-            kinds.append(found[0] if found[0] >= 0 else leaf)
-            texts.append(found[1])
+            found = known.get(id(leaf)) or self._leaf(leaf)
+            kind, text = found
+            kinds.append(kind if kind >= 0 else leaf)
+            texts.append(text)
         key = (id(expression), tuple(kinds))
         pattern = self._patterns.get(key)
         if pattern is None:
@@ -196,12 +204,17 @@ class Renderer:
         return known
 
     def _new_leaf(self, leaf: Leaf) -> tuple[int, str]:
-        if isinstance(leaf, Value):
-            return self._kind(self.number(leaf))
-        if isinstance(leaf, Number):
-            if type(leaf.value) is int and abs(leaf.value) <= SMALL:
+        kind = type(leaf)
+        if kind is Reference or kind is Partial:
+            text = self.name(leaf)  # type: ignore[arg-type]
+            return (RAISED if text.startswith(self.FRACTION) else PLAIN), text
+        if kind is Value:
+            return self._kind(self.number(leaf))  # type: ignore[arg-type]
+        if kind is Number:
+            value = leaf.value  # type: ignore[union-attr]
+            if type(value) is int and abs(value) <= SMALL:
                 return -1, ""
-            return self._kind(self.number(Value(leaf.value)))
+            return self._kind(self.number(Value(value)))
         if isinstance(leaf, Reference):
             text = self.name(leaf)
             return (RAISED if text.startswith(self.FRACTION) else PLAIN), text
@@ -217,13 +230,16 @@ class Renderer:
         return (NEGATIVE if negative else PLAIN), text
 
     def _pattern(self, formula: Formula, kinds: Sequence[object]) -> Pattern:
-        marks: list[Expression] = [Mark(at, kind) if type(kind) is int else kind for at, kind in enumerate(kinds)]  # type: ignore[misc]
+        marks: list[Expression] = []
+        for at, kind in enumerate(kinds):
+            marks.append(Mark(at, kind) if type(kind) is int else kind)  # type: ignore[arg-type]
         marked = transform(formula.expression, lambda node: marks[node.at] if type(node) is Slot else node)
         self._trees.append(formula.expression)
         notation = self.notation()
         if formula.ranks is not None:
             notation.shape = arrays(marked, formula.ranks)
-        return Pattern(notation.write(marked).replace("0/\0", "\0").replace(self.FRACTION + "\0", "\0"), len(kinds))
+        text = notation.write(marked).replace("0/\0", "\0").replace(self.FRACTION + "\0", "\0")
+        return Pattern(text, len(kinds))
 
     def mark(self, mark: Mark) -> str:
         """The text that stands for a slot while the pattern is made."""
@@ -239,7 +255,9 @@ def harmless(text: str) -> str:
     return "".join([c if unicodedata.category(c)[0] != "C" else " " if c in "\t\n\r" else "\ufffd" for c in text])
 
 
-_SCALARS = frozenset({"dot", "sum", "mean", "entry", "norm2", "logsumexp", "count", "max", "min"})  # of arrays: a number
+_SCALARS = frozenset(
+    {"dot", "sum", "mean", "entry", "norm2", "logsumexp", "count", "max", "min"}
+)  # of arrays: a number
 
 
 def arrays(tree: Expression, ranks: Sequence[int] | Mapping[str, int]) -> Callable[[Expression], tuple[int, ...]]:

@@ -157,7 +157,9 @@ class LatexFormulas(Renderer):
 
 
 def width(text: str) -> int:
-    """Roughly how many characters wide a formula is in print: a fraction counts as its longer half, a matrix as its widest row."""
+    """Roughly how many characters wide a formula is in print: a fraction counts as its longer half, a matrix as its
+    widest row.
+    """
     return _measure(text, 0, "")[0]
 
 
@@ -199,12 +201,42 @@ def _measure(text: str, at: int, end: str) -> tuple[int, int]:
 
 
 _SPELLED = frozenset({"sin", "cos", "tan", "tanh", "sinh", "cosh", "exp", "log", "ln", "max", "min"})
-_WIDTHS = {"cdot": 2, "odot": 3, "qquad": 5, "quad": 3, "left": 0, "right": 0, "text": 0, "mathrm": 0, "ldots": 2, "cdots": 2, "sum": 3}
+_WIDTHS = {
+    "cdot": 2,
+    "odot": 3,
+    "qquad": 5,
+    "quad": 3,
+    "left": 0,
+    "right": 0,
+    "text": 0,
+    "mathrm": 0,
+    "ldots": 2,
+    "cdots": 2,
+    "sum": 3,
+}
 
 
 _GLUE = {c: c for c in "()[]+/= 0123456789"} | {"−": "-", "·": r" \cdot ", "Δ": r"\Delta "}
-_WORDS = {"\\": r"\backslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_", "^": r"\^{}", "~": r"\~{}"}
-_SYMBOLS = {"×": "}\\times\\text{", "·": "}\\cdot\\text{", "−": "}-\\text{", "⁺": "}^{+}\\text{", "∂": "}\\partial\\text{", "Σ": "}\\Sigma\\text{"}
+_WORDS = {
+    "\\": r"\backslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "%": r"\%",
+    "#": r"\#",
+    "&": r"\&",
+    "_": r"\_",
+    "^": r"\^{}",
+    "~": r"\~{}",
+}
+_SYMBOLS = {
+    "×": "}\\times\\text{",
+    "·": "}\\cdot\\text{",
+    "−": "}-\\text{",
+    "⁺": "}^{+}\\text{",
+    "∂": "}\\partial\\text{",
+    "Σ": "}\\Sigma\\text{",
+}
 
 
 def latex_words(text: str) -> str:
@@ -229,7 +261,9 @@ class _Names(Latex):
             below = rf"\left({below}\right)" if isinstance(node.below, Use) else below
             return rf"\frac{{\partial {self.reference(node.above)}}}{{\partial {below}}}"
         if isinstance(node, Use):
-            label = self.reference(node.label) if node.label.name else ",".join([self.index(i) for i in node.label.indices])
+            label = (
+                self.reference(node.label) if node.label.name else ",".join([self.index(i) for i in node.label.indices])
+            )
             return f"{self.reference(node.of)}@{label}"
         if isinstance(node, Entry):
             of, at = self.reference(node.of), ",".join(map(str, node.at))
@@ -249,4 +283,4 @@ class _Names(Latex):
         return super().call(name, arguments)
 
 
-__all__ = ["Leaf", "LatexFormulas", "latex_name", "latex_words"]
+__all__ = ["LatexFormulas", "Leaf", "latex_name", "latex_words"]

@@ -19,9 +19,10 @@ _PREAMBLE = r"""\documentclass[11pt]{article}
 """
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "−": "$-$", "∂": r"$\partial$", "⁺": "$^{+}$", "→": r"$\to$", "·": r"$\cdot$", "×": r"$\times$", "Σ": r"$\Sigma$", "Δ": r"$\Delta$",
-    "ᵀ": r"$^{\top}$", "‖": r"$\Vert$", "…": r"\ldots{}", "½": r"$\frac{1}{2}$", "±": r"$\pm$", "'": "'", '"': "''", "`": "'",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "−": "$-$", "∂": r"$\partial$", "⁺": "$^{+}$", "→": r"$\to$", "·": r"$\cdot$",
+    "×": r"$\times$", "Σ": r"$\Sigma$", "Δ": r"$\Delta$", "ᵀ": r"$^{\top}$", "‖": r"$\Vert$", "…": r"\ldots{}",
+    "½": r"$\frac{1}{2}$", "±": r"$\pm$", '"': "''", "`": "'",
 }  # fmt: skip
 
 
@@ -80,7 +81,8 @@ class LatexRenderer(LatexFormulas):
         body = " \\\\\n".join([" & ".join([*row, *[""] * (width - len(row))]) for row in rows])
         head, _, rest = body.partition("\\\\\n")
         caption = f"{self.words(block.caption)}\n\n" if block.caption else ""
-        return f"{caption}\\begin{{center}}\\small\n\\begin{{tabular}}{{l{'r' * (width - 1)}}}\n{head}\\\\\n\\hline\n{rest}\n\\end{{tabular}}\n\\end{{center}}\n"
+        table = f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}\n{head}\\\\\n\\hline\n{rest}\n\\end{{tabular}}"
+        return f"{caption}\\begin{{center}}\\small\n{table}\n\\end{{center}}\n"
 
     def note(self, block: Note) -> str:
         return f"\\emph{{{self.words(block.words)}}}\n"
@@ -94,7 +96,9 @@ class LatexRenderer(LatexFormulas):
 
 
 def _declared(body: str) -> str:
-    """What pdfLaTeX prints for characters that its fonts do not have: their code points. XeLaTeX and LuaLaTeX print them."""
+    """What pdfLaTeX prints for characters that its fonts do not have: their code points. XeLaTeX and LuaLaTeX print
+    them.
+    """
     foreign = sorted({c for c in body if ord(c) > _LATIN})
     lines = [rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{[U+{ord(c):04X}]}}" for c in foreign]
     return "\\ifPDFTeX\n" + "\n".join(lines) + "\n\\fi\n" if lines else ""

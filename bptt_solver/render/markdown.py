@@ -85,6 +85,6 @@ class MarkdownRenderer(LatexFormulas):
         head = text.lstrip()[:1]
         if head in "-" or head.isdigit():
             number = text.split(" ", 1)[0]
-            if head == "-" or number.rstrip(".").isdigit() and number.endswith("."):
+            if head == "-" or (number.rstrip(".").isdigit() and number.endswith(".")):
                 return text.replace("-", "\\-", 1) if head == "-" else text.replace(".", "\\.", 1)
         return text

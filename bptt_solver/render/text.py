@@ -1,4 +1,6 @@
-"""Plain text, about 120 columns wide: long lines are broken at ``=``, then at ``+`` and ``−``, under the first equals sign."""
+"""Plain text, about 120 columns wide: long lines are broken at ``=``, then at ``+`` and ``−``, under the first equals
+sign.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +51,16 @@ class TextRenderer(Renderer):
         return _Names(self)
 
     def name(self, reference: Reference) -> str:
+        kind = type(reference)
+        if kind is Partial and type(below := reference.below) is Reference:  # type: ignore[attr-defined]
+            return f"∂{self._plain_name(reference.above)}/∂{self._plain_name(below)}"  # type: ignore[attr-defined]
+        return self._plain_name(reference) if kind is Reference else self._names.reference(reference)
+
+    def _plain_name(self, reference: Reference) -> str:
+        """A name; one without indices is its own text, also that of an ordinary derivative."""
+        name = reference.name
+        if not reference.indices and (name[0] != "∂" or (name.count("∂") == 2 and "[" not in name)):
+            return name
         return self._names.reference(reference)
 
     def number(self, value: Value) -> str:
@@ -162,7 +174,7 @@ class TextRenderer(Renderer):
         for at, text in enumerate(texts[1:]):
             piece = " = " + text
             first = at == 0 and (len(texts[0]) <= LONGEST_LEAD or len(row) + len(piece) <= self.width)
-            if first or (at > 1 or len(texts) < 4) and not full and len(row) + len(piece) <= self.width:
+            if first or ((at > 1 or len(texts) < 4) and not full and len(row) + len(piece) <= self.width):
                 row += piece  # symbols on the first row, numbers on those below
             else:
                 rows.append(row)
@@ -178,7 +190,9 @@ class TextRenderer(Renderer):
         texts = [self.words(line.remark) for line in lines]
         if not any(texts):
             return
-        fitting = [len(r[-1]) for r, t in zip(rendered, texts, strict=True) if t and len(r[-1]) + 4 + len(t) <= self.width]
+        fitting = [
+            len(r[-1]) for r, t in zip(rendered, texts, strict=True) if t and len(r[-1]) + 4 + len(t) <= self.width
+        ]
         column = max(fitting, default=0) + 4
         for rows, text in zip(rendered, texts, strict=True):
             if not text:
@@ -189,7 +203,9 @@ class TextRenderer(Renderer):
             elif len(last) + 4 + len(text) <= self.width:
                 rows[-1] = f"{last}    {text}"
             else:
-                rows.append(" " * max(column, INDENT) + text if column + len(text) <= self.width else " " * (2 * INDENT) + text)
+                rows.append(
+                    " " * max(column, INDENT) + text if column + len(text) <= self.width else " " * (2 * INDENT) + text
+                )
 
     def _wrapped(self, text: str, head: str, indent: str) -> str:
         """Words, broken at spaces."""
@@ -210,7 +226,11 @@ class TextRenderer(Renderer):
 def _broken(row: str, width: int, indent: str) -> list[str]:
     """A row, broken before the signs of its outermost sum; if that is not enough, inside parentheses too."""
     rows = _cut(row, width, indent, 0)
-    return rows if all(len(r) <= width for r in rows) else [short for long in rows for short in _cut(long, width, indent, 2)]
+    return (
+        rows
+        if all(len(r) <= width for r in rows)
+        else [short for long in rows for short in _cut(long, width, indent, 2)]
+    )
 
 
 def _cut(row: str, width: int, indent: str, deep: int) -> list[str]:
@@ -221,7 +241,9 @@ def _cut(row: str, width: int, indent: str, deep: int) -> list[str]:
     for at, character in enumerate(row):
         depth += (character in "([{") - (character in ")]}")
         sign = character in "+−=" and depth <= deep and row[at - 1 : at + 2] == f" {character} "
-        if at > len(indent) and (sign or 0 < depth <= deep and row[at - 2 : at] == "; "):  # or the next row of a matrix
+        if at > len(indent) and (
+            sign or (0 < depth <= deep and row[at - 2 : at] == "; ")
+        ):  # or the next row of a matrix
             cuts.append(at)
     rows: list[str] = []
     start, prefix = 0, ""
@@ -268,7 +290,9 @@ class _Names(Text):
         return super().call(name, arguments)
 
     def _label(self, label: Reference) -> str:
-        return self.reference(label) if label.name else ",".join([self.index(i).replace(" ", "") for i in label.indices])
+        return (
+            self.reference(label) if label.name else ",".join([self.index(i).replace(" ", "") for i in label.indices])
+        )
 
     def _plain_derivative(self, name: str) -> str:
         return name if "[" not in name and name.count("∂") == 2 else super().reference(Reference(name))

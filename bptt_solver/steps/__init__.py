@@ -1,1 +1,3 @@
-"""How the steps of a derivation are read off a computation, section by section. Mathematics only: no words, no formats."""
+"""How the steps of a derivation are read off a computation, section by section. Mathematics only: no words, no
+formats.
+"""

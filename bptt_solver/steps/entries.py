@@ -39,7 +39,10 @@ def chosen_entries(whole: Indexed, entries: Sequence[str]) -> dict[Instance, lis
         name = name.strip()
         key = names.get(name)
         if key is None:
-            raise fail(f"--entry {text}: there is no '{name}'", hint=suggest(name, list(names)) or "write for example h[2]:1 or W_h:1,2")
+            raise fail(
+                f"--entry {text}: there is no '{name}'",
+                hint=suggest(name, list(names)) or "write for example h[2]:1 or W_h:1,2",
+            )
         shape = whole.computation.shapes.get(whole.unfolded.number[key], ())
         if not shape:
             raise fail(f"--entry {text}: {name} is a number, it has no entries")
@@ -53,7 +56,9 @@ def chosen_entries(whole: Indexed, entries: Sequence[str]) -> dict[Instance, lis
 
 def _no_such_entry(text: str, name: str, shape: At, wanted: str) -> ProblemError:
     size = "×".join(map(str, shape if len(shape) > 1 else (*shape, 1)))
-    return fail(f"--entry {text}: {name} is {size}", hint=f"write for example {name}:{wanted}; entries are counted from 1")
+    return fail(
+        f"--entry {text}: {name} is {size}", hint=f"write for example {name}:{wanted}; entries are counted from 1"
+    )
 
 
 def first_entries(whole: Indexed, numbers: Sequence[int]) -> dict[Instance, list[At]]:
@@ -151,7 +156,9 @@ class _Expansion:
                     raise NoEntry
                 return self._sum(self._shape(inner)[0], lambda k: ((inner, (k,)),))
         operation = self.operations.find(node.operation)
-        if node.operation not in ("add", "mul", "neg", "div", "power") and (operation is None or operation.kind != "elementwise"):
+        if node.operation not in ("add", "mul", "neg", "div", "power") and (
+            operation is None or operation.kind != "elementwise"
+        ):
             raise NoEntry
         return Call(node.operation, tuple(self._entry(a, at if self._shape(a) else ()) for a in arguments))
 
@@ -176,7 +183,9 @@ class _Expansion:
         if not at:
             return self._new(name, self.members.shown(source))
         found = value[at]
-        return self._new(Entry(name, tuple(i + 1 for i in at)), self.members.value(found.item() if hasattr(found, "item") else found))
+        return self._new(
+            Entry(name, tuple(i + 1 for i in at)), self.members.value(found.item() if hasattr(found, "item") else found)
+        )
 
     def _new(self, name: Leaf, value: Leaf) -> Expression:
         self.names.append(name)

@@ -14,7 +14,6 @@ from bptt_solver.steps.lines import Piece
 from bptt_solver.steps.local import use_label
 
 if TYPE_CHECKING:
-    from bptt_solver.computation import Computation
     from bptt_solver.steps.indexed import Indexed
     from bptt_solver.system import Instance
 
@@ -36,14 +35,12 @@ def _derivative(whole: Indexed, number: int) -> int | None:
 
 
 def _step(whole: Indexed, number: int) -> GatherStep:
-    from bptt_solver.steps.indexed import presented
-
     equation = whole.unfolded.equations[number]
     assert isinstance(equation, AdjointEquation)
     pieces = whole.lines_of(number)
     environment = whole.unfolded.environments[number]
     binding = {name: Index(value) for name, value in environment.items()}
-    symbols = whole.members.tree(substitute_indices(presented(whole, equation.right), binding))
+    symbols = whole.members.tree(substitute_indices(whole.members.presented(equation.right), binding))
     node = whole.members.name(whole.computation.base(number))
     uses = [Use(node, _label(whole, equation, p)) for p in pieces]
     zeros = [(use, name) for use, p in zip(uses, pieces, strict=True) if (name := _zero(whole, p)) is not None]
@@ -89,7 +86,9 @@ def _zero(whole: Indexed, piece: Piece) -> Reference | None:
 
 
 def loss_table(whole: Indexed) -> LossTable | None:
-    """The contribution of every loss through every use of one shared number, for small systems whose target is a sum of losses."""
+    """The contribution of every loss through every use of one shared number, for small systems whose target is a sum
+    of losses.
+    """
     losses = _losses(whole)
     if not 1 < len(losses) <= MOST_LOSSES or len(whole.forward.order) > MOST_INSTANCES:
         return None
@@ -166,11 +165,16 @@ def chosen_weight(whole: Indexed) -> int | None:
 def looks_back(whole: Indexed, piece: Piece) -> bool:
     """Whether the other factor at a use is a computed quantity of an earlier time."""
     for source in piece.ground.slots:
-        if isinstance(source, int) and source >= 0 and whole.unfolded.grounds[source] is not None and source < whole.unfolded.first:
+        if (
+            isinstance(source, int)
+            and source >= 0
+            and whole.unfolded.grounds[source] is not None
+            and source < whole.unfolded.first
+        ):
             shift = whole.times.shift(whole.unfolded.keys[source], piece.user)
             if shift:
                 return True
     return False
 
 
-__all__ = ["chosen_weight", "gather_steps", "loss_table", "looks_back"]
+__all__ = ["chosen_weight", "gather_steps", "looks_back", "loss_table"]

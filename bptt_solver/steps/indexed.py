@@ -1,29 +1,44 @@
-"""The derivation of a system with indices, arrays or parameters: lines grouped by time, shared weights gathered at the end."""
+"""The derivation of a system with indices, arrays or parameters: lines grouped by time, shared weights gathered at
+the end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bptt_solver.arithmetic import is_array, is_exact
-from bptt_solver.blocks import Domain, Formula, Item, Leaf, Value
+from bptt_solver.blocks import Domain
 from bptt_solver.chain_rule import AdjointEquation, Term
-from bptt_solver.derivation import MOST_LINES, MOST_TIMES, Chain, Cut, Derivation, Group, Recurrence, SweepStep, User, functions_used, shortened
-from bptt_solver.language import build
-from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Comparison, Expression, Index, Number, Reference, Sum, preorder, transform
+from bptt_solver.derivation import (
+    MOST_LINES,
+    MOST_TIMES,
+    Chain,
+    Cut,
+    Derivation,
+    Group,
+    Recurrence,
+    SweepStep,
+    User,
+    shortened,
+)
+from bptt_solver.language.expressions import (
+    Comparison,
+    Index,
+    Reference,
+)
 from bptt_solver.steps.entries import chosen_entries, entry_chain, first_entries
-from bptt_solver.steps.evidence import evidence
 from bptt_solver.steps.gather import gather_steps, loss_table
+from bptt_solver.steps.given import fill_forward, fill_given, fill_order
 from bptt_solver.steps.lines import Lines, Piece
 from bptt_solver.steps.local import Locals
-from bptt_solver.steps.members import Members, readable, same
-from bptt_solver.steps.tables import backward_tables, forward_tables
+from bptt_solver.steps.members import Members, readable
+from bptt_solver.steps.routes import evidence
+from bptt_solver.steps.tables import backward_tables
 from bptt_solver.steps.times import Times
 
 if TYPE_CHECKING:
     from bptt_solver.system import Instance
-    from bptt_solver.unfold import Ground
 
 Relation = tuple[str, int | None, tuple[int, ...] | None]
 MOST_MEMBERS = 8  # members of a given family that are all shown
@@ -46,7 +61,11 @@ class Indexed:
         self.wanted = self._wanted()
         self.gathered = self._gathered()
         self.needed = self._needed()
-        self.swept = [n for n in self.unfolded.order if n in self.needed and self._base_name(n) not in self.gathered and self._terms(n)]
+        self.swept = [
+            n
+            for n in self.unfolded.order
+            if n in self.needed and self._base_name(n) not in self.gathered and self._terms(n)
+        ]
         self.long = not self.everything and self._is_long()
         self.pieces: dict[int, list[Piece]] = {}
         self.entries: dict[Instance, list[tuple[int, ...]]] = {}
@@ -54,13 +73,19 @@ class Indexed:
     # -- what is printed
 
     def _wanted(self) -> list[int]:
-        """The instances whose derivatives are wanted; without ``wrt`` and parameters all nodes of a graph without indices."""
+        """The instances whose derivatives are wanted; without ``wrt`` and parameters all nodes of a graph without
+        indices.
+        """
         problem = self.problem
         keys = problem.wanted()
         parameters = any(role == "parameter" for role in self.system.roles.values())
         if problem.wrt is None and not parameters and not any(e.ranges for e in self.system.equations):
             target = self.computation.target_key
-            nodes = [k for k in reversed(self.computation.instances()) if k != target and self.system.roles.get(k[0]) != "data"]
+            nodes = [
+                k
+                for k in reversed(self.computation.instances())
+                if k != target and self.system.roles.get(k[0]) != "data"
+            ]
             keys = [k for k in nodes if self.computation.derivative_number(k) is not None]
         return [self.unfolded.number[k] for k in keys]
 
@@ -95,7 +120,9 @@ class Indexed:
         return equation.of
 
     def _is_long(self) -> bool:
-        times = {t for n in self.swept if (t := self.times.of(self.unfolded.keys[self.computation.base(n)])) is not None}
+        times = {
+            t for n in self.swept if (t := self.times.of(self.unfolded.keys[self.computation.base(n)])) is not None
+        }
         return len(times) > MOST_TIMES or len(self.swept) > MOST_LINES
 
     def lines_of(self, number: int) -> list[Piece]:
@@ -114,9 +141,9 @@ def derive_indexed(derivation: Derivation, entries: Sequence[str], steps: str) -
     derivation.rounded = any(not is_exact(v) or readable(v) is not v for v in whole.computation.values if v is not None)
     derivation.variable = whole.times.variable
     derivation.recurrent = whole.times.recurrent
-    _given(whole)
-    _order(whole)
-    _forward(whole)
+    fill_given(whole)
+    fill_order(whole)
+    fill_forward(whole)
     whole.entries = _entries(whole, entries)
     _sweep(whole)
     _expand(whole)
@@ -136,7 +163,9 @@ def _entries(whole: Indexed, entries: Sequence[str]) -> dict[Instance, list[tupl
     if whole.derivation.detail != "scalar" or not whole.computation.shapes:
         return {}
     whole.derivation.first_entries = True
-    gathered = [n for w in whole.wanted if (n := whole.computation.derivative_number(whole.unfolded.keys[w])) is not None]
+    gathered = [
+        n for w in whole.wanted if (n := whole.computation.derivative_number(whole.unfolded.keys[w])) is not None
+    ]
     return first_entries(whole, [*whole.swept, *gathered])
 
 
@@ -156,115 +185,6 @@ def _expand(whole: Indexed) -> None:
             step.entries = _entry_lines(whole, (step.node.name, tuple(i.constant for i in step.node.indices)))
 
 
-# ----------------------------------------------------------------------------- 1 Given, 2 Order
-
-
-def _given(whole: Indexed) -> None:
-    derivation, members, system = whole.derivation, whole.members, whole.system
-    groups: list[tuple[Domain | None, list[Chain | Cut]]] = []
-    for equation in system.equations:
-        domain = Domain(equation.ranges, equation.conditions) if equation.ranges else None
-        chain = Chain((Reference(equation.name, equation.indices), members.tree(equation.right), *_written_out(whole, equation)))
-        if groups and groups[-1][0] == domain:
-            groups[-1][1].append(chain)
-        else:
-            groups.append((domain, [chain]))
-    derivation.domains = groups
-    used = {v for e in system.equations for r in e.ranges for i in (r.low, r.high) for v in i.variables()}
-    values: list[Chain | Cut] = [Chain((Reference(name), members.value(size))) for name, size in system.sizes.items() if name in used]
-    for name in system.given:
-        values += _values(whole, name)
-    derivation.values = values
-    derivation.functions = functions_used(whole.computation)
-    derivation.wanted = shortened([members.name(n) for n in whole.wanted], whole.everything, 2 * MOST_MEMBERS)
-
-
-def _written_out(whole: Indexed, equation: Equation) -> list[Formula]:
-    """A short sum over an index, written out: ``E = Σ e_t = e_1 + e_2 + e_3``."""
-    if equation.ranges or equation.indices or not isinstance(equation.right, Sum):
-        return []
-    number = whole.unfolded.number[equation.name, ()]
-    grounds = whole.forward.grounds[number] or ()
-    inner = grounds[0].slots[0] if len(grounds) == 1 and grounds[0].slots else None
-    if not isinstance(inner, list) or not 1 < len(inner) <= 4:
-        return []
-    return [whole.members.formula(grounds, False)]
-
-
-def _values(whole: Indexed, name: str) -> list[Chain | Cut]:
-    members, system = whole.members, whole.system
-    numbers = [whole.unfolded.number[name, i] for part in system.given[name] for i in part.indices()]
-    indices = [whole.unfolded.keys[n][1] for n in numbers]
-    scalars = not any(n in whole.computation.shapes for n in numbers)
-    if len(numbers) > 1 and scalars and all(len(i) == 1 for i in indices) and [i[0] for i in indices] == list(range(1, len(indices) + 1)):
-        return [Chain((Reference(name), members.value([members.values[n] for n in numbers])))]
-    return [
-        n if isinstance(n, Cut) else Chain((members.name(n), members.shown(n)))
-        for n in shortened(numbers, whole.everything, MOST_MEMBERS)
-    ]
-
-
-def _order(whole: Indexed) -> None:
-    """Wanted given nodes that the sweep reaches, then the computed ones in order."""
-    members, keys = whole.members, whole.unfolded.keys
-    starts = [n for n in whole.wanted if whole.forward.grounds[n] is None and keys[n][0] not in whole.gathered]
-    starts = [n for n in starts if whole.system.roles.get(keys[n][0]) != "data" or whole.problem.wrt is not None]
-    order = shortened([*starts, *whole.forward.order], whole.everything, MOST_LINES, 12, 6)
-    whole.derivation.order = [n if isinstance(n, Cut) else members.name(n) for n in order]
-
-
-# ----------------------------------------------------------------------------- 3 Forward values
-
-
-def _forward(whole: Indexed) -> None:
-    derivation = whole.derivation
-    target = whole.unfolded.number[whole.computation.target_key]
-    if derivation.detail == "summary":
-        derivation.forward = [Group([Chain((whole.members.name(target), whole.members.shown(target)))])]
-        return
-    if whole.long:
-        derivation.forward_tables = forward_tables(whole)
-        rest = [n for n in whole.forward.order if whole.times.of(whole.unfolded.keys[n]) is None]
-        lines = [n if isinstance(n, Cut) else forward_line(whole, n) for n in shortened(rest, False)]
-        derivation.forward = [Group(lines)] if lines else []
-        return
-    groups: list[Group] = []
-    for number in whole.forward.order:
-        time = whole.times.of(whole.unfolded.keys[number])
-        if not groups or (groups[-1].at if groups[-1].variable else None) != time:
-            groups.append(Group([], whole.times.variable if time is not None else "", time or 0))
-        groups[-1].lines.append(forward_line(whole, number))
-    derivation.forward = groups
-
-
-def forward_line(whole: Indexed, number: int) -> Chain:
-    """``name = numbers = value``; of an array ``name = symbols = values of the summands = value``."""
-    members = whole.members
-    name, value = members.name(number), members.shown(number)
-    grounds = whole.forward.grounds[number] or []
-    if number not in whole.computation.shapes and all(not is_array(members.values[n]) for n in whole.forward.reads(number)):
-        numbers = members.formula(grounds, True)
-        return Chain((name, value) if same(numbers, value) else (name, numbers, value))
-    items: list[Item] = [name, members.formula(grounds, False), *_summands(whole, grounds), value]
-    shape = whole.computation.shapes.get(number, ())
-    product = any(isinstance(n, Call) and n.operation == "matmul" for g in grounds for n in preorder(g.template.expression))
-    return Chain(items, [shape] if shape and product else [])
-
-
-def _summands(whole: Indexed, grounds: Sequence[Ground]) -> list[Item]:
-    """The values of the terms of a sum of arrays, if there are several."""
-    members = whole.members
-    if len(grounds) != 1 or not isinstance(tree := grounds[0].template.expression, Call) or tree.operation != "add":
-        return []
-    slots = members.slot_values(grounds[0])
-    values = [members.arithmetic.compile(a)(slots) for a in tree.arguments]
-    if not 1 < len(values) <= 4 or any(not is_array(v) or v.size > 16 for v in values):
-        return []
-    zero = [Number(0) if not v.any() else members.value(v) for v in values]
-    leaves: list[Leaf] = list(zero)
-    return [] if sum(isinstance(z, Value) for z in zero) < 2 else [members.items(leaves)]
-
-
 # ----------------------------------------------------------------------------- 5 Backward sweep
 
 
@@ -272,11 +192,16 @@ def _sweep(whole: Indexed) -> None:
     derivation = whole.derivation
     derivation.recurrences = _recurrences(whole) if any(e.ranges for e in whole.system.equations) else []
     if derivation.detail == "summary":
-        wanted = [n for w in whole.wanted if (n := whole.computation.derivative_number(whole.unfolded.keys[w])) in whole.needed]
+        wanted = [
+            n
+            for w in whole.wanted
+            if (n := whole.computation.derivative_number(whole.unfolded.keys[w])) in whole.needed
+        ]
         rest = [n for n in wanted if n is not None and whole._base_name(n) not in whole.gathered]
         members = whole.members
         derivation.results = [
-            n if isinstance(n, Cut) else Chain((members.name(n), members.shown(n))) for n in shortened(rest, whole.everything)
+            n if isinstance(n, Cut) else Chain((members.name(n), members.shown(n)))
+            for n in shortened(rest, whole.everything)
         ]
         return
     if whole.long:
@@ -353,7 +278,9 @@ def _step(whole: Indexed, number: int, relations: dict[str, list[Relation]], see
                 missing.append(Reference(family, tuple(Index(i) for i in there)))
     reason = (key[0], tuple(mine))
     branching = len(relations[key[0]]) > 1
-    step = SweepStep(members.name(base), chain, users, len(users) == 1 and bool(missing), missing, branching, reason not in seen)
+    step = SweepStep(
+        members.name(base), chain, users, len(users) == 1 and bool(missing), missing, branching, reason not in seen
+    )
     seen.add(reason)
     if any(p.term.matched is not None for p in pieces):
         chain.note = "matched"
@@ -372,7 +299,9 @@ def _recurrences(whole: Indexed) -> list[Recurrence]:
         first.setdefault(whole.unfolded.keys[number][0], at)
     equations = [e for e in whole.computation.adjoint_equations if id(e) in wanted]
     for equation in sorted(equations, key=lambda e: first[e.name]):
-        chain = Chain((Reference(equation.name, equation.indices), whole.members.tree(presented(whole, equation.right))))
+        chain = Chain(
+            (Reference(equation.name, equation.indices), whole.members.tree(whole.members.presented(equation.right)))
+        )
         users = list(dict.fromkeys(t.user for t in equation.terms))
         node = Reference(equation.of, equation.indices)
         domain = _domain(whole, equation)
@@ -393,20 +322,3 @@ def _domain(whole: Indexed, equation: AdjointEquation) -> Domain | None:
 def _match(terms: Sequence[Term]) -> str:
     """The reason of a matched pair, if that is the only term."""
     return terms[0].matched.reason if len(terms) == 1 and terms[0].matched is not None else ""
-
-
-def presented(whole: Indexed, expression: Expression) -> Expression:
-    """A folded formula with ``sum(d_t)`` replaced by 1 where every given ``d_t`` sums to exactly 1."""
-    wanted: set[Expression] = set()
-    for node in preorder(expression):
-        if isinstance(node, Call) and node.operation == "sum" and len(node.arguments) == 1 and type(node.arguments[0]) is Reference:
-            name = node.arguments[0].name
-            numbers = [whole.unfolded.number[name, i] for part in whole.system.given.get(name, ()) for i in part.indices()]
-            if numbers and name not in whole.system.defining and all(whole.members.sums_to_one(n) for n in numbers):
-                wanted.add(node)
-    if not wanted:
-        return expression
-    return build.rebuild(transform(expression, lambda node: build.ONE if node in wanted else node))
-
-
-__all__ = ["Any", "Indexed", "derive_indexed", "forward_line", "presented"]

@@ -22,14 +22,23 @@ ZERO = Number(0)
 
 
 class Piece:
-    """One contribution: through which user, symbols, numbers (None for arrays) and the value; the simple partial's value."""
+    """One contribution: through which user, symbols, numbers (None for arrays) and the value; the simple partial's
+    value.
+    """
 
     __slots__ = ("cotangent", "environment", "ground", "numbers", "partial", "symbols", "term", "user", "value")
 
     def __init__(
-        self, term: Term, ground: Ground, user: Instance, cotangent: int | None, symbols: Formula, numbers: Formula | None, value: Value,
+        self,
+        term: Term,
+        ground: Ground,
+        user: Instance,
+        cotangent: int | None,
+        symbols: Formula,
+        numbers: Formula | None,
+        value: Value,
         partial: Value | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.term = term
         self.ground = ground
         self.environment: Environment = ground.environment
@@ -55,7 +64,11 @@ class Lines:
         equation = self.unfolded.equations[number]
         assert isinstance(equation, AdjointEquation)
         scalar = number not in self.computation.shapes
-        return [self._piece(equation.terms[g.part], g, scalar) for g in self.unfolded.grounds[number] or () if equation.terms]
+        return [
+            self._piece(equation.terms[g.part], g, scalar)
+            for g in self.unfolded.grounds[number] or ()
+            if equation.terms
+        ]
 
     def _piece(self, term: Term, ground: Ground, scalar: bool) -> Piece:
         members, system = self.members, self.system
@@ -70,7 +83,11 @@ class Lines:
         if scalar and all(not is_array(v) for v in values):
             at = ground.slots.index(cotangent) if cotangent is not None and cotangent in ground.slots else -1
             if at < 0:
-                numbers = Formula(symbols.expression, self._numbers(ground), None) if self._flat(ground) else members.ground(ground, True)
+                numbers = (
+                    Formula(symbols.expression, self._numbers(ground), None)
+                    if self._flat(ground)
+                    else members.ground(ground, True)
+                )
                 partial = value
             else:
                 values[at] = 1
@@ -147,7 +164,11 @@ class Lines:
 
     def _factors(self, piece: Piece) -> list[Shape]:
         expression, ground = piece.symbols.expression, piece.ground
-        if not isinstance(expression, Call) or expression.operation not in ("matmul", "outer") or not self._flat(ground):
+        if (
+            not isinstance(expression, Call)
+            or expression.operation not in ("matmul", "outer")
+            or not self._flat(ground)
+        ):
             return []
         shapes = [self.computation.shapes.get(s, ()) for s in ground.slots if isinstance(s, int)]
         operations = self.computation.problem.operations

@@ -1,4 +1,6 @@
-"""Section 4 of a system with indices or arrays: the simple partials, folded, and their numbers where they are not names."""
+"""Section 4 of a system with indices or arrays: the simple partials, folded, and their numbers where they are not
+names.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class Locals:
         chosen: dict[object, tuple[AdjointEquation, Term]] = {}
         swept = set(whole.swept)
         self.numbers = [*whole.swept, *(n for n in whole.unfolded.order if n in whole.needed and n not in swept)]
-        equations = dict.fromkeys(e for n in self.numbers if isinstance(e := whole.unfolded.equations[n], AdjointEquation))
+        equations = dict.fromkeys(
+            e for n in self.numbers if isinstance(e := whole.unfolded.equations[n], AdjointEquation)
+        )
         for equation in equations:
             for term in equation.terms:
                 key = (id(term.via), term.slot, id(term.template))
@@ -48,7 +52,9 @@ class Locals:
             several.setdefault((id(term.via), equation.of), []).append(term)
         for equation, term in terms:
             together = several[id(term.via), equation.of]
-            if len(together) == 1 or not any(self._inside_sum(t) for t in together):  # else one use is not the whole partial
+            if len(together) == 1 or not any(
+                self._inside_sum(t) for t in together
+            ):  # else one use is not the whole partial
                 self._enter(local, equation, term)
         local.transposed = any(s.transposed for s in local.steps)
         return local
@@ -67,10 +73,14 @@ class Locals:
             if entry is not None:
                 local.steps.append(LocalStep(entry))
             return
-        partial = _presented(whole, partial)
+        partial = self.members.presented(partial)
         step = LocalStep(Chain((name, self.members.tree(partial), *self._number(partial)), self._shape(partial, term)))
         step.transposed = len(self._shape(partial, term)) > 0 and self._has_matrix(partial)
-        if isinstance(partial, Call) and partial.operation != "columns" and any(type(n) is Reference for n in preorder(partial)):
+        if (
+            isinstance(partial, Call)
+            and partial.operation != "columns"
+            and any(type(n) is Reference for n in preorder(partial))
+        ):
             self._numbers(step, term, partial)
         local.steps.append(step)
 
@@ -91,7 +101,11 @@ class Locals:
         if self._rank(term.user) == 0 == self._rank(term.use):
             from bptt_solver.language import build
 
-            return build.replace(pullback, {term.cotangent: build.ONE}) if isinstance(term.cotangent, Reference) else pullback
+            return (
+                build.replace(pullback, {term.cotangent: build.ONE})
+                if isinstance(term.cotangent, Reference)
+                else pullback
+            )
         return None
 
     def _inside_sum(self, term: Term) -> bool:
@@ -102,7 +116,7 @@ class Locals:
         return self.whole.system.ranks[reference.name]
 
     def _used(self, equation: AdjointEquation, term: Term) -> Reference:
-        if equation.of not in self.whole.gathered or len(equation.terms) == 1 and not term.ranges:
+        if equation.of not in self.whole.gathered or (len(equation.terms) == 1 and not term.ranges):
             return term.use
         return Use(Reference(equation.of, equation.indices), use_label(equation, term))
 
@@ -124,7 +138,7 @@ class Locals:
             return
         inner = match.partial is None  # the use stands inside the output function's argument
         written = term.pullback if match.partial is None else match.partial
-        shown = _presented(self.whole, written)
+        shown = self.members.presented(written)
         chain = Chain((term.use if inner else Partial(match.user, term.use), self.members.tree(shown)))
         right = term.via.right
         softmax = isinstance(right, Call) and right.operation == "softmax"
@@ -137,7 +151,11 @@ class Locals:
         local.matched.append(found)
 
     def _size(self, term: Term) -> int:
-        numbers = [n for n, k in enumerate(self.whole.unfolded.keys) if k[0] == term.user.name and n in self.whole.computation.shapes]
+        numbers = [
+            n
+            for n, k in enumerate(self.whole.unfolded.keys)
+            if k[0] == term.user.name and n in self.whole.computation.shapes
+        ]
         return self.whole.computation.shapes[numbers[0]][0] if numbers else 0
 
     # -- numbers
@@ -206,12 +224,6 @@ def use_label(equation: AdjointEquation, term: Term) -> Reference:
     return term.user
 
 
-def _presented(whole: Indexed, expression: Expression) -> Expression:
-    from bptt_solver.steps.indexed import presented
-
-    return presented(whole, expression)
-
-
 def _is_use(one: Term, other: Term) -> bool:
     return one.via is other.via and one.slot == other.slot and one.template is other.template and one.matched is None
 
@@ -220,4 +232,3 @@ def _diagonals(partial: Expression) -> list[Expression]:
     """The arguments of ``diag`` in a Jacobian that are not names."""
     found = [n.arguments[0] for n in preorder(partial) if isinstance(n, Call) and n.operation == "diag"]
     return list(dict.fromkeys(f for f in found if isinstance(f, Call)))
-

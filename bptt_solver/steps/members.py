@@ -1,4 +1,6 @@
-"""The instances of a computation as leaves of formulas: names, values, and right-hand sides with either in their slots."""
+"""The instances of a computation as leaves of formulas: names, values, and right-hand sides with either in their
+slots.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Dots, Formula, Item, Leaf, Value
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Index, IndexValue, Number, Reference, preorder, transform
-from bptt_solver.language.jacobians import IDENTITY
 from bptt_solver.language.templates import Slot, Template, slot
+from bptt_solver.presented import sums_to_one
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
@@ -84,10 +86,11 @@ class Members:
     def ground(self, ground: Ground, numbers: bool) -> Formula:
         """One ground as a formula."""
         template, slots = ground.template, ground.slots
+        leaves: list[Leaf] = []
         if all(type(s) is int for s in slots):
             leaf = self.leaf
-            return Formula(self.simplified(template, slots), [leaf(s, numbers) for s in slots], self.ranks(template))  # type: ignore[arg-type]
-        leaves: list[Leaf] = []
+            leaves = [leaf(s, numbers) for s in slots]  # type: ignore[arg-type]
+            return Formula(self.simplified(template, slots), leaves, self.ranks(template))
         ranks: list[int] = []
         tree = self._tree(ground, leaves, ranks, numbers)
         return Formula(tree, leaves, tuple(ranks) if any(ranks) else None)
@@ -100,7 +103,8 @@ class Members:
         key = (id(expression), tuple(constants.items()))
         if key not in self._known:
             self._keep.append(expression)
-            self._known[key] = build.replace(expression, {slot(at): leaf for at, leaf in constants.items()})  # type: ignore[misc]
+            binding: dict[Expression, Any] = {slot(at): leaf for at, leaf in constants.items()}
+            self._known[key] = build.replace(expression, binding)
         return self._known[key]  # type: ignore[no-any-return]
 
     def tree(self, expression: Expression) -> Formula:
@@ -133,7 +137,11 @@ class Members:
         return Formula(_PRODUCT, (left, right))
 
     def instantiate(self, expression: Expression, environment: Environment) -> tuple[Template, list[int]] | None:
-        """A folded expression at one instance: its template and the numbers in its slots; None where that is not possible."""
+        """A folded expression at one instance: its template and the numbers in its slots; None where that is not
+        possible.
+        """
+        from bptt_solver.language.jacobians import IDENTITY
+
         system = self.computation.backward
         if any(node == IDENTITY for node in preorder(expression)):
             return None
@@ -141,12 +149,14 @@ class Members:
         slots: list[int] = []
         for leaf in leaves:
             if type(leaf) is Reference:
-                found = self.unfolded.number.get((leaf.name, tuple([system.index(i, environment) for i in leaf.indices])))
+                found = self.unfolded.number.get(
+                    (leaf.name, tuple([system.index(i, environment) for i in leaf.indices]))
+                )
                 if found is None:
                     return None
                 slots.append(found)
-            elif type(leaf) is Number or type(leaf) is IndexValue:
-                value = leaf.value if type(leaf) is Number else system.index(leaf.index, environment)  # type: ignore[union-attr]
+            elif isinstance(leaf, (Number, IndexValue)):
+                value: Any = leaf.value if isinstance(leaf, Number) else system.index(leaf.index, environment)
                 known = self.unfolded.constants.get((type(value).__name__, value))
                 if known is None:
                     return None
@@ -166,11 +176,15 @@ class Members:
         expression = self.simplified(ground.template, ground.slots)
         return transform(expression, lambda node: inner[node.at] if isinstance(node, Slot) else node)
 
-    def _summands(self, grounds: Sequence[Ground], leaves: list[Leaf], ranks: list[int], numbers: bool) -> list[Expression]:
+    def _summands(
+        self, grounds: Sequence[Ground], leaves: list[Leaf], ranks: list[int], numbers: bool
+    ) -> list[Expression]:
         shown: list[Ground | None] = list(grounds)
         if len(grounds) > self.most:
             shown[FIRST_TERMS:-LAST_TERMS] = [None]
-        return [self._new(DOTS, 0, leaves, ranks) if g is None else self._tree(g, leaves, ranks, numbers) for g in shown]
+        return [
+            self._new(DOTS, 0, leaves, ranks) if g is None else self._tree(g, leaves, ranks, numbers) for g in shown
+        ]
 
     def _new(self, leaf: Leaf, rank: int, leaves: list[Leaf], ranks: list[int]) -> Expression:
         leaves.append(leaf)
@@ -184,7 +198,9 @@ class Members:
         return template.ranks if any(template.ranks) else None
 
     def simplified(self, template: Template, slots: Sequence[object]) -> Expression:
-        """The template's expression with ``sum(d)`` replaced by 1 where ``d`` is given and its entries sum to exactly 1."""
+        """The template's expression with ``sum(d)`` replaced by 1 where ``d`` is given and its entries sum to exactly
+        1.
+        """
         sums = self._sums(template)
         if not sums:
             return template.expression
@@ -214,7 +230,19 @@ class Members:
         if not isinstance(source, int) or source < 0 or self.unfolded.grounds[source] is not None:
             return False
         value = self.values[source]
-        return is_array(value) and value.ndim == 1 and bool(sum(value.tolist()) == 1)
+        return is_array(value) and value.ndim == 1 and bool(value.sum() == 1)
+
+    def presented(self, expression: Expression) -> Expression:
+        """A folded formula with ``sum(d_t)`` replaced by 1 where every given ``d_t`` sums to exactly 1."""
+        problem = self.computation.problem
+        wanted: set[Expression] = set()
+        for node in preorder(expression):
+            inner = node.arguments[0] if isinstance(node, Call) and node.operation == "sum" else None
+            if type(inner) is Reference and sums_to_one(inner.name, problem):
+                wanted.add(node)
+        if not wanted:
+            return expression
+        return build.rebuild(transform(expression, lambda node: build.ONE if node in wanted else node))
 
     def evaluate(self, template: Template, slots: Sequence[Any]) -> Any:
         """A template's value for values in its slots."""
@@ -234,7 +262,9 @@ class Members:
         return total
 
     def derived(self, template: Template, at: int) -> tuple[Expression, tuple[int, ...]]:
-        """The template's expression with 1 in a slot (of a cotangent): the simple partial; and the slots that are left in it."""
+        """The template's expression with 1 in a slot (of a cotangent): the simple partial; and the slots that are
+        left in it.
+        """
         key = (id(template), "partial", at)
         if key not in self._known:
             self._keep.append(template)
@@ -250,17 +280,17 @@ LONG = 70  # bits of a fraction that is still written as one
 
 def readable(value: Any) -> Any:
     """An exact number with very many digits as a float, anything else as it is."""
-    if type(value) is float or type(value) is int and value.bit_length() <= LONG:
+    if type(value) is float or (type(value) is int and value.bit_length() <= LONG):
         return value
-    if type(value) is Fraction and value.numerator.bit_length() + value.denominator.bit_length() > LONG or type(value) is int:
+    if isinstance(value, (int, Fraction)):
+        if value.numerator.bit_length() + value.denominator.bit_length() <= LONG:
+            return value
         try:
             return float(value)
         except OverflowError:
             return value
-    if is_array(value) and value.dtype == object:
-        if any(readable(v) is not v for v in value.ravel().tolist()):
-            return value.astype(float)
-    return value
+    exact = is_array(value) and value.dtype == object
+    return value.astype(float) if exact and any(readable(v) is not v for v in value.ravel().tolist()) else value
 
 
 _PRODUCT = Call("mul", (slot(0), slot(1)))
@@ -275,7 +305,11 @@ def _is_whole(leaf: Leaf) -> bool:
 
 
 def _shifted(expression: Expression, start: int) -> Expression:
-    return transform(expression, lambda node: slot(node.at + start) if isinstance(node, Slot) else node) if start else expression
+    return (
+        transform(expression, lambda node: slot(node.at + start) if isinstance(node, Slot) else node)
+        if start
+        else expression
+    )
 
 
 def same(a: Item, b: Item) -> bool:

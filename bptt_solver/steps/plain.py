@@ -1,4 +1,6 @@
-"""The derivation of a graph of numbers without indices: every node has a line with one product for each later node that uses it."""
+"""The derivation of a graph of numbers without indices: every node has a line with one product for each later node
+that uses it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from bptt_solver.blocks import Formula, Item, Leaf, Partial, Value
 from bptt_solver.chain_rule import AdjointEquation, is_unindexed
-from bptt_solver.derivation import FIRST_LINES, Chain, Cut, Derivation, Group, SweepStep, User, functions_used, shortened
+from bptt_solver.derivation import (
+    FIRST_LINES,
+    Chain,
+    Cut,
+    Derivation,
+    Group,
+    SweepStep,
+    User,
+    functions_used,
+    shortened,
+)
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.templates import slot
@@ -58,7 +70,9 @@ class _Plain:
             derivation.results = [c if isinstance(c, Cut) else self._result(c) for c in self._cut(nodes)]
         else:
             derivation.forward = [Group([c if isinstance(c, Cut) else self._forward(c) for c in self._cut(order)])]
-            derivation.partials = [c if isinstance(c, Cut) else self._row(c) for c in self._cut(list(self.forward.order))]
+            derivation.partials = [
+                c if isinstance(c, Cut) else self._row(c) for c in self._cut(list(self.forward.order))
+            ]
             derivation.sweep = [Group([c if isinstance(c, Cut) else self._step(c) for c in self._cut(nodes)])]
         derivation.evidence = self._evidence(nodes)
         derivation.rounded = any(type(v) is float or readable(v) is not v for v in self.computation.values)
@@ -71,7 +85,9 @@ class _Plain:
     def _nodes(self) -> list[AdjointEquation]:
         """The backward equations of the nodes whose derivatives are wanted or needed, in the order of the sweep."""
         wrt = self.computation.problem.wrt
-        equations = [e for n in self.unfolded.order if isinstance(e := self.unfolded.equations[n], AdjointEquation) and e.terms]
+        equations = [
+            e for n in self.unfolded.order if isinstance(e := self.unfolded.equations[n], AdjointEquation) and e.terms
+        ]
         if wrt is None:
             return equations
         number, unfolded = self.unfolded.number, self.unfolded
@@ -108,7 +124,10 @@ class _Plain:
     def _given(self) -> None:
         system = self.computation.problem.system
         given = [n for n in range(len(self.forward.keys)) if self.forward.grounds[n] is None]
-        equations = [c if isinstance(c, Cut) else Chain((Reference(c.name), Formula(c.right))) for c in self._cut(system.equations)]
+        equations = [
+            c if isinstance(c, Cut) else Chain((Reference(c.name), Formula(c.right)))
+            for c in self._cut(system.equations)
+        ]
         self.derivation.domains = [(None, equations)]
         self.derivation.functions = functions_used(self.computation)
         self.derivation.values = [
@@ -134,7 +153,10 @@ class _Plain:
                     found.setdefault(source, []).append((ground, at))
         reads = sorted(found, key=self._position, reverse=True)
         if number == self.target and len(self.forward.keys) <= MOST_IN_ROW:
-            order = [*(n for n in range(len(self.forward.keys)) if self.forward.grounds[n] is None), *self.forward.order]
+            order = [
+                *(n for n in range(len(self.forward.keys)) if self.forward.grounds[n] is None),
+                *self.forward.order,
+            ]
             reads = [n for n in reversed(order[: order.index(number)]) if n in found or self._reaches(n)]
         shown = shortened(reads, self.everything, MOST_IN_ROW)
         return [c if isinstance(c, Cut) else self._partial_line(number, c, found.get(c, [])) for c in shown]
@@ -244,5 +266,8 @@ class _Plain:
                 else:
                     products.append(Call("mul", (slot(at), slot(at + 1))))
                     at += 2
-            known = self._sums[key] = (Call("add", tuple(products)), Call("add", tuple(slot(k) for k in range(count + 1))))
+            known = self._sums[key] = (
+                Call("add", tuple(products)),
+                Call("add", tuple(slot(k) for k in range(count + 1))),
+            )
         return known

@@ -29,7 +29,9 @@ def backward_tables(whole: Indexed) -> list[NumberTable]:
     return _tables(whole, whole.swept, lambda n: whole.unfolded.keys[whole.computation.base(n)], False)
 
 
-def _tables(whole: Indexed, numbers: Sequence[int], key: Callable[[int], Instance], ascending: bool) -> list[NumberTable]:
+def _tables(
+    whole: Indexed, numbers: Sequence[int], key: Callable[[int], Instance], ascending: bool
+) -> list[NumberTable]:
     columns: dict[Instance, Reference] = {}
     cells: dict[int, dict[Instance, int]] = {}
     widths: dict[Instance, int] = {}
@@ -58,7 +60,9 @@ def _tables(whole: Indexed, numbers: Sequence[int], key: Callable[[int], Instanc
                 rows.append(time)
             else:
                 row = cells[time]
-                rows.append((time, [_cell(whole, row[c], n) if c in row else None for c, n in zip(names, norms, strict=True)]))
+                rows.append(
+                    (time, [_cell(whole, row[c], n) if c in row else None for c, n in zip(names, norms, strict=True)])
+                )
         tables.append(NumberTable(variable, [columns[c] for c in names], norms, rows))
     return tables
 

@@ -7,10 +7,11 @@ from bptt_solver.system import Instance, System
 
 
 class Times:
-    """The time of instances. ``variable`` is its name in the equations (empty: nothing is shifted, so there is no time).
+    """The time of instances. ``variable`` is its name in the equations (empty: nothing is shifted, so there is no
+    time).
 
-    ``recurrent``: something given that does not carry the time is read by an equation that looks back (a shared weight); then
-    the index really is a time, not the number of a layer.
+    ``recurrent``: something given that does not carry the time is read by an equation that looks back (a shared
+    weight); then the index really is a time, not the number of a layer.
     """
 
     def __init__(self, system: System) -> None:
@@ -33,13 +34,14 @@ class Times:
                     shared &= own - carried
             shifted |= looks_back
             reads_given = any(type(n) is Reference and n.name not in system.defining for n in preorder(equation.right))
-            self.recurrent = self.recurrent or bool(looks_back & shared) and reads_given
+            self.recurrent = self.recurrent or (bool(looks_back & shared) and reads_given)
         for equation in system.equations:
             at = system.time_position(equation.name)
             if at is not None and equation.indices:
-                own = [v for v in equation.indices[at].variables() if v in {r.variable for r in equation.ranges}]
-                if own and own[0] in shifted:
-                    self.variables.setdefault(equation.name, own[0])
+                ranged = {r.variable for r in equation.ranges}
+                words = [v for v in equation.indices[at].variables() if v in ranged]
+                if words and words[0] in shifted:
+                    self.variables.setdefault(equation.name, words[0])
         if self.variables:
             self.variable = next(iter(self.variables.values()))
 

@@ -7,20 +7,22 @@ from typing import Any
 
 from bptt_solver.blocks import Block, Entry, Formula, Formulas, Heading, Line, Paragraph, Table, Value, Words
 from bptt_solver.language.expressions import Expression, Reference
-from bptt_solver.words import Catalogue
+from bptt_solver.narration.catalogue import Catalogue
 
 MOST_ROWS = 12  # of a Hessian that is printed as a table
 ASYMMETRY = 1e-12
 
 
-def narrate_hessian(target: str, labels: Sequence[str], rows: Sequence[Sequence[Any]], lang: str = "en") -> list[Block]:
-    """The table of second derivatives of ``target`` by the quantities that ``labels`` name (``w``, ``h[2]:1``)."""
-    say = Catalogue(lang)
+def hessian_blocks(target: str, labels: Sequence[str], rows: Sequence[Sequence[Any]], say: Catalogue) -> list[Block]:
+    """The table of second derivatives."""
     names = [named(label) for label in labels]
-    blocks: list[Block] = [Heading((say.text("second.heading"),)), Paragraph(say("second.meaning", target=named(target)))]
+    blocks: list[Block] = [
+        Heading((say.text("second.heading"),)),
+        Paragraph(say("second.meaning", target=named(target))),
+    ]
     shown = range(min(len(names), MOST_ROWS))
     header: list[Words] = [(), *((names[k],) for k in shown)]
-    table = [[(names[i],), *((Value(rows[i][j]),) for j in shown)] for i in shown]
+    table: list[list[Words]] = [[(names[i],), *((Value(rows[i][j]),) for j in shown)] for i in shown]
     blocks.append(Table(header, table))
     if len(names) > MOST_ROWS:
         blocks.append(Paragraph(say("second.cut", shown=str(MOST_ROWS), count=f"{len(names):,}")))
@@ -31,9 +33,8 @@ def narrate_hessian(target: str, labels: Sequence[str], rows: Sequence[Sequence[
     return blocks
 
 
-def narrate_closed_forms(forms: Sequence[tuple[Reference, Expression]], lang: str = "en") -> list[Block]:
-    """Formulas of the given names for the target and the wanted ordered derivatives."""
-    say = Catalogue(lang)
+def closed_form_blocks(forms: Sequence[tuple[Reference, Expression]], say: Catalogue) -> list[Block]:
+    """One line a closed form."""
     lines = [Line((name, Formula(formula))) for name, formula in forms]
     return [Heading((say.text("closed.heading"),)), Paragraph(say("closed.meaning")), Formulas(lines)]
 

@@ -1,7 +1,7 @@
 """The catalogue of sentences, and how fields are put into them: by position in the text, never by `str.format`.
 
-A catalogue is a TOML file of ``key = "text with {fields}"``; the few lines of TOML that it uses are read here, because the whole
-reader costs more than a derivation.
+A catalogue is a TOML file of ``key = "text with {fields}"``; the few lines of TOML that it uses are read here,
+because the whole reader costs more than a derivation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Catalogue:
     def __init__(self, language: str = "en") -> None:
         if not language.replace("-", "").isalnum():
             raise ValueError(f"unknown language: {language}")
-        path = os.path.join(os.path.dirname(__file__), "locale", language + ".toml")
+        path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "locale", language + ".toml")
         try:
             with open(path, encoding="utf-8") as file:
                 self._texts = read_catalogue(file.read())

@@ -8,8 +8,8 @@ from typing import Any
 from bptt_solver.blocks import Alert, Block, Entry, Formula, Paragraph, Value, Words
 from bptt_solver.derivation import Derivation
 from bptt_solver.language.expressions import Call, Index, Number, Reference, derivative_name
+from bptt_solver.narration.catalogue import Catalogue
 from bptt_solver.steps.evidence import Effects, ForwardMode, Memory, Perturbation, ZeroColumns
-from bptt_solver.words import Catalogue
 
 MOST = 5  # failures, kinks and slopes that are listed
 STEP = Formula(Call("power", (Number(10), Call("neg", (Number(5),)))))
@@ -53,8 +53,8 @@ class _Evidence:
             assert item.changed is not None and item.plus is not None and item.change is not None
             later = say.listed(list(item.later), "list.comma", len(item.later))
             key = "check.set" if self._is_given(item.name) else "check.add"
-            words = say(key, name=item.name, changed=item.changed, h=item.h, later=later, target=self.target, plus=item.plus,
-                        change=item.change, value=item.quotient)  # fmt: skip
+            numbers = {"changed": item.changed, "plus": item.plus, "change": item.change, "value": item.quotient}
+            words = say(key, name=item.name, h=item.h, later=later, target=self.target, **numbers)
         if item.step and item.agrees:
             words = (*words, " ", *say("check.agrees", line=f"5.{item.step}"))
         return words
@@ -71,14 +71,22 @@ class _Evidence:
         elif item.direct.value == 0:
             words = say("check.effects.indirect", partial=item.name, node=node, target=self.target)
         else:
-            words = say("check.effects.both", partial=item.name, direct=item.direct, rest=item.rest, through=say.listed(list(item.through)))
+            words = say(
+                "check.effects.both",
+                partial=item.name,
+                direct=item.direct,
+                rest=item.rest,
+                through=say.listed(list(item.through)),
+            )
         key = "check.runs.two" if item.nodes == 2 else "check.runs"
         return (*words, " ", *say(key, count=say.count(item.nodes))) if item.nodes > 1 else words
 
     def _forward_mode(self, item: ForwardMode) -> Words:
         states = [(name, " = ", value) for name, value in item.states]
         total = (item.total[0], " = ", item.total[1])
-        return self.say("check.forward_mode", name=item.name, states=self.say.listed(states, "list.comma", len(states)), total=total)
+        return self.say(
+            "check.forward_mode", name=item.name, states=self.say.listed(states, "list.comma", len(states)), total=total
+        )
 
     def _memory(self, item: Memory) -> Words:
         from bptt_solver.language.templates import slot
@@ -113,7 +121,10 @@ class _Report:
         for limited in check.limited[:MOST]:
             blocks.append(Paragraph(say("check.limited", name=self._name(limited), digits=str(limited.digits))))
         blocks += self._kinks()
-        blocks += [Paragraph((note[:1].upper() + note[1:] + ("" if note.endswith(".") else "."),)) for note in check.notes[:MOST]]
+        blocks += [
+            Paragraph((note[:1].upper() + note[1:] + ("" if note.endswith(".") else "."),))
+            for note in check.notes[:MOST]
+        ]
         return blocks
 
     def _summary(self) -> Words:
@@ -130,15 +141,36 @@ class _Report:
         check, say = self.check, self.say
         blocks: list[Block] = []
         for kink in check.kinks[:MOST]:
-            partials = say.listed([(f"∂/∂{argument} = ", self._value(value)) for argument, value in kink.partials], "list.comma")
+            partials = say.listed(
+                [(f"∂/∂{argument} = ", self._value(value)) for argument, value in kink.partials], "list.comma"
+            )
             arguments = say.listed([self._value(a) for a in kink.arguments], "list.comma")
-            blocks.append(Alert(say("check.kink", name=self._node(kink), operation=kink.operation, arguments=arguments, partials=partials)))
+            blocks.append(
+                Alert(
+                    say(
+                        "check.kink",
+                        name=self._node(kink),
+                        operation=kink.operation,
+                        arguments=arguments,
+                        partials=partials,
+                    )
+                )
+            )
         if len(check.kinks) > MOST:
             blocks.append(Alert(say("check.kink.more", count=f"{len(check.kinks) - MOST:,}")))
         for slopes in [s for s in check.slopes if not s.agrees][:MOST]:
             key = "check.slopes.same" if slopes.smooth else "check.slopes"
-            blocks.append(Paragraph(say(key, name=self._name(slopes), left=self._value(slopes.left), right=self._value(slopes.right),
-                                        value=self._value(slopes.value))))  # fmt: skip
+            blocks.append(
+                Paragraph(
+                    say(
+                        key,
+                        name=self._name(slopes),
+                        left=self._value(slopes.left),
+                        right=self._value(slopes.right),
+                        value=self._value(slopes.value),
+                    )
+                )
+            )
         return blocks
 
     # -- names and numbers

@@ -1,0 +1,1 @@
+"""How a derivation is told: the catalogue of sentences, and the sections of the document."""
