@@ -212,7 +212,11 @@ class Solution(Mapping[str, Any]):
 
             options = self._options
             derivation = derive(
-                self.computation, self.check, detail=options["detail"], entries=options["entries"], steps=options["steps"]
+                self.computation,
+                self.check,
+                detail=options["detail"],
+                entries=options["entries"],
+                steps=options["steps"],
             )
             self._blocks = [*narrate(derivation), *self._more()]
         return self._blocks
@@ -311,7 +315,14 @@ def solve(
     with PausedCollection():
         computation = Computation(problem)
         checked = verify(computation, check)
-    options = {"detail": detail, "entries": tuple(entries), "second": second, "closed_form": closed_form, "simplify": simplify, "steps": steps}
+    options = {
+        "detail": detail,
+        "entries": tuple(entries),
+        "second": second,
+        "closed_form": closed_form,
+        "simplify": simplify,
+        "steps": steps,
+    }
     return Solution(computation, checked, options)
 
 
@@ -332,9 +343,9 @@ def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> s
                 facts.update(dict.fromkeys(used))
                 lines.append(equation_to_source(shown) + "\n")
         return "".join([*lines, *(f"# sum({name}) = 1 for every given {name.partition('[')[0]}\n" for name in facts)])
-    from bptt_solver.unfolded_text import lines
+    from bptt_solver.unfolded_text import lines as unfolded_lines
 
-    return "".join(line + "\n" for line in lines(problem, adjoint))
+    return "".join(line + "\n" for line in unfolded_lines(problem, adjoint))
 
 
 def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:

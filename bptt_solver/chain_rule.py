@@ -51,7 +51,21 @@ class Term:
     ``direct`` terms come from the target's own equation. ``cotangent`` is ``∂⁺E/∂user`` (or the number 1).
     """
 
-    __slots__ = ("_expression", "conditions", "cotangent", "direct", "leaves", "matched", "ranges", "result", "slot", "template", "use", "user", "via")
+    __slots__ = (
+        "_expression",
+        "conditions",
+        "cotangent",
+        "direct",
+        "leaves",
+        "matched",
+        "ranges",
+        "result",
+        "slot",
+        "template",
+        "use",
+        "user",
+        "via",
+    )
 
     def __init__(
         self,
@@ -111,7 +125,12 @@ class Term:
             template, sources = self.template.pullback(self.slot, build.is_one(self.cotangent))
             if TAKES_RESULT not in sources or isinstance(self.result, Reference):
                 special = {TAKES_COTANGENT: self.cotangent, TAKES_RESULT: self.result}
-                return Part(template, tuple([self.leaves[s] if s >= 0 else special[s] for s in sources]), self.ranges, self.conditions)
+                return Part(
+                    template,
+                    tuple([self.leaves[s] if s >= 0 else special[s] for s in sources]),
+                    self.ranges,
+                    self.conditions,
+                )
         template, leaves = templates.of(self.pullback)
         return Part(template, leaves, self.ranges, self.conditions)
 
@@ -165,7 +184,9 @@ class Term:
         if not conditions:
             return self
         if self.ranges:
-            return self._with(self.ranges, (*conditions, *self.conditions), self._expression)  # outer conditions protect inner ones
+            return self._with(
+                self.ranges, (*conditions, *self.conditions), self._expression
+            )  # outer conditions protect inner ones
         return self._with((), (), build.mul([Iverson(conditions), self.pullback]))
 
     def _with(self, ranges: tuple[Range, ...], conditions: Conditions, expression: Expression | None) -> Term:
@@ -179,7 +200,13 @@ class AdjointEquation(Equation):
     __slots__ = ("_right", "of", "terms")
 
     def __init__(
-        self, name: str, of: str, indices: tuple[Index, ...], terms: Sequence[Term], ranges: tuple[Range, ...] = (), conditions: Conditions = ()
+        self,
+        name: str,
+        of: str,
+        indices: tuple[Index, ...],
+        terms: Sequence[Term],
+        ranges: tuple[Range, ...] = (),
+        conditions: Conditions = (),
     ) -> None:
         self.name = name
         self.of = of
@@ -236,7 +263,9 @@ def uses(equation: Equation, templates: Templates) -> Iterator[Use]:
     parts = equation.parts(templates)
     for part in parts:
         outer = tuple(Sum(build.ZERO, part.ranges, part.conditions) for _ in range(1 if part.ranges else 0))
-        received_first = None if len(parts) == 1 and not outer else COTANGENT  # one summand of several is not the named result
+        received_first = (
+            None if len(parts) == 1 and not outer else COTANGENT
+        )  # one summand of several is not the named result
         pending: list[tuple[Part, tuple[Sum, ...], Expression | None]] = [(part, outer, received_first)]
         while pending:
             inner, binders, received = pending.pop(0)
@@ -270,7 +299,11 @@ def _opened(node: Sum, cotangent: Expression) -> Sum:
     if not renaming:
         return node
     ranges = tuple(
-        Range(str(renaming.get(r.variable, Index.variable(r.variable)).terms[0][0]), r.low.substitute(renaming), r.high.substitute(renaming))
+        Range(
+            str(renaming.get(r.variable, Index.variable(r.variable)).terms[0][0]),
+            r.low.substitute(renaming),
+            r.high.substitute(renaming),
+        )
         for r in node.ranges
     )
     return Sum(substitute_indices(node.body, renaming), ranges, tuple(c.substitute(renaming) for c in node.conditions))
@@ -336,7 +369,12 @@ def _sequence(system: System) -> Sequence[Equation]:
     """The equations so that each stands behind all that it reads (they may be declared in any order)."""
     defined: set[str] = set(system.given)
     for equation in system.equations:
-        if any(leaf.name not in defined for part in equation.parts(system.templates) for leaf in part.leaves if type(leaf) is Reference):
+        if any(
+            leaf.name not in defined
+            for part in equation.parts(system.templates)
+            for leaf in part.leaves
+            if type(leaf) is Reference
+        ):
             break
         defined.add(equation.name)
     else:
@@ -355,8 +393,22 @@ def is_unindexed(system: System) -> bool:
     if any(part.low for parts in system.given.values() for part in parts):
         return False
     return not any(
-        isinstance(leaf, (Sum, Iverson)) for e in system.equations for part in e.parts(system.templates) for leaf in part.leaves
+        isinstance(leaf, (Sum, Iverson))
+        for e in system.equations
+        for part in e.parts(system.templates)
+        for leaf in part.leaves
     )
 
 
-__all__ = ["AdjointEquation", "Call", "Comparison", "Number", "Term", "Use", "differentiate", "is_unindexed", "unindexed_terms", "uses"]
+__all__ = [
+    "AdjointEquation",
+    "Call",
+    "Comparison",
+    "Number",
+    "Term",
+    "Use",
+    "differentiate",
+    "is_unindexed",
+    "unindexed_terms",
+    "uses",
+]

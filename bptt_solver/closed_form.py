@@ -24,7 +24,9 @@ def closed_forms(computation: Computation, simplified: bool = False) -> list[tup
     """
     problem = computation.problem
     if len(computation.unfolded.keys) > MOST_INSTANCES:
-        raise fail("the system is too large for closed forms", hint="the backward sweep is what keeps large systems small")
+        raise fail(
+            "the system is too large for closed forms", hint="the backward sweep is what keeps large systems small"
+        )
     forms = _Forms(computation)
     result = [(forms.reference(computation.target_key), forms.of(computation.unfolded.number[computation.target_key]))]
     for key in problem.wanted():

@@ -35,7 +35,11 @@ def contributions(computation: Computation, number: int) -> list[Contribution]:
         term = equation.terms[ground.part]
         slots = [computation.values[s] if isinstance(s, int) else _inner(s, computation) for s in ground.slots]
         value = ground.template.compiled(computation.arithmetic, computation.arithmetic.compile)(slots)
-        result.append(Contribution(term, instance_of(term.user, ground.environment, computation), value, ground.environment, ground))
+        result.append(
+            Contribution(
+                term, instance_of(term.user, ground.environment, computation), value, ground.environment, ground
+            )
+        )
     return result
 
 

@@ -1,7 +1,7 @@
 """Eliminating a node: its definition is put into everything that uses it, so that a simple partial is relative to fewer nodes.
 
-    h[t] = tanh(z[t]) for t in 1..T;  z[t] = W @ x[t] + U @ h[t-1] for t in 1..T      becomes, with h[0] given,
-    z[1] = W @ x[1] + U @ h[0];       z[t] = W @ x[t] + U @ tanh(z[t-1]) for t in 2..T
+h[t] = tanh(z[t]) for t in 1..T;  z[t] = W @ x[t] + U @ h[t-1] for t in 1..T      becomes, with h[0] given,
+z[1] = W @ x[1] + U @ h[0];       z[t] = W @ x[t] + U @ tanh(z[t-1]) for t in 2..T
 """
 
 from __future__ import annotations
@@ -53,7 +53,14 @@ def eliminate(system: System, name: str, span: Span | None = None) -> System:
             done.append(equation)
         else:
             pending.extend(reversed(pieces))
-    result = System([_finished(e, name, system.operations) for e in done], system.given, system.operations, system.sizes, system.maps, roles=system.roles)
+    result = System(
+        [_finished(e, name, system.operations) for e in done],
+        system.given,
+        system.operations,
+        system.sizes,
+        system.maps,
+        roles=system.roles,
+    )
     infer_shapes(result)
     return result
 
@@ -68,12 +75,20 @@ def _once(equation: Equation, name: str, definitions: Sequence[Equation], system
                 pieces.append(found)
         for part in system.given.get(name, ()):
             bounds = zip(use.indices, part.low, part.high, strict=True)
-            inside = tuple(c for i, a, b in bounds for c in (Comparison(i, ">=", Index(a)), Comparison(i, "<=", Index(b))))
+            inside = tuple(
+                c for i, a, b in bounds for c in (Comparison(i, ">=", Index(a)), Comparison(i, "<=", Index(b)))
+            )
             pieces.append((inside, Reference(name + _KEPT, use.indices)))
         if around:
             right = _replace_sum(equation.right, around[-1], use, pieces, system, equation)
-            return [Equation(equation.name, equation.indices, right, equation.ranges, equation.conditions, equation.origin)]
-        return [e for conditions, value in pieces if (e := _restricted(equation, use, value, conditions, system)) is not None]
+            return [
+                Equation(equation.name, equation.indices, right, equation.ranges, equation.conditions, equation.origin)
+            ]
+        return [
+            e
+            for conditions, value in pieces
+            if (e := _restricted(equation, use, value, conditions, system)) is not None
+        ]
     return None
 
 
@@ -92,7 +107,14 @@ def _finished(equation: Equation, name: str, operations: Operations) -> Equation
                 return Call(record.fused[inner.operation], (*inner.arguments, *node.arguments[1:]))
         return Reference(name, node.indices) if isinstance(node, Reference) and node.name == name + _KEPT else node
 
-    return Equation(equation.name, equation.indices, transform(equation.right, finish), equation.ranges, equation.conditions, equation.origin)
+    return Equation(
+        equation.name,
+        equation.indices,
+        transform(equation.right, finish),
+        equation.ranges,
+        equation.conditions,
+        equation.origin,
+    )
 
 
 def _uses(expression: Expression, name: str) -> list[tuple[Reference, tuple[Sum, ...]]]:
@@ -135,7 +157,10 @@ def _definition(definition: Equation, use: Reference, scope: Sequence[Range]) ->
         return None
     for item in definition.ranges:
         value = binding[item.variable]
-        conditions += [Comparison(value, ">=", item.low.substitute(binding)), Comparison(value, "<=", item.high.substitute(binding))]
+        conditions += [
+            Comparison(value, ">=", item.low.substitute(binding)),
+            Comparison(value, "<=", item.high.substitute(binding)),
+        ]
     conditions += [c.substitute(binding) for c in definition.conditions]
     return tuple(conditions), substitute_indices(_renamed(definition.right, renaming), binding)
 
@@ -147,7 +172,10 @@ def _renamed(expression: Expression, renaming: dict[str, Index]) -> Expression:
 
     def change(node: Expression) -> Expression:
         if isinstance(node, Sum):
-            ranges = tuple(Range(str(renaming.get(r.variable, Index.variable(r.variable)).terms[0][0]), r.low, r.high) for r in node.ranges)
+            ranges = tuple(
+                Range(str(renaming.get(r.variable, Index.variable(r.variable)).terms[0][0]), r.low, r.high)
+                for r in node.ranges
+            )
             return Sum(node.body, ranges, node.conditions)
         return node
 
@@ -160,18 +188,27 @@ def _fresh(word: str, taken: set[str]) -> str:
     return word
 
 
-def _restricted(equation: Equation, use: Reference, value: Expression, conditions: Conditions, system: System) -> Equation | None:
+def _restricted(
+    equation: Equation, use: Reference, value: Expression, conditions: Conditions, system: System
+) -> Equation | None:
     """The equation for the members for which the conditions hold, with the use replaced; None if there are none."""
     reduced = tightened(equation.ranges, (*equation.conditions, *conditions), system)
     if reduced is None:
         return None
     ranges, rest, fixed = reduced
     right = substitute_indices(build.replace(equation.right, {use: value}), fixed)
-    return Equation(equation.name, tuple(i.substitute(fixed) for i in equation.indices), right, ranges, rest, equation.origin)
+    return Equation(
+        equation.name, tuple(i.substitute(fixed) for i in equation.indices), right, ranges, rest, equation.origin
+    )
 
 
 def _replace_sum(
-    right: Expression, around: Sum, use: Reference, pieces: Sequence[tuple[Conditions, Expression]], system: System, equation: Equation
+    right: Expression,
+    around: Sum,
+    use: Reference,
+    pieces: Sequence[tuple[Conditions, Expression]],
+    system: System,
+    equation: Equation,
 ) -> Expression:
     """The sum split into sums over the parts of its range."""
     outer = [r.variable for r in equation.ranges]

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import Arithmetic, NotFinite, TooLarge, Value, bits, is_array
 from bptt_solver.errors import ProblemError, fail
+from bptt_solver.language.expressions import Call, preorder
 from bptt_solver.language.operations import Shape, ShapeError
 from bptt_solver.language.templates import Template
-from bptt_solver.system import Instance, LooseShape
+from bptt_solver.limits import TABLE, Limits
+from bptt_solver.system import Instance, LooseShape, System
 from bptt_solver.unfold import Ground, Unfolded, instance_text
 
 Function = Callable[[Sequence[Value]], Value]
 Summand = tuple[Function, Sequence[Any], bool]
+_FLOAT_BITS = 1024
+LARGEST = "1.8e308, the largest 64-bit number"
+UNDEFINED = "undefined, like infinity minus infinity"
 Values = list[Value]  # by instance number; constants stand at the end, so that their negative numbers index them
 
 
@@ -72,33 +78,55 @@ class Program:
         return values
 
     def run(
-        self, values: Values, first: int = 0, perturb: Mapping[int, Value] | None = None, finite: bool = True, last: int | None = None
+        self,
+        values: Values,
+        first: int = 0,
+        perturb: Mapping[int, Value] | None = None,
+        finite: bool = True,
+        last: int | None = None,
     ) -> Values:
         """Compute all instances from position ``first`` of the order, in place. ``perturb`` is added to instances *where they are
         computed*. With ``finite``, the first value that is not a finite number is an error that names its instance."""
+        with self._quiet():
+            return self._run(values, self._steps[first:last], perturb, finite)
+
+    def _quiet(self) -> AbstractContextManager[object]:
+        """NumPy says nothing about infinities: they are found, and told with their names."""
+        if not self.shapes and not self.arithmetic.makes_arrays():
+            return nullcontext()
+        import numpy
+
+        return numpy.errstate(all="ignore")
+
+    def _run(
+        self,
+        values: Values,
+        steps: Sequence[tuple[int, Function | None, Sequence[Any]]],
+        perturb: Mapping[int, Value] | None,
+        finite: bool,
+    ) -> Values:
         limit = self.arithmetic.exact_bits
         at, isfinite = values.__getitem__, math.isfinite
-        for number, function, slots in self._steps[first:last]:
+        for number, function, slots in steps:
             try:
                 value = function(list(map(at, slots))) if function is not None else _total(slots, at)
                 kind = type(value)
                 if kind is not float:
                     value = self._settled(value, number, limit)
                 elif finite and not isfinite(value):
-                    raise NotFinite("overflow" if math.isinf(value) else "not a number")
+                    raise NotFinite(f"larger than {LARGEST}" if math.isinf(value) else UNDEFINED)
                 if perturb is not None and number in perturb:
                     value = value + perturb[number]
                 values[number] = value
             except (ArithmeticError, ValueError) as error:
-                raise self._failed(number, error) from None
+                raise self._failed(number, error, at) from None
         return values
 
     def _settled(self, value: Value, number: int, limit: int) -> Value:
         """Bring a value that is not a plain float into its final form and check it."""
         kind = type(value)
         if kind is int or kind is Fraction:
-            if bits(value) > limit:
-                raise TooLarge
+            _check_exact(value, limit)
             value = value.numerator if kind is Fraction and value.denominator == 1 else value
         elif kind is complex:
             if value.real != value.real or value.imag != value.imag:
@@ -111,7 +139,7 @@ class Program:
             import numpy
 
             if not numpy.isfinite(value).all():
-                raise NotFinite("overflow or not a number")
+                raise NotFinite(UNDEFINED if numpy.isnan(value).any() else f"larger than {LARGEST}")
             return value
         elif hasattr(value, "dtype"):
             return self._settled(value.item(), number, limit)
@@ -128,24 +156,45 @@ class Program:
         if self.arithmetic.name != "float":
             return value
         if all(type(v) is int or type(v) is Fraction for v in entries):
-            if any(bits(v) > limit for v in entries):
-                raise TooLarge
+            for entry in entries:
+                _check_exact(entry, limit)
             return value
         result = value.astype(float)
         if not all(math.isfinite(v) for v in result.ravel().tolist()):
-            raise NotFinite("overflow or not a number")
+            raise NotFinite(f"larger than {LARGEST}")
         return result
 
-    def _failed(self, number: int, error: Exception) -> ProblemError:
+    def _failed(self, number: int, error: Exception, at: Callable[[int], Value]) -> ProblemError:
         unfolded = self.unfolded
         name = instance_text(unfolded.keys[number])
         equation = unfolded.equations[number]
-        span = equation.origin.span() if equation is not None and equation.origin else None
         if isinstance(error, TooLarge):
-            bits_ = self.arithmetic.exact_bits
-            return fail(f"{name} has more than {bits_:,} bits as an exact number", span, f"--limit exact_bits={bits_ * 10}, or write a number with a point")
-        reason = str(error) or "not a finite number"
-        return fail(f"{name} is not a finite number: {reason}", span, "the values before it are finite")
+            span = equation.origin.span() if equation is not None and equation.origin else None
+            most = self.arithmetic.exact_bits
+            hint = "write a number with a point to calculate with floating-point numbers"
+            if most < TABLE["exact_bits"].most:
+                hint += f", or lift it with --limit exact_bits=N, up to {TABLE['exact_bits'].most:,}"
+            return fail(f"{name} has more than {most:,} bits as an exact number", span, hint)
+        from bptt_solver.blame import blame
+
+        fault = blame(unfolded, self.arithmetic, number, at)
+        return fail(f"{name} is not a finite number: {_reason(error)}", fault.span, fault.here)
+
+
+def _reason(error: Exception) -> str:
+    """Why, in words; Python and NumPy have their own."""
+    if isinstance(error, NotFinite):
+        return str(error)
+    return f"larger than {LARGEST}" if isinstance(error, OverflowError) else "the function is not defined there"
+
+
+def _check_exact(value: int | Fraction, limit: int) -> None:
+    """An exact number has a bounded length, and is shown as a floating-point number too, so that it must have one."""
+    size = bits(value)
+    if size > limit:
+        raise TooLarge
+    if size > _FLOAT_BITS and abs(value) >= 1 << _FLOAT_BITS:
+        raise NotFinite(f"larger than {LARGEST}")
 
 
 def _total(parts: Sequence[Summand], at: Callable[[int], Value]) -> Value:
@@ -159,17 +208,26 @@ def _total(parts: Sequence[Summand], at: Callable[[int], Value]) -> Value:
     return result
 
 
-def find_shapes(unfolded: Unfolded, given: Mapping[Instance, Shape], family: Mapping[str, LooseShape]) -> dict[int, Shape]:
-    """The shape of every instance that is not a scalar. Raises ProblemError with both shapes where they do not go together.
+def find_shapes(
+    unfolded: Unfolded,
+    given: Mapping[Instance, Shape],
+    family: Mapping[str, LooseShape],
+    limits: Limits | None = None,
+) -> dict[int, Shape]:
+    """The shape of every instance that is not a scalar. Raises ProblemError with both shapes where they do not go together,
+    and for more elements than are allowed.
 
     A number (or an empty sum) that defines a member of an array family takes the shape of the family, if that is one.
     """
     system = unfolded.system
     shapes: dict[int, Shape] = {}
+    limits = limits or Limits()
+    most, elements = limits.get("elements"), 0
     for number, key in enumerate(unfolded.keys):
         if unfolded.grounds[number] is None and given[key]:
             shapes[number] = given[key]
-    if not shapes and all(rank == 0 for rank in system.ranks.values()):
+            elements += math.prod(given[key])
+    if not shapes and all(rank == 0 for rank in system.ranks.values()) and not _takes_arrays(system):
         return shapes
     for number in unfolded.order:
         shape: Shape = ()
@@ -179,14 +237,40 @@ def find_shapes(unfolded: Unfolded, given: Mapping[Instance, Shape], family: Map
         if not shape and system.ranks[name]:
             shape = tuple([n for n in family[name] if n is not None])
             if len(shape) != system.ranks[name]:
-                raise fail(f"{instance_text(unfolded.keys[number])} is a number, but {name} is a family of arrays of several shapes")
+                raise fail(
+                    f"{instance_text(unfolded.keys[number])} is a number, but {name} is a family of arrays of several shapes"
+                )
         if shape:
             shapes[number] = shape
+            elements += math.prod(shape)
+            if elements > most:
+                equation = unfolded.equations[number]
+                span = equation.origin.span() if equation is not None and equation.origin else None
+                limits.check("elements", elements, f"the system up to {instance_text(unfolded.keys[number])}", span)
     return shapes
 
 
+def _takes_arrays(system: System) -> bool:
+    """Whether an equation uses an operation that is not for numbers; where there are only numbers, that is an error."""
+    for template in system.templates.known():
+        for node in preorder(template.expression):
+            if isinstance(node, Call) and node.operation not in _FOR_NUMBERS:
+                operation = system.operations[node.operation]
+                if operation.kind != "elementwise":
+                    return True
+    return False
+
+
+_FOR_NUMBERS = frozenset({"add", "neg", "mul", "sum", "stop_gradient"})
+
+
 def _ground_shape(ground: Ground, shapes: Mapping[int, Shape], unfolded: Unfolded, number: int) -> Shape:
-    operands = tuple([shapes.get(s, ()) if isinstance(s, int) else _ground_shape(s[0], shapes, unfolded, number) for s in ground.slots])
+    operands = tuple(
+        [
+            shapes.get(s, ()) if isinstance(s, int) else _ground_shape(s[0], shapes, unfolded, number)
+            for s in ground.slots
+        ]
+    )
     try:
         return ground.template.shape(operands)
     except ShapeError as error:
@@ -197,7 +281,6 @@ def _shape_problem(error: ShapeError, ground: Ground, unfolded: Unfolded, number
     equation = unfolded.equations[number]
     span = None
     if equation is not None and equation.origin is not None:
-        from bptt_solver.language.expressions import Call, preorder
         from bptt_solver.language.parser import locate
 
         node = error.args[1] if len(error.args) > 1 else None
@@ -207,5 +290,3 @@ def _shape_problem(error: ShapeError, ground: Ground, unfolded: Unfolded, number
         if len(nodes) == len(written) and node is not None:
             span = locate(equation, next(w for n, w in zip(nodes, written, strict=True) if n is node))
     return fail(f"{instance_text(unfolded.keys[number])}: {error.args[0]}", span)
-
-

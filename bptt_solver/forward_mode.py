@@ -239,6 +239,15 @@ def _applied(rule: Rule, arguments: Sequence[Node]) -> Node:
             return rule([value], [tangent])
 
         return apply_one
+    if len(arguments) == 2:
+        first, second = arguments
+
+        def apply_two(values: Sequence[Value], tangents: Sequence[Tangent]) -> Pair:
+            a, ta = first(values, tangents)
+            b, tb = second(values, tangents)
+            return rule([a, b], [ta, tb])
+
+        return apply_two
     parts = tuple(arguments)
 
     def apply(values: Sequence[Value], tangents: Sequence[Tangent]) -> Pair:

@@ -53,7 +53,11 @@ def matched_term(term: Term, output: AdjointEquation | None, system: System) -> 
         return None
     if len(output.terms) != 1 or output.terms[0].ranges or output.terms[0].matched is not None:
         return None
-    names = {str(i.terms[0][0]): there for i, there in zip(output.indices, term.user.indices, strict=True) if _is_variable(i, output)}
+    names = {
+        str(i.terms[0][0]): there
+        for i, there in zip(output.indices, term.user.indices, strict=True)
+        if _is_variable(i, output)
+    }
     through: Term | None = None
     for operation in system.operations.losses():
         record = operation.record
@@ -73,7 +77,9 @@ def matched_term(term: Term, output: AdjointEquation | None, system: System) -> 
         inner = _through_argument(term, function.arguments[0], system)
         whole = Match(through.via, through.user, partial if inner is None else None, reason)
         received = build.mul([through.cotangent, partial])
-        return term.through(through.cotangent, received if inner is None else build.replace(inner, {COTANGENT: received}), whole)
+        return term.through(
+            through.cotangent, received if inner is None else build.replace(inner, {COTANGENT: received}), whole
+        )
     return None
 
 

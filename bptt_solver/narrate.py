@@ -185,7 +185,8 @@ class _Narrator(Narration):
 
     def _partials(self) -> list[Block]:
         if self.derivation.local is not None:
-            return [*self._matched(self.derivation.local.matched), *self._local(self.derivation.local.steps)]
+            local = self.derivation.local
+            return [*self._matched(local.matched), *self._local(local.steps)] or [Paragraph(self.say("local.none"))]
         blocks: list[Block] = []
         for row in self.derivation.partials:
             blocks.append(Paragraph(self.cut(row)) if isinstance(row, Cut) else Flow([self.line(c) for c in row]))

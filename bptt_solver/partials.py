@@ -57,7 +57,9 @@ def _empty(result: Value, read: Value) -> Value:
     return numpy.full(shape, 0, dtype=result.dtype)
 
 
-def _pull(ground: Ground, cotangent: Value, result: Value, values: Values, arithmetic: Arithmetic, row: dict[int, Value]) -> None:
+def _pull(
+    ground: Ground, cotangent: Value, result: Value, values: Values, arithmetic: Arithmetic, row: dict[int, Value]
+) -> None:
     slots = [values[s] if isinstance(s, int) else _sum(s, values, arithmetic) for s in ground.slots]
     for at, source in enumerate(ground.slots):
         if isinstance(source, int) and source < 0:
@@ -72,7 +74,9 @@ def _pull(ground: Ground, cotangent: Value, result: Value, values: Values, arith
                 _pull(inner, received, body, values, arithmetic, row)
 
 
-def pull_value(template: Template, at: int, slots: list[Value], cotangent: Value, result: Value, arithmetic: Arithmetic) -> Value:
+def pull_value(
+    template: Template, at: int, slots: list[Value], cotangent: Value, result: Value, arithmetic: Arithmetic
+) -> Value:
     """What a slot receives, as a number or an array of the slot's shape."""
     pullback, sources = template.pullback(at)
     special = {TAKES_COTANGENT: cotangent, TAKES_RESULT: result}

@@ -21,7 +21,12 @@ def tighten(ranges: list[Range], condition: Comparison, system: System, fixed: S
     if not mentioned & names:
         return True if system.holds((condition,), {}) else False
     own = [(a, c) for a, c in difference.terms if isinstance(a, str) and a in names]
-    if len(own) != 1 or abs(own[0][1]) != 1 or any(True for _ in difference.lookups()) or condition.operator not in _FLIP:
+    if (
+        len(own) != 1
+        or abs(own[0][1]) != 1
+        or any(True for _ in difference.lookups())
+        or condition.operator not in _FLIP
+    ):
         return None
     word, sign = own[0]
     at = next(k for k, r in enumerate(ranges) if r.variable == word)
@@ -62,5 +67,9 @@ def tightened(
         if done is None and condition not in rest:
             rest.append(condition)
     single = {r.variable: r.low for r in result if r.low == r.high}
-    kept = tuple(Range(r.variable, r.low.substitute(single), r.high.substitute(single)) for r in result if r.variable not in single)
+    kept = tuple(
+        Range(r.variable, r.low.substitute(single), r.high.substitute(single))
+        for r in result
+        if r.variable not in single
+    )
     return kept, tuple(c.substitute(single) for c in rest), single

@@ -77,7 +77,11 @@ def simple_partials(computation: Computation) -> tuple[dict[str, dict[str, Any]]
         spent += size
         found = local_partials(unfolded, number, computation.values, computation.arithmetic)
         row = {instance_text(unfolded.keys[read]): plain(value) for read, value in reversed(found.items())}
-        if unfolded.keys[number] == computation.target_key and len(unfolded.keys) <= ALL_DIRECT and not computation.shapes:
+        if (
+            unfolded.keys[number] == computation.target_key
+            and len(unfolded.keys) <= ALL_DIRECT
+            and not computation.shapes
+        ):
             others = [instance_text(k) for k in reversed(computation.instances()) if k != computation.target_key]
             row = {other: row.get(other, 0) for other in others if other in row or _earlier(computation, other, name)}
         result[name] = row
@@ -93,7 +97,14 @@ def steps(computation: Computation, everything: bool = False) -> list[dict[str, 
     """The backward pass: the folded equations, and every line of the sweep with its terms."""
     result: list[dict[str, Any]] = []
     for equation in computation.adjoint_equations:
-        result.append({"kind": "equation", "of": equation.of, "text": equation_to_source(equation), "terms": [_term(t) for t in equation.terms]})
+        result.append(
+            {
+                "kind": "equation",
+                "of": equation.of,
+                "text": equation_to_source(equation),
+                "terms": [_term(t) for t in equation.terms],
+            }
+        )
     unfolded = computation.unfolded
     if len(unfolded.order) > MOST_STEPS and not everything:
         return result
@@ -101,15 +112,28 @@ def steps(computation: Computation, everything: bool = False) -> list[dict[str, 
         line = unfolded.equations[number]
         assert isinstance(line, AdjointEquation)
         terms = [
-            {"via": instance_text(c.user), "direct": c.term.direct, "value": plain(c.value)} for c in contributions(computation, number)
+            {"via": instance_text(c.user), "direct": c.term.direct, "value": plain(c.value)}
+            for c in contributions(computation, number)
         ]
         of = instance_text((line.of, unfolded.keys[number][1]))
-        result.append({"kind": "line", "of": of, "name": instance_text(unfolded.keys[number]), "value": plain(computation.values[number]), "terms": terms})
+        result.append(
+            {
+                "kind": "line",
+                "of": of,
+                "name": instance_text(unfolded.keys[number]),
+                "value": plain(computation.values[number]),
+                "terms": terms,
+            }
+        )
     return result
 
 
 def _term(term: Any) -> dict[str, Any]:
-    entry: dict[str, Any] = {"via": to_source(term.user), "direct": term.direct, "contribution": to_source(term.expression)}
+    entry: dict[str, Any] = {
+        "via": to_source(term.user),
+        "direct": term.direct,
+        "contribution": to_source(term.expression),
+    }
     if term.partial is not None:
         entry["simple_partial"] = to_source(term.partial)
     if term.matched is not None:

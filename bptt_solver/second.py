@@ -81,7 +81,9 @@ class SecondDerivatives:
 
 
 def _closed(system: System) -> System:
-    return System(system.equations, system.given, system.operations, system.sizes, system.maps, system.ranks, system.roles)
+    return System(
+        system.equations, system.given, system.operations, system.sizes, system.maps, system.ranks, system.roles
+    )
 
 
 def _zero(value: Value) -> Value:
@@ -97,11 +99,16 @@ def entries(value: Value) -> list[tuple[int, ...]]:
     return list(numpy.ndindex(value.shape))
 
 
-def hessian(computation: Computation, instances: Sequence[Instance]) -> tuple[list[tuple[Instance, tuple[int, ...]]], list[list[Any]]]:
+def hessian(
+    computation: Computation, instances: Sequence[Instance]
+) -> tuple[list[tuple[Instance, tuple[int, ...]]], list[list[Any]]]:
     """The matrix of second derivatives by all entries of the instances: (what the rows and columns are, the rows)."""
     labels = [(key, entry) for key in instances for entry in entries(computation.value(key))]
     if len(labels) > MOST_ENTRIES:
-        raise fail(f"a Hessian of {len(labels):,} rows is too large to print", hint=f"choose at most {MOST_ENTRIES} entries with --wrt")
+        raise fail(
+            f"a Hessian of {len(labels):,} rows is too large to print",
+            hint=f"choose at most {MOST_ENTRIES} entries with --wrt",
+        )
     rows: list[list[Any]] = []
     for key in instances:
         second = SecondDerivatives(computation, key)

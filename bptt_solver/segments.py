@@ -15,8 +15,6 @@ from bptt_solver.boxes import (
     Box,
     Cell,
     adjacent,
-    as_conditions,
-    canonical_domain,
     covers,
     definition_box,
     inside,
@@ -27,10 +25,10 @@ from bptt_solver.boxes import (
 )
 from bptt_solver.chain_rule import AdjointEquation, Term, Use, is_unindexed, unindexed_terms, uses
 from bptt_solver.components import components
+from bptt_solver.guards import guarded_segments
 from bptt_solver.language import build
 from bptt_solver.language.expressions import (
     Comparison,
-    Conditions,
     Expression,
     Index,
     Range,
@@ -40,22 +38,12 @@ from bptt_solver.language.expressions import (
 from bptt_solver.language.templates import COTANGENT, RESULT, instantiate
 from bptt_solver.matched import is_output, matched_term
 from bptt_solver.ranges import tightened
+from bptt_solver.regions import Region, bounds, parts
 from bptt_solver.solving import Solution, fresh_name
-from bptt_solver.system import OutsideMap, System
+from bptt_solver.system import System
 from bptt_solver.unfold import instance_text
 
 MOST_CELLS = 400  # beyond that, guards
-
-
-class Region:
-    """A term and the members that it reaches: a box, and conditions that are no bounds."""
-
-    __slots__ = ("box", "conditions", "term")
-
-    def __init__(self, term: Term, box: Box, conditions: Conditions) -> None:
-        self.term = term
-        self.box = box
-        self.conditions = conditions
 
 
 class Backward:
@@ -105,7 +93,10 @@ class Backward:
                     self.live[family] = [_box_of(e, self.forward) for e in self.equations[family]]
             ordered.extend(self._ordered(component))
         defined = [e for e in ordered if e.of in self.forward.defining]
-        return [*defined, *(e for e in ordered if e.of not in self.forward.defining)]  # what is given is gathered at the end
+        return [
+            *defined,
+            *(e for e in ordered if e.of not in self.forward.defining),
+        ]  # what is given is gathered at the end
 
     def _reaching(self, users: Mapping[str, Sequence[str]]) -> list[str]:
         """The families from which the target is reached, in declaration order."""
@@ -264,7 +255,7 @@ class Backward:
     ) -> Region | None:
         inner = tuple(c for c in conditions if solved.summed & set((*c.left.variables(), *c.right.variables())))
         outer = [c for c in conditions if c not in inner]
-        box, guards = self._bounds(family, outer)
+        box, guards = bounds(family, self.names[family], outer, self.forward)
         if box is None:
             return None
         expression: Expression | None = None
@@ -287,77 +278,6 @@ class Backward:
                     expression, result=own)  # fmt: skip
         return Region(term.renamed(single), box, guards)
 
-    def _bounds(self, family: str, conditions: Sequence[Comparison]) -> tuple[Box | None, Conditions]:
-        """Conditions on the members as a box and guards; None if there is no such member."""
-        names = self.names[family]
-        low: list[Bound | None] = [None] * len(names)
-        high: list[Bound | None] = [None] * len(names)
-        guards: list[Comparison] = []
-        for condition in conditions:
-            difference = condition.left.plus(condition.right, -1)  # difference (operator) 0
-            own = [(a, c) for a, c in difference.terms if isinstance(a, str) and a in names]
-            inside = any(v in names for look in difference.lookups() for i in look.indices for v in i.variables())
-            if not own and not inside:
-                if not self.forward.holds((condition,), {}):
-                    return None, ()
-                continue
-            if inside or len(own) != 1 or abs(own[0][1]) != 1 or condition.operator == "!=":
-                guards.append(condition)
-                continue
-            word, sign = own[0]
-            at = names.index(str(word))
-            rest = Index(difference.constant, tuple(t for t in difference.terms if t[0] != word)).times(
-                -sign
-            )  # word (op) rest
-            for operator, shift in (
-                _AS_BOUNDS[condition.operator]
-                if sign > 0
-                else [(_FLIP[o], -s) for o, s in _AS_BOUNDS[condition.operator]]
-            ):
-                bound = Bound(self.forward.index(rest, {}) + shift, rest.plus(shift))
-                ends = low if operator == ">=" else high
-                known = ends[at]
-                tighter = known is None or (
-                    bound.value > known.value if operator == ">=" else bound.value < known.value
-                )
-                if tighter or (known is not None and bound.value == known.value and _plain(bound) < _plain(known)):
-                    ends[at] = bound
-        hull = self._hull(family)
-        box: list[tuple[Bound, Bound]] = []
-        for at in range(len(names)):
-            first, last = low[at] or hull[at][0], high[at] or hull[at][1]
-            if first.value > last.value:
-                return None, ()
-            box.append((first, last))
-        return tuple(box), tuple(guards)
-
-    def _hull(self, family: str) -> Box:
-        """The smallest box around all members."""
-        boxes = [b for b in self._parts(family) if b is not None]
-        if not boxes:
-            return ()
-        hull: list[tuple[Bound, Bound]] = []
-        for at in range(len(boxes[0])):
-            hull.append(
-                (
-                    min((b[at][0] for b in boxes), key=lambda x: x.value),
-                    max((b[at][1] for b in boxes), key=lambda x: x.value),
-                )
-            )
-        return tuple(hull)
-
-    def _parts(self, family: str) -> list[Box]:
-        """The boxes (or hulls) of the family's definitions and given parts, in declaration order."""
-        result: list[Box] = []
-        for equation in self.forward.defining.get(family, []):
-            box = definition_box(equation, self.forward)
-            if box is not None:
-                result.append(box)
-        for part in self.forward.given.get(family, []):
-            ends = zip(part.low, part.high, strict=True)
-            result.append(tuple((Bound(a, Index(a)), Bound(b, Index(b))) for a, b in ends))
-        return result
-
     # -- cells
 
     def _segments(self, family: str, regions: list[Region]) -> list[AdjointEquation]:
@@ -365,22 +285,26 @@ class Backward:
             return []
         names = self.names[family]
         if not names:
-            return [AdjointEquation(self.name(family), family, (), [self._settled(r.term.guarded(r.conditions)) for r in regions])]
+            return [
+                AdjointEquation(
+                    self.name(family), family, (), [self._settled(r.term.guarded(r.conditions)) for r in regions]
+                )
+            ]
         boxed = all(not r.conditions for r in regions) and all(
             is_box(e, self.forward) for e in self.forward.defining.get(family, [])
         )
         cells = self._cells(family, regions) if boxed else None
         if cells is None:
-            return self._guarded_segments(family, regions)
+            return guarded_segments(family, self.name(family), self.names[family], regions, self.forward)
         cells = self._generalised(family, merged(cells, len(names)), regions)
         cells.sort(key=lambda c: tuple(-b[0].value for b in reversed(c.box)))
         return [self._equation(family, cell.box, [regions[i].term for i in cell.active]) for cell in cells]
 
     def _cells(self, family: str, regions: list[Region]) -> list[Cell] | None:
-        parts = self._parts(family) if family in self.forward.defining else []
+        pieces = parts(family, self.forward) if family in self.forward.defining else []
         dimensions: list[list[tuple[Bound, Bound]]] = []
         for at in range(len(self.names[family])):
-            boxes = [r.box[at] for r in regions] + [p[at] for p in parts]
+            boxes = [r.box[at] for r in regions] + [p[at] for p in pieces]
             dimensions.append(intervals(boxes))
         count = 1
         for dimension in dimensions:
@@ -392,7 +316,7 @@ class Backward:
             active = tuple(i for i, r in enumerate(regions) if inside(box, r.box))
             if not active:
                 continue
-            part = next((i for i, p in enumerate(parts) if inside(box, p)), -1)
+            part = next((i for i, p in enumerate(pieces) if inside(box, p)), -1)
             cells.append(Cell(tuple(box), active, part))
         return cells
 
@@ -447,85 +371,13 @@ class Backward:
         there = tuple(self.forward.index(i, {}) for i in self.target.indices)
         return term.settled(term.cotangent) if here == there else term
 
-    def _guarded_segments(self, family: str, regions: list[Region]) -> list[AdjointEquation]:
-        """One equation for each definition, its terms guarded by what does not always hold there."""
-        names = self.names[family]
-        result: list[AdjointEquation] = []
-        definitions = self.forward.defining.get(family, [])
-        domains: list[tuple[tuple[Index, ...], tuple[Range, ...], Conditions]] = []
-        for equation in definitions:
-            domains.append(canonical_domain(equation, names))
-        for part in self.forward.given.get(family, []):
-            ends = zip(names, part.low, part.high, strict=True)
-            ranges = tuple(Range(n, Index(a), Index(b)) for n, a, b in ends)
-            domains.append((tuple(Index.variable(n) for n in names), ranges, ()))
-        for indices, ranges, conditions in domains:
-            binding = {n: i for n, i in zip(names, indices, strict=True) if i != Index.variable(n)}
-            terms = []
-            for region in regions:
-                guards = [c for low_high, n in zip(region.box, names, strict=True) for c in as_conditions(n, low_high)]
-                wanted = tuple(c.substitute(binding) for c in (*guards, *region.conditions))
-                needed = _not_implied(wanted, ranges, conditions, self.forward)
-                if needed is not None:
-                    terms.append(region.term.renamed(binding).guarded(needed))
-            if terms:
-                result.append(AdjointEquation(self.name(family), family, indices, terms, ranges, conditions))
-        return result
-
 
 # ----------------------------------------------------------------------------- boxes
-
-_AS_BOUNDS: Mapping[str, list[tuple[str, int]]] = {
-    "==": [(">=", 0), ("<=", 0)],
-    ">=": [(">=", 0)],
-    "<=": [("<=", 0)],
-    ">": [(">=", 1)],
-    "<": [("<=", -1)],
-}
-_FLIP = {">=": "<=", "<=": ">="}
-
-
-def _plain(bound: Bound) -> tuple[int, int]:
-    return (len(bound.index.terms), abs(bound.index.constant))
 
 
 def _signature(cell: Cell, regions: Sequence[Region], binding: dict[str, Index]) -> list[object]:
     terms = [regions[i].term.renamed(binding) for i in cell.active]
     return [(t.pullback, t.ranges, t.conditions) for t in terms]
-
-
-def _not_implied(
-    wanted: Conditions, ranges: Sequence[Range], conditions: Conditions, system: System
-) -> Conditions | None:
-    """The conditions that do not hold for every member of a domain; None if they hold together for no member."""
-    from bptt_solver.limits import Limits
-    from bptt_solver.unfold import _Unfolder
-
-    needed: list[Comparison] = []
-    unfolder = _Unfolder(system, Limits({"instances": 200_000}))
-    try:
-        members = list(unfolder.environments(ranges, conditions, {}, "the domain"))
-        if not any(_holds(wanted, m, system) for m in members):
-            return None
-        for condition in wanted:
-            if not all(_holds((condition,), m, system) for m in members):
-                needed.append(condition)
-    except ValueError:
-        return wanted
-    except Exception as error:  # too many members to try them all: keep every condition
-        from bptt_solver.errors import ProblemError
-
-        if not isinstance(error, ProblemError):
-            raise
-        return wanted
-    return tuple(needed)
-
-
-def _holds(conditions: Conditions, environment: Mapping[str, int], system: System) -> bool:
-    try:
-        return system.holds(conditions, environment)
-    except OutsideMap:
-        return False
 
 
 def _box_of(equation: AdjointEquation, system: System) -> Box:

@@ -141,7 +141,12 @@ class System:
             return len(self.given[name][0].low)
         return len(self.defining[name][0].indices)
 
-    def extended(self, equations: Sequence[Equation], ranks: Mapping[str, int], given: Mapping[str, Sequence[Given]] | None = None) -> System:
+    def extended(
+        self,
+        equations: Sequence[Equation],
+        ranks: Mapping[str, int],
+        given: Mapping[str, Sequence[Given]] | None = None,
+    ) -> System:
         """The system with more equations behind it (the backward pass behind the forward pass)."""
         self.ranks.update(ranks)  # shared, with the templates: the names are new ones
         result = System(
@@ -283,14 +288,21 @@ def infer_shapes(system: System, calls: Collection[str] | None = None) -> dict[s
 def _makes_arrays(system: System, calls: Collection[str] | None) -> bool:
     """Whether some operation in the equations makes an array of numbers."""
     if calls is None:
-        calls = {node.operation for equation in system.equations for node in preorder(equation.right) if isinstance(node, Call)}
+        calls = {
+            node.operation
+            for equation in system.equations
+            for node in preorder(equation.right)
+            if isinstance(node, Call)
+        }
     return not _MAKE_ARRAYS.isdisjoint(calls)
 
 
 _MAKE_ARRAYS = frozenset({"concat", "outer", "diag", "expand", "transpose", "zeros", "unit", "place", "matmul"})
 
 
-def _settle(system: System, queue: list[Equation], known: dict[str, LooseShape], waiting: dict[str, list[Equation]]) -> None:
+def _settle(
+    system: System, queue: list[Equation], known: dict[str, LooseShape], waiting: dict[str, list[Equation]]
+) -> None:
     at = 0
     while at < len(queue):
         equation = queue[at]

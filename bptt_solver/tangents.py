@@ -91,10 +91,15 @@ def _zeros(shape: tuple[int, ...], like: Tangent) -> Tangent:
 
 
 def _add(values: list[Value], tangents: list[Tangent], result: Value) -> Tangent:
+    if not is_array(result):
+        return added(tangents)
     return added([entrywise(t, 1, v, result) for v, t in zip(values, tangents, strict=True) if t is not None])
 
 
 def _mul(values: list[Value], tangents: list[Tangent], result: Value) -> Tangent:
+    if len(values) == 2 and not is_array(result):
+        (a, b), (ta, tb) = values, tangents
+        return tb * a if ta is None else ta * b if tb is None else added([ta * b, tb * a])
     parts = []
     for k, tangent in enumerate(tangents):
         if tangent is not None:

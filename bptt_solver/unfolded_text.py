@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from bptt_solver.chain_rule import AdjointEquation, differentiate
 from bptt_solver.language import build
-from bptt_solver.language.expressions import ORDERED, Call, Expression, Index, Number, Reference, is_derivative, transform
+from bptt_solver.language.expressions import (
+    ORDERED,
+    Call,
+    Expression,
+    Index,
+    Number,
+    Reference,
+    is_derivative,
+    transform,
+)
 from bptt_solver.language.notation.source import to_source
 from bptt_solver.language.templates import Slot, Template, instantiate
 from bptt_solver.problem.problem import Problem
@@ -26,7 +35,9 @@ class UnfoldedText:
 
     def __init__(self, unfolded: Unfolded) -> None:
         self.unfolded = unfolded
-        constants = [build.constant(value) for _, value in reversed(unfolded.constants)]  # so that negative numbers index them
+        constants = [
+            build.constant(value) for _, value in reversed(unfolded.constants)
+        ]  # so that negative numbers index them
         self._leaves = [instance_text(key) for key in unfolded.keys] + [to_source(c) for c in constants]
         self._kinds: list[object] = ["∂" if is_derivative(name) else "" for name, _ in unfolded.keys]
         self._kinds += [c if _in_pattern(c) else "" for c in constants]

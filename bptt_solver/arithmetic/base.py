@@ -13,6 +13,8 @@ from bptt_solver.language.expressions import Call, Expression, IndexValue, Ivers
 from bptt_solver.language.operations import Operation, Operations
 from bptt_solver.language.templates import Slot
 
+_MAKE_ARRAYS = frozenset({"concat", "outer", "diag", "expand", "transpose", "zeros", "unit", "place", "matmul"})
+
 
 class Arithmetic:
     """A table of functions by operation name, and the compiler from templates to functions of their slot values."""
@@ -52,6 +54,10 @@ class Arithmetic:
         if known is None:
             known = self._table[name] = self._make(name)
         return known
+
+    def makes_arrays(self) -> bool:
+        """Whether an operation was compiled that can make an array of numbers."""
+        return not _MAKE_ARRAYS.isdisjoint(self._table)
 
     def _make(self, name: str) -> Function:
         structural = STRUCTURAL.get(name)

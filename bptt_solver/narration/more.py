@@ -17,8 +17,8 @@ def hessian_blocks(target: str, labels: Sequence[str], rows: Sequence[Sequence[A
     """The table of second derivatives."""
     names = [named(label) for label in labels]
     blocks: list[Block] = [
-        Heading((say.text("second.heading"),)),
-        Paragraph(say("second.meaning", target=named(target))),
+        Heading((say.text("second.title"),)),
+        Paragraph(say("second.what", target=named(target))),
     ]
     shown = range(min(len(names), MOST_ROWS))
     header: list[Words] = [(), *((names[k],) for k in shown)]
@@ -29,14 +29,14 @@ def hessian_blocks(target: str, labels: Sequence[str], rows: Sequence[Sequence[A
     largest = max((abs(float(v)) for row in rows for v in row), default=0.0)
     apart = max((abs(float(rows[i][j]) - float(rows[j][i])) for i in range(len(rows)) for j in range(i)), default=0.0)
     if len(names) > 1 and apart <= ASYMMETRY * largest:
-        blocks.append(Paragraph(say("second.symmetric")))
+        blocks.append(Paragraph(say("second.symmetry")))
     return blocks
 
 
 def closed_form_blocks(forms: Sequence[tuple[Reference, Expression]], say: Catalogue) -> list[Block]:
     """One line a closed form."""
     lines = [Line((name, Formula(formula))) for name, formula in forms]
-    return [Heading((say.text("closed.heading"),)), Paragraph(say("closed.meaning")), Formulas(lines)]
+    return [Heading((say.text("closed.title"),)), Paragraph(say("closed.what")), Formulas(lines)]
 
 
 def named(label: str) -> Reference:

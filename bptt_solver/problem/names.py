@@ -189,7 +189,7 @@ class Resolver:
         elif self.arities.get(name, count) != count:
             read = ", ".join("ijklmnop"[: self.arities[name]])
             self.problems.add(
-                f"the map '{name}' is read with {counted(count)} here, but it has {counted(self.arities[name])}",
+                f"the map '{name}' is read with {_indices(count)} here, but it has {_indices(self.arities[name])}",
                 span_of(equation, node),
                 f"write {name}[{read}]",
             )
@@ -236,8 +236,7 @@ class Resolver:
                 self.problems.add(f"{name} takes {wanted} argument{plural}, got {count}", span_of(equation, node))
 
 
-def counted(count: int) -> str:
-    """``no index``, ``one index``, ``2 indices``."""
+def _indices(count: int) -> str:
     return "no index" if count == 0 else "one index" if count == 1 else f"{count} indices"
 
 

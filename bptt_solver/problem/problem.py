@@ -11,11 +11,29 @@ from bptt_solver.arithmetic import Value, is_array
 from bptt_solver.errors import Excerpt, ProblemError, Problems, Source, Span, fail, suggest
 from bptt_solver.evaluate import find_shapes
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Index, Reference, preorder, transform
+from bptt_solver.language.expressions import Call, Expression, Index, Reference, Sum, preorder, transform
 from bptt_solver.language.operations import Operations, Shape
 from bptt_solver.limits import Limits
 from bptt_solver.problem.document import Document, read_document
-from bptt_solver.problem.names import Resolver, Survey, infer_size, is_plain, lookalike, span_of
+from bptt_solver.problem.names import (
+    Resolver,
+    Survey,
+    infer_size,
+    is_plain,
+    lookalike,
+    span_of,
+    span_of_word,
+)
+from bptt_solver.problem.told import (
+    counted,
+    default_target_problem,
+    different,
+    loose_text,
+    no_size,
+    not_there,
+    size_hint,
+    unknown_name,
+)
 from bptt_solver.problem.values import FileValue, RandomValue
 from bptt_solver.problem.values import Given as GivenText
 from bptt_solver.records import Function, Network, OptionError
@@ -148,8 +166,9 @@ class _Builder:
         maps = self._maps()
         resolver = Resolver(self.operations, maps, self.problems)
         surveys = [Survey(e.right) for e in equations]
+        known = {*(e.name for e in equations), *(g.name for g in self.document.givens)}
         for equation, survey in zip(equations, surveys, strict=True):
-            resolver.check_calls(equation, survey)
+            resolver.check_calls(equation, survey, known)
             if survey.indexed or not is_plain(equation):
                 resolver.scan(equation)
         self.problems.raise_if_any()
@@ -160,7 +179,7 @@ class _Builder:
         self.problems.raise_if_any()
         equations = [resolver.resolve(e, s, sizes) for e, s in zip(equations, surveys, strict=True)]
         self._names(equations, values, sizes)
-        self._unknown(equations, surveys, {*values, *sizes, *maps, *(e.name for e in equations)})
+        self._unknown(equations, surveys, resolver, {*known, *values, *sizes})
         self.problems.raise_if_any()
         system = System(
             equations,
@@ -176,9 +195,9 @@ class _Builder:
             system = self._rows(system)
         given = self._filled(values, system, shapes)
         unfolded = unfold(system, self.limits)
-        sound = find_shapes(unfolded, {key: _shape(value) for key, value in given.items()}, shapes)
+        sound = find_shapes(unfolded, {key: _shape(value) for key, value in given.items()}, shapes, self.limits)
         chosen = self._target(target, system, unfolded, sound)
-        return Problem(self.document, system, unfolded, sound, given, chosen, self._wrt(wrt, system), self.limits, self.plugins,
+        return Problem(self.document, system, unfolded, sound, given, chosen, self._wrt(wrt, system, unfolded), self.limits, self.plugins,
                        self.network.notes if self.network else ())  # fmt: skip
 
     # -- equations
@@ -230,6 +249,11 @@ class _Builder:
                 self.problems.add(f"'{item.label}' is given twice", item.key_span)
             seen[key] = item
             first.setdefault(item.name, item)
+        for item in self.document.givens:
+            whole = seen.get((item.name, None))
+            if item.members is not None and whole is not None and _covers(whole, item.members):
+                hint = f"it is a part of '{item.name}', which is given whole"
+                self.problems.add(f"'{item.label}' is given twice", item.key_span, hint)
         return first
 
     def _arities(self, equations: Sequence[Equation], surveys: Sequence[Survey]) -> dict[str, int]:
@@ -246,7 +270,7 @@ class _Builder:
                 known = arities.setdefault(item.name, len(item.members))
                 if known != len(item.members):
                     self.problems.add(
-                        f"'{item.label}' is given with {_indices(len(item.members))}, but the equations write {_indices(known)}",
+                        f"'{item.label}' is given with {counted(len(item.members))}, but the equations write {counted(known)}",
                         item.key_span,
                     )
             else:
@@ -257,7 +281,7 @@ class _Builder:
         known = arities.setdefault(name, count)
         if known != count:
             self.problems.add(
-                f"'{name}' has {_indices(count)} here and {_indices(known)} elsewhere",
+                f"'{name}' has {counted(count)} here and {counted(known)} elsewhere",
                 span_of(equation, node),
                 "a name carries the same number of indices everywhere",
             )
@@ -341,25 +365,25 @@ class _Builder:
             if name in sizes:
                 continue
             given = values.get(name, {}).get(())
-            if type(given) is int:
+            if type(given) is int and name in resolver.bounds:
                 sizes[name] = given
                 continue
             value, said = infer_size(name, equations, extents)
+            span = span_of_word(equation, name)
             if value is not None:
                 sizes[name] = value
+            elif name in values or name in defined:
+                self.problems.add(*no_size(name, name in defined, given, span))
             elif said:
                 told = ", ".join(f"{n} says {v}" for n, v in said)
                 self.problems.add(
                     f"the size {name} is not clear: {told}",
-                    span_of(equation, node),
+                    span,
                     f"declare it: `sizes: {{{name}: {said[0][1]}}}`",
                 )
             else:
-                hint = (
-                    suggest(name, [*sizes, *(r.variable for r in equation.ranges)])
-                    or f"declare it: `sizes: {{{name}: 3}}`"
-                )
-                self.problems.add(f"'{name}' is neither an index nor a size", span_of(equation, node), hint)
+                hint = size_hint(name, equation, node, sizes)
+                self.problems.add(f"'{name}' is neither an index nor a size", span, hint)
         return sizes
 
     def _names(self, equations: Sequence[Equation], values: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
@@ -371,32 +395,32 @@ class _Builder:
             for name in families:
                 other = looks.setdefault(lookalike(name), name)
                 if other != name:
-                    self.problems.add(
-                        f"'{name}' and '{other}' look alike but are different names",
-                        self.spans.get(name),
-                        "use one spelling",
-                    )
+                    span = self.spans.get(name) or next((span_of(e) for e in equations if e.name == name), None)
+                    message = f"'{name}' and '{other}' look alike but are different names"
+                    self.problems.add(message, span, f"use one spelling: {different(name, other)}")
         for equation in equations:
-            for item in equation.ranges:
-                if item.variable in families and item.variable not in sizes:
-                    self.problems.add(
-                        f"the index '{item.variable}' is also the name of a quantity",
-                        span_of(equation),
-                        "rename one of them",
-                    )
+            inner = [r for node in preorder(equation.right) if type(node) is Sum for r in node.ranges]
+            for item in dict.fromkeys(r.variable for r in (*equation.ranges, *inner)):
+                if item in families or item in sizes:
+                    what = "a size" if item in sizes else "a quantity"
+                    span = span_of_word(equation, item)
+                    self.problems.add(f"the index '{item}' is also the name of {what}", span, "rename one of them")
 
-    def _unknown(self, equations: Sequence[Equation], surveys: Sequence[Survey], known: set[str]) -> None:
-        """Note names that are neither given nor defined nor an index."""
+    def _unknown(
+        self, equations: Sequence[Equation], surveys: Sequence[Survey], resolver: Resolver, known: set[str]
+    ) -> None:
+        """Note names that are neither given nor defined nor an index, each where it stands first."""
         told: set[str] = set()
         for equation, survey in zip(equations, surveys, strict=True):
             if all(name in known for name, _ in survey.references):
                 continue
             bound = {r.variable for r in equation.ranges}
-            for (name, _), node in survey.references.items():
-                if name not in known and name not in bound and name not in told:
+            for (name, count), node in survey.references.items():
+                if name in resolver.maps:
+                    resolver.check_map(name, count, equation, node)
+                elif name not in known and name not in bound and name not in told:
                     told.add(name)
-                    hint = suggest(name, known - {equation.name}) or f"give {name} under 'values', or define it by an equation"
-                    self.problems.add(f"unknown name '{name}'", span_of(equation, node), hint)
+                    self.problems.add(*unknown_name(name, known - {equation.name}, span_of(equation, node)))
 
     def _parts(
         self, values: Mapping[str, dict[tuple[int, ...], Any]], sizes: Mapping[str, int]
@@ -428,7 +452,7 @@ class _Builder:
         except RankConflict as conflict:
             equation, shape, known = conflict.args
             raise fail(
-                f"{equation.name} is {_loose(shape)} here and {_loose(known)} elsewhere", span_of(equation),
+                f"{equation.name} is {loose_text(shape)} here and {loose_text(known)} elsewhere", span_of(equation),
                 "all members of a family are numbers, or all vectors, or all matrices",
             ) from None  # fmt: skip
 
@@ -493,7 +517,7 @@ class _Builder:
                 if not is_array(value) and system.ranks[name]:
                     if len(shape) != system.ranks[name]:
                         raise fail(
-                            f"'{instance_text((name, indices))}' is a number, but {name} is {_loose(shapes[name])}",
+                            f"'{instance_text((name, indices))}' is a number, but {name} is {loose_text(shapes[name])}",
                             self.spans.get(name),
                         )
                     import numpy
@@ -501,7 +525,7 @@ class _Builder:
                     value = numpy.full(shape, value, dtype=object if exact else float)
                 elif (value.ndim if is_array(value) else 0) != system.ranks[name]:
                     raise fail(
-                        f"'{instance_text((name, indices))}' is {_loose(_shape(value))}, but {name} is {_loose(shapes[name])}",
+                        f"'{instance_text((name, indices))}' is {loose_text(_shape(value))}, but {name} is {loose_text(shapes[name])}",
                         self.spans.get(name),
                     )
                 result[name, indices] = value
@@ -519,31 +543,32 @@ class _Builder:
         if excerpt is None:
             return self._default_target(system, unfolded, shapes)
         reference = parse_reference(excerpt, self.limits, allow_variables=True)
+        span = excerpt.span(0, len(excerpt.text))
         for index in reference.indices:
             for word in index.variables():
                 if word not in system.sizes:
-                    raise fail(
-                        f"'{word}' is not a size", excerpt.span(0, len(excerpt.text)), suggest(word, system.sizes)
-                    )
-        reference = Reference(reference.name, tuple(Index(system.index(i, {})) for i in reference.indices))
-        key = (reference.name, tuple(system.index(i, {}) for i in reference.indices))
-        span = excerpt.span(0, len(excerpt.text))
+                    hint = suggest(word, system.sizes) or f"write a number, or declare it: `sizes: {{{word}: 3}}`"
+                    raise fail(f"'{word}' is not a size", span, hint)
+        key = self._key(reference, system, span)
+        reference = Reference(reference.name, tuple(map(Index, key[1])))
         if key not in unfolded.number:
-            if reference.name in system.defining or reference.name in system.given:
-                raise fail(f"there is no {instance_text(key)}", span, self._members_hint(reference.name, unfolded))
-            raise fail(f"unknown target '{instance_text(key)}'", span, suggest(reference.name, system.defining))
+            raise not_there(key, span, system, unfolded)
         shape = shapes.get(unfolded.number[key], ())
         if shape:
             raise fail(
-                f"the target {instance_text(key)} is {_loose(shape)}, not a number",
+                f"the target {instance_text(key)} is {loose_text(shape)}, not a number",
                 span,
                 "name a number: for example its sum, defined by an equation",
             )
         return reference
 
-    def _members_hint(self, name: str, unfolded: Unfolded) -> str:
-        found = [instance_text(k) for k in unfolded.keys if k[0] == name]
-        return f"there are {found[0]} … {found[-1]}" if len(found) > 2 else "there is " + ", ".join(found)
+    @staticmethod
+    def _key(reference: Reference, system: System, span: Span) -> Instance:
+        try:
+            return reference.name, tuple(system.index(i, {}) for i in reference.indices)
+        except (KeyError, OutsideMap):
+            message = f"the indices of '{reference.name}' must be numbers or sizes here"
+            raise fail(message, span, f"write for example {reference.name}[2]") from None
 
     def _default_target(self, system: System, unfolded: Unfolded, shapes: Mapping[int, Shape]) -> Reference:
         """The only number without indices that no other quantity uses; else the user has to say."""
@@ -551,10 +576,9 @@ class _Builder:
         ends = [n for n in unfolded.order if n not in used and n not in shapes and not unfolded.keys[n][1]]
         if len(ends) == 1:
             return Reference(unfolded.keys[ends[0]][0])
-        names = [instance_text(unfolded.keys[n]) for n in (ends or unfolded.order[-3:])]
-        raise fail("the target is missing", hint=f"say whose derivatives are wanted: `target: {names[-1]}`")
+        raise default_target_problem(ends, unfolded, shapes, Span(self.document.source, 0, 1))
 
-    def _wrt(self, texts: Sequence[str], system: System) -> list[str] | None:
+    def _wrt(self, texts: Sequence[str], system: System, unfolded: Unfolded) -> list[str] | None:
         from bptt_solver.language.parser import parse_reference
 
         excerpts = [Excerpt.of(t, "--wrt") for t in texts] or self.document.wrt
@@ -562,30 +586,26 @@ class _Builder:
             return None
         result = []
         for excerpt in excerpts:
-            reference = parse_reference(excerpt, self.limits)
-            if reference.name not in system.defining and reference.name not in system.given:
-                raise fail(
-                    f"unknown name '{reference.name}'",
-                    excerpt.span(0, len(excerpt.text)),
-                    suggest(reference.name, system.families),
-                )
-            indices = tuple(system.index(i, {}) for i in reference.indices)
-            result.append(instance_text((reference.name, indices)))
+            reference = parse_reference(excerpt, self.limits, allow_variables=True)
+            span = excerpt.span(0, len(excerpt.text))
+            key = self._key(reference, system, span)
+            whole = not key[1] and (key[0] in system.defining or key[0] in system.given)
+            if key not in unfolded.number and not whole:
+                raise not_there(key, span, system, unfolded)
+            result.append(instance_text(key))
         return result
 
 
 # ----------------------------------------------------------------------------- helpers
 
 
-def _indices(count: int) -> str:
-    return "no index" if count == 0 else "one index" if count == 1 else f"{count} indices"
-
-
-def _loose(shape: Sequence[int | None]) -> str:
-    if not shape:
-        return "a number"
-    size = "×".join("?" if n is None else str(n) for n in shape)
-    return f"a vector ({size})" if len(shape) == 1 else f"a matrix ({size})"
+def _covers(whole: GivenText, members: tuple[int, ...]) -> bool:
+    """Whether an array that is given whole has an entry with these indices (of a file it is not known: yes)."""
+    if not isinstance(whole.value, list):
+        return not isinstance(whole.value, (int, float, Fraction))
+    extents = _nested_shape(whole.value)[: len(members)]
+    starts = [*whole.starts, *([1] * len(extents))]
+    return all(start <= at < start + extent for at, start, extent in zip(members, starts, extents, strict=False))
 
 
 def _leaves(value: Any, starts: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Any]]:
@@ -614,7 +634,7 @@ def _split(
         for indices, node in level:
             if not isinstance(node, list) and not (is_array(node) and node.ndim):
                 problems.add(
-                    f"'{item.label}' is read with {_indices(arity)}, but it is {_loose(_nested_shape(value))}",
+                    f"'{item.label}' is read with {counted(arity)}, but it is {loose_text(_nested_shape(value))}",
                     item.value_span,
                 )
                 return

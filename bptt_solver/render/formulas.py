@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import is_array
@@ -41,6 +42,8 @@ class LatexFormulas(Renderer):
             found = found.tolist()
         if isinstance(found, list):
             return self._array(found, value.digits)
+        if isinstance(found, Fraction):
+            return self._names.number(found)
         return latex_number(format_number(found, value.digits))
 
     def _array(self, value: list[Any], digits: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bptt_solver.blocks import Alert, Block, Flow, Formulas, Heading, Note, Paragraph, Table
+from bptt_solver.language.notation.latex import latex_name
 from bptt_solver.render.base import harmless
 from bptt_solver.render.formulas import LatexFormulas
 
@@ -22,7 +23,8 @@ _SPECIAL = {
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "−": "$-$", "∂": r"$\partial$", "⁺": "$^{+}$", "→": r"$\to$", "·": r"$\cdot$",
     "×": r"$\times$", "Σ": r"$\Sigma$", "Δ": r"$\Delta$", "ᵀ": r"$^{\top}$", "‖": r"$\Vert$", "…": r"\ldots{}",
-    "½": r"$\frac{1}{2}$", "±": r"$\pm$", '"': "''", "`": "'",
+    "½": r"$\frac{1}{2}$", "±": r"$\pm$", '"': "''", "`": "'", "∈": r"$\in$", "ℝ": r"$\mathbb{R}$", "≤": r"$\le$",
+    "≥": r"$\ge$", "≠": r"$\ne$", "∞": r"$\infty$", "∇": r"$\nabla$", "⊙": r"$\odot$", "²": "$^{2}$", "³": "$^{3}$",
 }  # fmt: skip
 
 
@@ -36,7 +38,7 @@ class LatexRenderer(LatexFormulas):
         return f"{_PREAMBLE}{_declared(body)}\\begin{{document}}\n{body}\n\\end{{document}}\n"
 
     def plain(self, text: str) -> str:
-        return "".join([_SPECIAL.get(c, c) for c in harmless(text)])
+        return "".join([_SPECIAL.get(c) or (f"${latex_name(c)}$" if "Α" <= c <= "ω" else c) for c in harmless(text)])
 
     def inline(self, formula: str) -> str:
         return f"${formula}$"

@@ -14,8 +14,8 @@ from bptt_solver.steps.members import same
 from bptt_solver.steps.tables import forward_tables
 
 if TYPE_CHECKING:
+    from bptt_solver.instances import Ground
     from bptt_solver.steps.indexed import Indexed
-    from bptt_solver.unfold import Ground
 
 MOST_MEMBERS = 8  # members of a given family that are all shown
 

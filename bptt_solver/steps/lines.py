@@ -14,8 +14,8 @@ from bptt_solver.language.templates import Slot, infer_shape
 from bptt_solver.steps.members import DOTS, FIRST_TERMS, LAST_TERMS, Members, same
 
 if TYPE_CHECKING:
+    from bptt_solver.instances import Ground
     from bptt_solver.system import Environment, Instance
-    from bptt_solver.unfold import Ground
 
 Shape = tuple[int, ...]
 ZERO = Number(0)

@@ -60,7 +60,6 @@ class Locals:
         return local
 
     def _enter(self, local: Local, equation: AdjointEquation, term: Term) -> None:
-        whole = self.whole
         if term.matched is not None:
             self._matched(local, equation, term)
             return

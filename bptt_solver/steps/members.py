@@ -13,12 +13,11 @@ from bptt_solver.blocks import Dots, Formula, Item, Leaf, Value
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Index, IndexValue, Number, Reference, preorder, transform
 from bptt_solver.language.templates import Slot, Template, slot
-from bptt_solver.presented import sums_to_one
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
+    from bptt_solver.instances import Ground
     from bptt_solver.system import Environment, Instance
-    from bptt_solver.unfold import Ground
 
 MOST_TERMS = 12  # summands of a sum that are written out
 FIRST_TERMS, LAST_TERMS = 4, 2  # of a longer one
@@ -234,6 +233,8 @@ class Members:
 
     def presented(self, expression: Expression) -> Expression:
         """A folded formula with ``sum(d_t)`` replaced by 1 where every given ``d_t`` sums to exactly 1."""
+        from bptt_solver.presented import sums_to_one
+
         problem = self.computation.problem
         wanted: set[Expression] = set()
         for node in preorder(expression):

@@ -28,7 +28,7 @@ from bptt_solver.steps.members import DOTS, Members, readable, same
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
-    from bptt_solver.unfold import Ground
+    from bptt_solver.instances import Ground
 
 ZERO = Number(0)
 MOST_IN_ROW = 12  # partials of one equation that are all shown

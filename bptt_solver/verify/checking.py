@@ -124,7 +124,8 @@ class Checking(Comparing):
         view, work = self.view, max(1, self.view.work)
         chosen = self._chosen(spots, max(1, min(CHOSEN, PASSES // work - DIRECTIONS)) if view.scalar else CHOSEN)
         try:
-            for spot, theirs in zip(chosen, Forward(view, "rules").spots(chosen), strict=True):
+            self.by_rules = Forward(view, "rules")
+            for spot, theirs in zip(chosen, self.by_rules.spots(chosen), strict=True):
                 self.compare(spot, theirs, "forward mode")
             self.used("forward mode")
         except ERRORS as error:
@@ -144,7 +145,7 @@ class Checking(Comparing):
         try:
             if self.errors:
                 self.spread()
-            forward = Forward(self.view, "rules")
+            forward = self.by_rules or Forward(self.view, "rules")
             crooked = self._directions(forward, DIRECTIONS)
             if crooked > _CROOKED and self._locate(forward):
                 return self.used(method)

@@ -54,6 +54,7 @@ class Comparing:
                 raise ValueError(f"there is no instance {key}")
         self.flat: list[list[Any]] = [c.ravel().tolist() if is_array(c) else [c] for c in self.claims]
         self.methods: list[str] = []
+        self.by_rules: Forward | None = None  # forward mode over a large system, made once
         self.worst = (0.0, "")
         self.doubtful: dict[Spot, tuple[Any, str]] = {}
         self.checked: set[Spot] = set()

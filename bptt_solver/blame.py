@@ -1,0 +1,204 @@
+"""Which operation of an equation made a value that is not a finite number: found by computing that one value again, slowly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from bptt_solver.arithmetic import Arithmetic, Value, is_array
+from bptt_solver.chain_rule import AdjointEquation
+from bptt_solver.errors import Span
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, transform
+from bptt_solver.language.parser import locate
+from bptt_solver.language.templates import Slot
+from bptt_solver.unfold import Ground, Unfolded, instance_text
+
+_MOST_ENTRIES = 100_000  # of an array that are looked at one by one
+
+
+class Fault(NamedTuple):
+    """Where it stands, and what was put in: ``here x = 0``."""
+
+    span: Span | None
+    here: str | None
+
+
+class _Bad(NamedTuple):
+    node: Call
+    arguments: tuple[Value, ...]
+    ground: Ground
+    inside: tuple[int, ...]  # the slots through which inner sums lead to it
+
+
+def blame(unfolded: Unfolded, arithmetic: Arithmetic, number: int, at: Callable[[int], Value]) -> Fault:
+    """The first operation of an instance that fails or gives what is not finite. ``at`` gives the value of a number."""
+    equation = unfolded.equations[number]
+    assert equation is not None
+    bad = _search(unfolded.grounds[number] or (), arithmetic, at)
+    if bad is None:
+        return Fault(_span(equation), None)
+    return Fault(_place(bad, equation, unfolded), _put_in(bad, unfolded, arithmetic))
+
+
+def _span(equation: Equation) -> Span | None:
+    return equation.origin.span() if equation.origin is not None else None
+
+
+def _search(grounds: Sequence[Ground], arithmetic: Arithmetic, at: Callable[[int], Value]) -> _Bad | None:
+    stack: list[tuple[Ground, tuple[int, ...]]] = [(ground, ()) for ground in reversed(grounds)]
+    while stack:
+        ground, inside = stack.pop()
+        values: list[Value] = []
+        for slot, entry in enumerate(ground.slots):
+            if isinstance(entry, int):
+                values.append(at(entry))
+                continue
+            found = _search(entry, arithmetic, at)  # an inner sum; the depth of an equation is limited
+            if found is not None:
+                return found._replace(ground=ground, inside=(slot, *found.inside))
+            values.append(_total(entry, arithmetic, at))
+        bad = _first_bad(ground.template.expression, values, arithmetic)
+        if bad is not None:
+            return _Bad(*bad, ground, inside)
+    return None
+
+
+def _total(grounds: Sequence[Ground], arithmetic: Arithmetic, at: Callable[[int], Value]) -> Value:
+    total: Value = 0
+    for ground in grounds:
+        slots = [at(s) if isinstance(s, int) else _total(s, arithmetic, at) for s in ground.slots]
+        total = total + ground.template.compiled(arithmetic, arithmetic.compile)(slots)
+    return total
+
+
+def _first_bad(expression: Expression, slots: Sequence[Value], arithmetic: Arithmetic) -> tuple[Call, tuple[Value, ...]] | None:
+    done: list[Value] = []
+    stack: list[tuple[Expression, bool]] = [(expression, False)]
+    while stack:
+        node, ready = stack.pop()
+        if isinstance(node, Slot):
+            done.append(slots[node.at])
+        elif isinstance(node, Number):
+            done.append(arithmetic.scalar(node.value))
+        elif isinstance(node, Call):
+            if not ready:
+                stack.append((node, True))
+                stack.extend((child, False) for child in reversed(node.arguments))
+                continue
+            count = len(node.arguments)
+            arguments = tuple(done[len(done) - count :])
+            del done[len(done) - count :]
+            try:
+                value = arithmetic.function(node.operation)(*arguments)
+            except (ArithmeticError, ValueError):
+                return node, arguments
+            if not _is_finite(value):
+                return node, arguments
+            done.append(value)
+    return None
+
+
+def _is_finite(value: Value) -> bool:
+    if is_array(value):
+        return all(map(_is_finite, value.ravel().tolist()))
+    if isinstance(value, complex):
+        return math.isfinite(value.real) and math.isfinite(value.imag)
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+# ----------------------------------------------------------------------------- where
+
+
+def _place(bad: _Bad, equation: Equation, unfolded: Unfolded) -> Span | None:
+    """Where the operation was written; for an ordered derivative, the use whose simple partial does not exist."""
+    if isinstance(equation, AdjointEquation):
+        term = equation.terms[bad.ground.part] if bad.ground.part < len(equation.terms) else None
+        return None if term is None else locate(term.via, term.use)
+    templates = unfolded.system.templates
+    parts = equation.parts(templates)
+    if bad.ground.part >= len(parts):
+        return _span(equation)
+    leaves = parts[bad.ground.part].leaves
+    for slot in bad.inside:
+        leaf = leaves[slot] if slot < len(leaves) else None
+        if not isinstance(leaf, Sum):
+            return _span(equation)
+        leaves = templates.of(leaf.body)[1]
+    return locate(equation, _filled(bad.node, leaves))
+
+
+def _filled(node: Expression, leaves: Sequence[Expression]) -> Expression:
+    return transform(node, lambda n: leaves[n.at] if isinstance(n, Slot) and n.at < len(leaves) else n)
+
+
+# ----------------------------------------------------------------------------- what was put in
+
+
+def _put_in(bad: _Bad, unfolded: Unfolded, arithmetic: Arithmetic) -> str | None:
+    from bptt_solver.language.notation.source import to_source
+
+    entry = _entry(bad, arithmetic)
+    ground = bad.ground
+    for slot in bad.inside:
+        inner = ground.slots[slot]
+        ground = inner[0] if isinstance(inner, list) else ground
+    names = [Reference(_name(s, unfolded)) for s in ground.slots]
+    told = []
+    for argument, value in zip(bad.node.arguments, bad.arguments, strict=True):
+        if not isinstance(argument, Number) and not (isinstance(argument, Slot) and names[argument.at].name == ""):
+            one = value if entry is None or not is_array(value) else value[entry]
+            shown = _shown(one)
+            text = to_source(_filled(argument, names))
+            if shown is not None and len(text) <= 60:
+                told.append(f"{text} = {shown}")
+    if not told or len(told) > 3:
+        return None
+    where = "" if entry is None else f", entry ({','.join(str(i + 1) for i in entry)})"
+    return f"here {' and '.join(told)}{where}"
+
+
+def _name(slot: int | list[Ground], unfolded: Unfolded) -> str:
+    """The instance in a slot; nothing for a constant, and for an inner sum its sign."""
+    if isinstance(slot, list):
+        return "sum"
+    return instance_text(unfolded.keys[slot]) if slot >= 0 else ""
+
+
+def _entry(bad: _Bad, arithmetic: Arithmetic) -> tuple[int, ...] | None:
+    """Which entry of arrays fails, if the operation works entry by entry."""
+    arrays = [a for a in bad.arguments if is_array(a)]
+    if not arrays or any(a.shape != arrays[0].shape for a in arrays) or arrays[0].size > _MOST_ENTRIES:
+        return None
+    operation = arithmetic.operations.find(bad.node.operation)
+    if operation is None or (operation.kind != "elementwise" and bad.node.operation not in ("add", "mul", "neg")):
+        return None
+    import numpy
+
+    function = arithmetic.function(bad.node.operation)
+    for at in numpy.ndindex(arrays[0].shape):
+        arguments = [a[at] if is_array(a) else a for a in bad.arguments]
+        try:
+            plain = [a.item() if hasattr(a, "item") else a for a in arguments]
+            if not _is_finite(function(*plain)):
+                return tuple(int(i) for i in at)
+        except (ArithmeticError, ValueError):
+            return tuple(int(i) for i in at)
+    return None
+
+
+def _shown(value: Any) -> str | None:
+    """A number for a message; nothing for arrays and for what is too large to show."""
+    if is_array(value) and value.ndim:
+        return None
+    if isinstance(value, (int, Fraction)) and not isinstance(value, bool) and abs(value) < 10**9 and Fraction(value).denominator < 10**6:
+        return str(value)
+    try:
+        return f"{float(value):.6g}"
+    except (OverflowError, TypeError, ValueError):
+        return None

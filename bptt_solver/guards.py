@@ -1,0 +1,66 @@
+"""Backward equations of families whose terms reach no boxes: one for each definition, with guards where a term does not always hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bptt_solver.boxes import as_conditions, canonical_domain
+from bptt_solver.chain_rule import AdjointEquation
+from bptt_solver.enumeration import Enumeration
+from bptt_solver.errors import ProblemError
+from bptt_solver.language.expressions import Comparison, Conditions, Index, Range
+from bptt_solver.limits import Limits
+from bptt_solver.regions import Region
+from bptt_solver.system import OutsideMap, System
+
+
+def guarded_segments(
+    family: str, name: str, names: Sequence[str], regions: Sequence[Region], system: System
+) -> list[AdjointEquation]:
+    """One equation for each definition, its terms guarded by what does not always hold there."""
+    result: list[AdjointEquation] = []
+    definitions = system.defining.get(family, [])
+    domains: list[tuple[tuple[Index, ...], tuple[Range, ...], Conditions]] = []
+    for equation in definitions:
+        domains.append(canonical_domain(equation, names))
+    for part in system.given.get(family, []):
+        ends = zip(names, part.low, part.high, strict=True)
+        ranges = tuple(Range(n, Index(a), Index(b)) for n, a, b in ends)
+        domains.append((tuple(Index.variable(n) for n in names), ranges, ()))
+    for indices, ranges, conditions in domains:
+        binding = {n: i for n, i in zip(names, indices, strict=True) if i != Index.variable(n)}
+        terms = []
+        for region in regions:
+            guards = [c for low_high, n in zip(region.box, names, strict=True) for c in as_conditions(n, low_high)]
+            wanted = tuple(c.substitute(binding) for c in (*guards, *region.conditions))
+            needed = not_implied(wanted, ranges, conditions, system)
+            if needed is not None:
+                terms.append(region.term.renamed(binding).guarded(needed))
+        if terms:
+            result.append(AdjointEquation(name, family, indices, terms, ranges, conditions))
+    return result
+
+
+def not_implied(
+    wanted: Conditions, ranges: Sequence[Range], conditions: Conditions, system: System
+) -> Conditions | None:
+    """The conditions that do not hold for every member of a domain; None if they hold together for no member."""
+    needed: list[Comparison] = []
+    enumeration = Enumeration(system, Limits({"instances": 200_000}))
+    try:
+        members = list(enumeration.environments(ranges, conditions, {}, "the domain"))
+        if not any(_holds(wanted, m, system) for m in members):
+            return None
+        for condition in wanted:
+            if not all(_holds((condition,), m, system) for m in members):
+                needed.append(condition)
+    except ProblemError:  # too many members to try them all: keep every condition
+        return wanted
+    return tuple(needed)
+
+
+def _holds(conditions: Conditions, environment: Mapping[str, int], system: System) -> bool:
+    try:
+        return system.holds(conditions, environment)
+    except OutsideMap:
+        return False
