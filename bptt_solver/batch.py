@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from bptt_solver.collection import PausedCollection
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.output import OutputError, Outputs, Terminated, encode, one_line, say, write_stdout
 
@@ -80,7 +81,7 @@ class Batch:
         try:
             if file == "-" and sys.stdin is None:
                 raise fail("standard input is closed")
-            with deadline(self.limits.get("seconds")):
+            with deadline(self.limits.get("seconds")), PausedCollection():
                 result = work(api.load(file, limits=self.limits, **self.loading))
             text = result.text if result.text.endswith("\n") else result.text + "\n"
             self.limits.check("output_bytes", len(text.encode("utf-8", "replace")), "the result")

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from bptt_solver.arithmetic import Arithmetic, Value, is_array
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.errors import Span
+from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, transform
+from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, preorder, transform
 from bptt_solver.language.parser import locate
 from bptt_solver.language.templates import Slot
 from bptt_solver.unfold import Ground, Unfolded, instance_text
@@ -148,26 +149,29 @@ def _put_in(bad: _Bad, unfolded: Unfolded, arithmetic: Arithmetic) -> str | None
     for slot in bad.inside:
         inner = ground.slots[slot]
         ground = inner[0] if isinstance(inner, list) else ground
-    names = [Reference(_name(s, unfolded)) for s in ground.slots]
+    constants = list(unfolded.constants)
+    names = [_named(s, unfolded, constants) for s in ground.slots]
     told = []
     for argument, value in zip(bad.node.arguments, bad.arguments, strict=True):
-        if not isinstance(argument, Number) and not (isinstance(argument, Slot) and names[argument.at].name == ""):
-            one = value if entry is None or not is_array(value) else value[entry]
-            shown = _shown(one)
-            text = to_source(_filled(argument, names))
-            if shown is not None and len(text) <= 60:
-                told.append(f"{text} = {shown}")
+        written = _filled(argument, names)
+        shown = _shown(value if entry is None or not is_array(value) else value[entry])
+        if shown is None or not any(isinstance(node, Reference) for node in preorder(written)):
+            continue
+        text = to_source(written)
+        if len(text) <= 60:
+            told.append(f"{text} = {shown}")
+    told = list(dict.fromkeys(told))
     if not told or len(told) > 3:
         return None
     where = "" if entry is None else f", entry ({','.join(str(i + 1) for i in entry)})"
     return f"here {' and '.join(told)}{where}"
 
 
-def _name(slot: int | list[Ground], unfolded: Unfolded) -> str:
-    """The instance in a slot; nothing for a constant, and for an inner sum its sign."""
+def _named(slot: int | list[Ground], unfolded: Unfolded, constants: Sequence[tuple[str, Any]]) -> Expression:
+    """What is in a slot: an instance under its name, a constant, or an inner sum."""
     if isinstance(slot, list):
-        return "sum"
-    return instance_text(unfolded.keys[slot]) if slot >= 0 else ""
+        return Reference("the sum")
+    return Reference(instance_text(unfolded.keys[slot])) if slot >= 0 else build.constant(constants[-1 - slot][1])
 
 
 def _entry(bad: _Bad, arithmetic: Arithmetic) -> tuple[int, ...] | None:

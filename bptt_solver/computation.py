@@ -8,7 +8,7 @@ from bptt_solver.arithmetic import Arithmetic, Value, is_array
 from bptt_solver.chain_rule import AdjointEquation, differentiate
 from bptt_solver.evaluate import Program, Values
 from bptt_solver.language.expressions import Reference, derivative_name
-from bptt_solver.language.operations import Shape
+from bptt_solver.language.shapes import Shape
 from bptt_solver.problem.problem import Problem
 from bptt_solver.system import Instance, System
 from bptt_solver.unfold import Unfolded, instance_text, unfold

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bptt_solver.language.expressions import Conditions, Index, Range
+from bptt_solver.errors import ProblemError
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import Conditions, Expression, Index, Iverson, Range, Sum
 from bptt_solver.limits import Limits
-from bptt_solver.system import Environment, System
+from bptt_solver.system import Environment, OutsideMap, System
 
 
 class Enumeration:
@@ -18,14 +20,82 @@ class Enumeration:
         self.most = limits.get("instances")
         self.count = 0
 
-    def spend(self, amount: int, what: str) -> None:
+    def spend(self, amount: int, what: str, equation: Equation | None = None) -> None:
         """Count instances before they are made."""
         self.count += amount
         if self.count > self.most:
-            self.limits.check("instances", self.count, what)
+            raise self._exceeded(self.count, what, equation, or_more=amount < self.most)
+
+    def _exceeded(self, amount: int, what: str, equation: Equation | None, *, or_more: bool) -> ProblemError:
+        span = equation.origin.span() if equation is not None and equation.origin is not None else None
+        return self.limits.exceeded("instances", amount, what, span, or_more=or_more)
+
+    # -- before anything is made
+
+    def forecast(self, equations: Sequence[Equation]) -> None:
+        """Calculate how many instances and summands there will be, where that follows from the bounds alone, and refuse too
+        many before the first one is made."""
+        total = 0
+        for equation in equations:
+            members = 1
+            if equation.ranges and not equation.conditions:
+                members, sure = self._steps(equation.ranges, {})
+                if total + members > self.most:
+                    raise self._exceeded(total + members, f"the family {equation.name}", equation, or_more=not sure)
+            total += members
+            for part in equation.parts(self.system.templates):
+                summands, sure = self._summands(part.leaves)
+                total += members * summands
+                if total > self.most:
+                    raise self._exceeded(total, f"the sum in the equation of {equation.name}", equation, or_more=not sure)
+
+    def _summands(self, leaves: Sequence[Expression]) -> tuple[int, bool]:
+        """How many summands inner sums have for one member (0 where that depends on indices), and whether that is all."""
+        total, all_sure = 0, True
+        pending: list[tuple[int, Sequence[Expression]]] = [(1, leaves)]
+        while pending:
+            times, inner = pending.pop()
+            if any(type(leaf) is Iverson for leaf in inner):
+                continue
+            for leaf in inner:
+                if type(leaf) is not Sum or leaf.conditions:
+                    continue
+                count, sure = self._steps(leaf.ranges, {})
+                total += times * count
+                all_sure = all_sure and sure
+                if count and total <= self.most:
+                    pending.append((times * count, self.system.templates.of(leaf.body)[1]))
+        return total, all_sure and not pending
+
+    def _steps(self, ranges: Sequence[Range], outer: Environment) -> tuple[int, bool]:
+        """How many steps `environments` takes through ranges; False where counting stopped at the limit.
+
+        It is 0 where bounds depend on what is not in ``outer``.
+        """
+        first, rest = ranges[0], ranges[1:]
+        try:
+            length = self.system.index(first.high, outer) - self.system.index(first.low, outer) + 1
+        except (KeyError, OutsideMap):
+            return 0, True
+        if length <= 0:
+            return 0, True
+        if not rest or length > self.most:
+            return length, not rest
+        if not any(first.variable in {*r.low.variables(), *r.high.variables()} for r in rest):
+            inner, sure = self._steps(rest, outer)
+            return length * (1 + inner), sure
+        total = length
+        low = self.system.index(first.low, outer)
+        for value in range(low, low + length):
+            total += self._steps(rest, {**outer, first.variable: value})[0]
+            if total > self.most:
+                return total, False
+        return total, True
+
+    # -- one by one
 
     def environments(
-        self, ranges: Sequence[Range], conditions: Conditions, outer: Environment, what: str
+        self, ranges: Sequence[Range], conditions: Conditions, outer: Environment, what: str, equation: Equation
     ) -> Iterator[Environment]:
         """All assignments of the range variables for which the conditions hold, the first variable slowest."""
         system = self.system
@@ -48,11 +118,11 @@ class Enumeration:
         low, high = system.index(first.low, outer), system.index(first.high, outer)
         if high < low:
             return
-        self.spend(high - low + 1, what)
+        self.spend(high - low + 1, what, equation)
         for value in range(low, high + 1):
             inner = {**outer, first.variable: value}
             if rest:
-                yield from self.environments(rest, conditions, inner, what)
+                yield from self.environments(rest, conditions, inner, what, equation)
             elif not conditions or system.holds(conditions, inner):
                 yield inner
 

@@ -11,7 +11,7 @@ from typing import Any
 from bptt_solver.arithmetic import Arithmetic, NotFinite, TooLarge, Value, bits, is_array
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.language.expressions import Call, preorder
-from bptt_solver.language.operations import Shape, ShapeError
+from bptt_solver.language.shapes import Shape, ShapeError
 from bptt_solver.language.templates import Template
 from bptt_solver.limits import TABLE, Limits
 from bptt_solver.system import Instance, LooseShape, System

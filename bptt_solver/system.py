@@ -84,6 +84,13 @@ class IntegerMap:
         self.table = table
         self._inverse: dict[int, list[tuple[int, ...]]] | None = None
 
+    def extent(self) -> str:
+        """Which members there are: ``left goes from left[1] to left[3]``."""
+        if not self.table:
+            return f"{self.name} is empty"
+        first, last = (",".join(map(str, at)) for at in (min(self.table), max(self.table)))
+        return f"{self.name} goes from {self.name}[{first}] to {self.name}[{last}]"
+
     def inverse(self, value: int) -> Sequence[tuple[int, ...]]:
         """The indices that are mapped to a value, in order."""
         if self._inverse is None:
@@ -181,7 +188,7 @@ class System:
         try:
             return self.maps[lookup.name].table[at]
         except KeyError:
-            raise OutsideMap(f"{lookup.name}[{', '.join(map(str, at))}]") from None
+            raise OutsideMap(f"{lookup.name}[{','.join(map(str, at))}]", lookup.name, self.maps[lookup.name].extent()) from None
 
     def holds(self, conditions: Sequence[Comparison], environment: Environment) -> bool:
         """Whether all conditions hold."""

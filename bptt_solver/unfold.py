@@ -178,7 +178,7 @@ class _Unfolder:
             return [] if ground is None else [ground]
         result = []
         for inner in self.members.environments(
-            part.ranges, part.conditions, environment, f"the sum in the equation of {equation.name}"
+            part.ranges, part.conditions, environment, f"the sum in the equation of {equation.name}", equation
         ):
             ground = self.ground(part, inner, equation)
             if ground is not None:
@@ -256,6 +256,8 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
             for indices in given.indices():
                 if (name, indices) not in result.number:
                     _enter(result, (name, indices), None, {})
+    if base is None:
+        unfolder.members.forecast(system.equations)
     pending: list[tuple[int, Equation, Environment]] = []
     for equation in system.equations[len(base.system.equations) if base is not None else 0 :]:
         of = getattr(equation, "of", None)  # a backward equation: only where the forward pass has a member
@@ -265,7 +267,7 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
         functions = [unfolder.function(i) for i in equation.indices]
         try:
             for environment in unfolder.members.environments(
-                equation.ranges, equation.conditions, {}, f"the family {equation.name}"
+                equation.ranges, equation.conditions, {}, f"the family {equation.name}", equation
             ):
                 indices = tuple([f(environment) for f in functions])
                 if of is None or (of, indices) in result.number:
@@ -288,7 +290,8 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
 
 
 def _outside(error: OutsideMap, equation: Equation) -> ProblemError:
-    return fail(f"{error} is outside the map", equation.origin.span() if equation.origin else None)
+    text, name, hint = error.args
+    return fail(f"there is no {text}", equation.origin.span_of(name) if equation.origin else None, hint)
 
 
 def _define(unfolder: _Unfolder, equation: Equation, indices: tuple[int, ...], environment: Environment) -> int:
@@ -297,16 +300,23 @@ def _define(unfolder: _Unfolder, equation: Equation, indices: tuple[int, ...], e
     if key in result.number:
         first = result.equations[result.number[key]]
         where = "given and defined" if first is None else "defined twice"
+        if first is equation:
+            before = result.environments[result.number[key]]
+            where += f", for {_assigned(before)} and for {_assigned(environment)}"
         span = equation.origin.span() if equation.origin else None
         line = (
             f" (first in line {first.origin.span().source.position(first.origin.span().start)[0]})"
-            if first is not None and first.origin
+            if first is not None and first is not equation and first.origin
             else ""
         )
         raise fail(
             f"{instance_text(key)} is {where}{line}", span, "each member of a family has one equation or one value"
         )
     return _enter(result, key, equation, environment)
+
+
+def _assigned(environment: Environment) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in environment.items())
 
 
 def _enter(result: Unfolded, key: Instance, equation: Equation | None, environment: Environment) -> int:

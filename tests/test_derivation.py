@@ -1,4 +1,4 @@
-"""The derivation as a student reads it: three golden texts, the numbers in them, and what every derivation must keep to."""
+"""The derivation as a student reads it: three golden texts, the numbers in them, what holds for every text."""
 
 from __future__ import annotations
 
@@ -26,8 +26,14 @@ EXAMPLES = {
 }
 DOCUMENTS = sorted(ROOT.glob("tests/acceptance/documents*/*.yaml"))
 SECTIONS = [
-    "1 Given", "2 Order", "3 Forward values", "4 Local partials", "5 Backward sweep", "6 Gather shared weights", "7 Check",
-]  # fmt: skip
+    "1 Given",
+    "2 Order",
+    "3 Forward values",
+    "4 Local partials",
+    "5 Backward sweep",
+    "6 Gather shared weights",
+    "7 Check",
+]
 
 
 def computed(text: str) -> Computation:
@@ -50,7 +56,7 @@ def example(name: str) -> Computation:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_golden(name: str, request: pytest.FixtureRequest) -> None:
-    """The three written examples of the domain report, word by word. ``--rewrite`` writes them anew: read the difference."""
+    """The three written examples of the domain report, word by word (``--rewrite`` writes them anew)."""
     path = GOLDEN / f"{name}.txt"
     text = text_of(example(name))
     if request.config.getoption("--rewrite"):
@@ -201,15 +207,15 @@ def test_targets_that_do_not_sum_to_one_keep_their_sum() -> None:
 
 # ----------------------------------------------------------------------------- long systems
 
-LONG = """
+LONG = f"""
 equations: |
   h[t] = tanh(w*x[t] + u*h[t-1]) for t in 1..T
   E = sum(1/2*h[t]**2 for t in 1..T)
-sizes: {T: 50}
-values: {"h[0]": 0.5}
-data: {x: [%s]}
-parameters: {w: 0.4, u: 0.9}
-""" % ", ".join(f"{k % 7 / 10}" for k in range(50))
+sizes: {{T: 50}}
+values: {{"h[0]": 0.5}}
+data: {{x: {[k % 7 / 10 for k in range(50)]}}}
+parameters: {{w: 0.4, u: 0.9}}
+"""
 
 
 def test_fifty_steps_stay_readable() -> None:

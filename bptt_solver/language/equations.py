@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from bptt_solver.errors import Excerpt, Span
 from bptt_solver.language.expressions import Call, Conditions, Expression, Index, Range, Reference, Sum, preorder
-
+from bptt_solver.language.tokens import NAME, OPENED, scan
 
 if TYPE_CHECKING:
     from bptt_solver.language.templates import Part, Templates
@@ -28,6 +29,13 @@ class Origin:
     def span(self) -> Span:
         """The whole equation's span."""
         return self.excerpt.span(self.start, self.end)
+
+    def span_of(self, word: str) -> Span:
+        """Where a name first stands in the equation; the whole equation if it does not."""
+        for kind, text, at in scan(self.excerpt.text, self.start, self.end):
+            if kind in (NAME, OPENED) and (text == word or normalize("NFC", text.replace("′", "'")) == word):
+                return self.excerpt.span(at, at + len(text))
+        return self.span()
 
 
 class Equation:
@@ -75,7 +83,11 @@ class Equation:
             if joint:
                 together = Call("add", tuple(s for at, s in enumerate(right.arguments) if at in joint))
                 first = min(joint)
-                found = [templates.of(together) if at == first else f for at, f in enumerate(found) if at == first or at not in joint]
+                found = [
+                    templates.of(together) if at == first else f
+                    for at, f in enumerate(found)
+                    if at == first or at not in joint
+                ]
             if len({template.rank for template, _ in found}) == 1:
                 return [Part(template, leaves) for template, leaves in found]
         return [Part(*templates.of(right))]

@@ -364,7 +364,11 @@ def _substitute_in_sum(node: Sum, binding: Mapping[str, Index]) -> Sum:
     if not inner:
         return node
     ranges = tuple(
-        Range(str(inner[r.variable].terms[0][0]) if r.variable in inner else r.variable, r.low.substitute(inner), r.high.substitute(inner))
+        Range(
+            str(inner[r.variable].terms[0][0]) if r.variable in inner else r.variable,
+            r.low.substitute(inner),
+            r.high.substitute(inner),
+        )
         for r in node.ranges
     )
     return Sum(substitute_indices(node.body, inner), ranges, tuple(c.substitute(inner) for c in node.conditions))

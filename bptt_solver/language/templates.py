@@ -21,36 +21,27 @@ from bptt_solver.language.expressions import (
     preorder,
     transform,
 )
-from bptt_solver.language.operations import Operation, Operations, Shape, ShapeError
-
-
-class Slot(Reference):
-    """The place of a leaf in a template."""
-
-    __slots__ = ("at",)
-
-    def __init__(self, at: int) -> None:
-        super().__init__(f"#{at}")
-        self.at = at
-
-
-_SLOTS: list[Slot] = [Slot(i) for i in range(64)]
-COTANGENT = Reference("#g")  # what the result receives
-RESULT = Reference("#y")  # the result itself
-TAKES_COTANGENT, TAKES_RESULT = -1, -2
-
-
-def slot(at: int) -> Slot:
-    """The slot with that number (shared objects)."""
-    while at >= len(_SLOTS):
-        _SLOTS.append(Slot(len(_SLOTS)))
-    return _SLOTS[at]
+from bptt_solver.language.inference import infer_shape
+from bptt_solver.language.operations import Operation, Operations
+from bptt_solver.language.shapes import Shape
+from bptt_solver.language.slots import COTANGENT, RESULT, TAKES_COTANGENT, TAKES_RESULT, Slot, slot
 
 
 class Template:
     """A structure with its derivatives. ``ranks`` are those of the slots, ``rank`` that of the result."""
 
-    __slots__ = ("_adjoints", "_functions", "_operations", "_partials", "_pullbacks", "_shapes", "exact", "expression", "rank", "ranks")
+    __slots__ = (
+        "_adjoints",
+        "_functions",
+        "_operations",
+        "_partials",
+        "_pullbacks",
+        "_shapes",
+        "exact",
+        "expression",
+        "rank",
+        "ranks",
+    )
 
     def __init__(self, expression: Expression, ranks: tuple[int, ...], operations: Operations) -> None:
         self.expression = expression
@@ -113,7 +104,9 @@ class Template:
             self._partials[at] = jacobian(self, at, self._operations)
         return self._partials[at]
 
-    def compiled(self, arithmetic: object, make: Callable[[Expression], Callable[..., object]]) -> Callable[..., object]:
+    def compiled(
+        self, arithmetic: object, make: Callable[[Expression], Callable[..., object]]
+    ) -> Callable[..., object]:
         """The template as a function of the list of slot values, made once for each arithmetic."""
         function = self._functions.get(arithmetic)
         if function is None:
@@ -134,7 +127,11 @@ class Part:
     __slots__ = ("conditions", "leaves", "ranges", "template")
 
     def __init__(
-        self, template: Template, leaves: tuple[Expression, ...], ranges: tuple[Range, ...] = (), conditions: Conditions = ()
+        self,
+        template: Template,
+        leaves: tuple[Expression, ...],
+        ranges: tuple[Range, ...] = (),
+        conditions: Conditions = (),
     ) -> None:
         self.template = template
         self.leaves = leaves
@@ -225,7 +222,11 @@ class Templates:
             if isinstance(node, Call):
                 if not ready:
                     stack.append((node, True, False))
-                    first = 1 if node.operation == "power" else _STRUCTURAL_ARGUMENTS.get(node.operation, len(node.arguments))
+                    first = (
+                        1
+                        if node.operation == "power"
+                        else _STRUCTURAL_ARGUMENTS.get(node.operation, len(node.arguments))
+                    )
                     for k in range(len(node.arguments) - 1, -1, -1):
                         stack.append((node.arguments[k], False, k >= first))
                     continue
@@ -239,7 +240,16 @@ class Templates:
         return Template(done[0], ranks, self.operations)
 
 
-_STRUCTURAL_ARGUMENTS = {"block": 1, "columns": 1, "place_columns": 1, "part": 1, "place": 1, "entry": 1, "unit": 1, "step": 1}
+_STRUCTURAL_ARGUMENTS = {
+    "block": 1,
+    "columns": 1,
+    "place_columns": 1,
+    "part": 1,
+    "place": 1,
+    "entry": 1,
+    "unit": 1,
+    "step": 1,
+}
 
 
 def _is_rational(expression: Expression, operations: Operations) -> bool:
@@ -317,7 +327,12 @@ def _gathered(parts: list[Expression]) -> Expression:
 
 
 def pull(
-    operation: Operation, g: Expression, arguments: Sequence[Expression], result: Expression, k: int, ranks: Sequence[int]
+    operation: Operation,
+    g: Expression,
+    arguments: Sequence[Expression],
+    result: Expression,
+    k: int,
+    ranks: Sequence[int],
 ) -> Expression:
     """The cotangent of argument ``k``: an elementwise or scalar rule times ``g``, or the structural pullback."""
     if operation.pullback is not None:
@@ -342,46 +357,9 @@ def pull(
     return build.call("sum", (partial,)) if build.is_one(g) else build.bilinear("dot", g, partial)
 
 
-def infer_shape(expression: Expression, shapes: Sequence[Shape], operations: Operations) -> Shape:
-    """The shape of a template's result. Raises `ShapeError` whose second argument is the node at fault."""
-    known: dict[int, Shape] = {}
-    stack: list[tuple[Expression, bool]] = [(expression, False)]
-    while stack:
-        node, ready = stack.pop()
-        if isinstance(node, Call):
-            if not ready:
-                stack.append((node, True))
-                stack.extend((child, False) for child in node.arguments)
-                continue
-            operands = [known[id(a)] for a in node.arguments]
-            try:
-                known[id(node)] = call_shape(node, operands, operations)
-            except ShapeError as error:
-                raise ShapeError(str(error), node) from None
-        else:
-            known[id(node)] = shapes[node.at] if isinstance(node, Slot) else ()
-    return known[id(expression)]
-
-
-def call_shape(node: Call, operands: Sequence[Shape], operations: Operations) -> Shape:
-    """The shape of a call's result; the operations whose result depends on a number in the call are decided here."""
-    name = node.operation
-    if name in ("part", "block", "columns", "place_columns"):
-        which = [a.value if isinstance(a, Number) else None for a in node.arguments[1:3]]
-        if name == "part":
-            low, high = which
-            if not isinstance(low, int) or not isinstance(high, int) or not 1 <= low <= high <= operands[0][0]:
-                raise ShapeError(f"part(v, i, j) needs whole numbers 1 <= i <= j <= {operands[0][0] if operands[0] else 1}")
-            return (high - low + 1,)
-        assert isinstance(which[0], int)
-        widths = [s[0] if s else 1 for s in operands[2:]]
-        if name == "block":
-            return operands[1 + which[0]]
-        return (operands[0][0], widths[which[0] - 1] if name == "columns" else sum(widths))
-    return operations[name].shape(operands)
-
-
-def instantiate(expression: Expression, leaves: Sequence[Expression], extra: dict[Expression, Expression] | None = None) -> Expression:
+def instantiate(
+    expression: Expression, leaves: Sequence[Expression], extra: dict[Expression, Expression] | None = None
+) -> Expression:
     """A template's expression with leaves in its slots, folded again."""
     binding = extra or {}
 
@@ -393,3 +371,18 @@ def instantiate(expression: Expression, leaves: Sequence[Expression], extra: dic
         return binding.get(node, node)
 
     return transform(expression, change)
+
+
+__all__ = [
+    "COTANGENT",
+    "RESULT",
+    "TAKES_COTANGENT",
+    "TAKES_RESULT",
+    "Part",
+    "Slot",
+    "Template",
+    "Templates",
+    "instantiate",
+    "pull",
+    "slot",
+]

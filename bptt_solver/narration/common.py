@@ -20,9 +20,11 @@ class Narration:
         self.target = derivation.target
 
     def lead(self, group: Group) -> Words:
+        """What marks the lines of one time step: ``t=3``."""
         return (Reference(group.variable), "=", Value(group.at)) if group.variable else ()
 
     def numbers(self, table: NumberTable) -> Table:
+        """A table of values by time."""
         header: list[Words] = [(Reference(table.variable),)]
         header += [("‖", c, "‖") if norm else (c,) for c, norm in zip(table.columns, table.norms, strict=True)]
         rows: list[Sequence[Words]] = []
@@ -34,11 +36,13 @@ class Narration:
         return Table(header, rows)
 
     def line(self, chain: Chain | Cut) -> Line:
+        """A chain as a line, its shape in parentheses behind it."""
         if isinstance(chain, Cut):
             return Line((), self.cut(chain))
         return Line(chain.items, remark=(f"({shape_text(chain.shape)})",) if chain.shape else ())
 
     def cut(self, cut: Cut) -> Words:
+        """How many lines are left out."""
         return self.say("cut", count=f"{cut.count:,}")
 
 
@@ -49,6 +53,7 @@ def shape_text(shapes: Sequence[tuple[int, ...]]) -> str:
 
 
 def chain_words(chain: Chain) -> Words:
+    """A chain inside a sentence."""
     words: list[Any] = []
     for at, item in enumerate(chain.items):
         words += [" = ", item] if at else [item]
@@ -56,6 +61,7 @@ def chain_words(chain: Chain) -> Words:
 
 
 def joined(parts: Sequence[Words], separator: str) -> Words:
+    """Sentences one behind the other."""
     words: list[Any] = []
     for at, part in enumerate(parts):
         words += [separator, *part] if at else part

@@ -26,7 +26,6 @@ from bptt_solver.language.expressions import (
     transform,
 )
 from bptt_solver.language.operations import INTERNAL, MANY, Operations
-from bptt_solver.language.tokens import NAME, OPENED, scan
 from bptt_solver.system import IntegerMap
 
 _LARGEST = {"max": "largest", "min": "smallest"}
@@ -44,14 +43,8 @@ def span_of(equation: Equation, node: Expression | None = None) -> Span | None:
 
 
 def span_of_word(equation: Equation, word: str) -> Span | None:
-    """Where a name first stands in an equation; the left-hand side if it does not."""
-    if equation.origin is None:
-        return None
-    excerpt, start, end = equation.origin.excerpt, equation.origin.start, equation.origin.end
-    for kind, text, at in scan(excerpt.text, start, end):
-        if kind in (NAME, OPENED) and (text == word or unicodedata.normalize("NFC", text.replace("′", "'")) == word):
-            return excerpt.span(at, at + len(text))
-    return span_of(equation)
+    """Where a name first stands in an equation."""
+    return None if equation.origin is None else equation.origin.span_of(word)
 
 
 def is_plain(equation: Equation) -> bool:
@@ -190,7 +183,7 @@ class Resolver:
             read = ", ".join("ijklmnop"[: self.arities[name]])
             self.problems.add(
                 f"the map '{name}' is read with {_indices(count)} here, but it has {_indices(self.arities[name])}",
-                span_of(equation, node),
+                span_of_word(equation, name),
                 f"write {name}[{read}]",
             )
 

@@ -12,7 +12,8 @@ from bptt_solver.errors import Excerpt, ProblemError, Problems, Source, Span, fa
 from bptt_solver.evaluate import find_shapes
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Index, Reference, Sum, preorder, transform
-from bptt_solver.language.operations import Operations, Shape
+from bptt_solver.language.operations import Operations
+from bptt_solver.language.shapes import Shape
 from bptt_solver.limits import Limits
 from bptt_solver.problem.document import Document, read_document
 from bptt_solver.problem.names import (
@@ -38,7 +39,7 @@ from bptt_solver.problem.values import FileValue, RandomValue
 from bptt_solver.problem.values import Given as GivenText
 from bptt_solver.records import Function, Network, OptionError
 from bptt_solver.registry import Registry
-from bptt_solver.system import Given, Instance, IntegerMap, LooseShape, RankConflict, System, infer_shapes, loose_shape
+from bptt_solver.system import Given, Instance, IntegerMap, LooseShape, OutsideMap, RankConflict, System, infer_shapes, loose_shape
 from bptt_solver.unfold import Unfolded, instance_text, unfold
 
 

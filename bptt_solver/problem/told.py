@@ -8,7 +8,7 @@ from typing import Any
 from bptt_solver.errors import ProblemError, Span, fail, suggest
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Expression, is_derivative
-from bptt_solver.language.operations import Shape
+from bptt_solver.language.shapes import Shape
 from bptt_solver.problem.names import lookalike
 from bptt_solver.system import Instance, System
 from bptt_solver.unfold import Unfolded, instance_text

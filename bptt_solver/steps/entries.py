@@ -11,7 +11,8 @@ from bptt_solver.derivation import Chain
 from bptt_solver.errors import ProblemError, fail, suggest
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression
-from bptt_solver.language.templates import Slot, infer_shape, slot
+from bptt_solver.language.inference import infer_shape
+from bptt_solver.language.templates import Slot, slot
 from bptt_solver.steps.members import DOTS
 from bptt_solver.unfold import instance_text
 

@@ -224,8 +224,8 @@ def _long_steps(whole: Indexed) -> None:
     """The lines of a long sweep that stand in no table: those without a time, and those with entries to write out."""
     keys = {n: whole.unfolded.keys[whole.computation.base(n)] for n in whole.swept}
     untimed = [n for n in whole.swept if whole.times.of(keys[n]) is None]
-    chosen = {n for n in shortened(untimed, False) if not isinstance(n, Cut)}
-    chosen |= {n for n in whole.swept if keys[n] in whole.entries}
+    chosen = dict.fromkeys(n for n in shortened(untimed, False) if not isinstance(n, Cut))
+    chosen |= dict.fromkeys(n for n in whole.swept if keys[n] in whole.entries)
     lines: list[SweepStep | Cut] = []
     relations: dict[str, list[Relation]] = {keys[n][0]: [] for n in chosen}
     left_out = 0

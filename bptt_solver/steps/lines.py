@@ -10,7 +10,8 @@ from bptt_solver.blocks import Formula, Item, Leaf, Value
 from bptt_solver.chain_rule import AdjointEquation, Term
 from bptt_solver.derivation import Chain
 from bptt_solver.language.expressions import Call, Number, Reference
-from bptt_solver.language.templates import Slot, infer_shape
+from bptt_solver.language.inference import infer_shape
+from bptt_solver.language.templates import Slot
 from bptt_solver.steps.members import DOTS, FIRST_TERMS, LAST_TERMS, Members, same
 
 if TYPE_CHECKING:

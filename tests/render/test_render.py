@@ -225,7 +225,7 @@ def test_harmless() -> None:
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*/problem.yaml")), ids=lambda p: p.parent.name)
 def test_latex_is_well_formed(path: Path) -> None:
-    """Braces and environments are balanced, every row of an alignment has one &, nothing is not ASCII in mathematics."""
+    """Braces and environments are balanced, every row of an alignment has one &, mathematics is ASCII."""
     computation = Computation(load_problem(path))
     latex = render(narrate(derive(computation, detail="scalar")), "latex")
     plain = re.sub(r"\\[{}\\]", "", latex)
