@@ -1,7 +1,7 @@
 """Shared by the benchmarks: fresh processes in turn, the systems that are measured, tables.
 
-Every measurement is a process of its own. The parent starts them in turn, one round after the other, so that all of them meet
-the same noise, and reports the least and the median of the rounds.
+Every measurement is a process of its own. The parent starts them in turn, one round after the other, so that all of
+them meet the same noise, and reports the least and the median of the rounds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COEFFICIENTS = (1, -1, 2, -2)
 
 
 def environment() -> dict[str, str]:
-    """The environment of the processes: this repository's code, compiled once as in an installation, into a folder of ours."""
+    """The processes' environment: this repository's code, compiled once as in an installation, into a folder of ours."""
     global _COMPILED  # noqa: PLW0603 - made when it is first needed
     if _COMPILED is None:
         _COMPILED = tempfile.TemporaryDirectory(prefix="compiled")
@@ -107,7 +107,7 @@ def linear(n: int) -> str:
     """``z_i = sum of a_ij*z_j over all j < i``, every equation written out: n(n - 1)/2 edges."""
     lines = []
     for i in range(2, n + 1):
-        terms = []
+        terms: list[str] = []
         for j in range(1, i):
             factor = coefficient(i, j)
             sign = "-" if factor < 0 else "+" if terms else ""
@@ -144,7 +144,9 @@ def lstm(n: int, values: bool = True) -> str:
     """A scalar LSTM with a squared error at every step."""
     x, d = rnn_data(n)
     gates = "".join(f"  {g}[t] = {f}(w{g}*x[t] + u{g}*h[t-1] + b{g}) for t in 1..T\n" for g, f in GATES)
-    numbers = ", ".join(f"{kind}{g}: {(k + 1) * factor:.2f}" for k, (g, _) in enumerate(GATES) for kind, factor in KINDS)
+    numbers = ", ".join(
+        f"{kind}{g}: {(k + 1) * factor:.2f}" for k, (g, _) in enumerate(GATES) for kind, factor in KINDS
+    )
     return f"""equations: |
 {gates}  c[t] = f[t]*c[t-1] + i[t]*g[t] for t in 1..T
   h[t] = o[t]*tanh(c[t]) for t in 1..T

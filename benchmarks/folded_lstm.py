@@ -7,6 +7,7 @@ Goal: the same at T = 10 and T = 10,000, at most 10 ms after warm-up.
 
 from __future__ import annotations
 
+from functools import partial
 
 import _common as common
 
@@ -26,19 +27,20 @@ def worker(steps: int) -> None:
         backward = differentiate(problem.system, problem.target)
         times.append(clock.read()["cpu"])
     low, median = common.least_and_median(times[1:])
-    common.answer(first=times[0], least=low, median=median, equations=len(backward.equations) - len(problem.system.equations))
+    common.answer(
+        first=times[0], least=low, median=median, equations=len(backward.equations) - len(problem.system.equations)
+    )
 
 
 def main() -> None:
     """Print one table."""
     rounds = common.ROUNDS
-    results = common.interleaved({str(t): (lambda t=t: common.ask(__file__, str(t))) for t in STEPS}, rounds)  # type: ignore[misc]
+    results = common.interleaved({str(t): partial(common.ask, __file__, str(t)) for t in STEPS}, rounds)
     rows = []
     for name, found in results.items():
-        rows.append([
-            f"{int(name):,}", found[0]["equations"], common.shown(min(f["first"] for f in found)),
-            common.shown(min(f["least"] for f in found)), common.shown(common.least_and_median([f["median"] for f in found])[1]),
-        ])  # fmt: skip
+        first, least = (common.shown(min(f[part] for f in found)) for part in ("first", "least"))
+        median = common.least_and_median([f["median"] for f in found])[1]
+        rows.append([f"{int(name):,}", found[0]["equations"], first, least, common.shown(median)])
     head = ["T", "backward equations", "first call, least", "later calls, least", "later calls, median"]
     common.table(f"differentiate() of a scalar LSTM: CPU time, {rounds} processes of {CALLS} calls", head, rows)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import sys
+from functools import partial
 
 import _common as common
 
@@ -22,14 +23,15 @@ def document(n: int) -> str:
     for i in range(2, n + 1):
         a, b, c, d = (f"z{chance.randint(max(1, i - 50), i - 1)}" for _ in range(4))
         p, q = f"{chance.uniform(0.1, 0.9):.4f}", f"{chance.uniform(0.1, 0.9):.4f}"
-        lines.append("  z%d = %s\n" % (i, (
+        right = (
             f"{p}*{a} + sin({b})*{c}",
             f"tanh({a}) - {p}*{b} + {q}",
             f"{a}*{b}/2 + {p}",
             f"exp(-{a}**2) + {p}*{b}",
             f"sin({p}*{a} + {q}*{b})",
             f"({a} - {b})/(1 + {c}**2) + {p}*cos({d})",
-        )[chance.randrange(6)]))  # fmt: skip
+        )[chance.randrange(6)]
+        lines.append(f"  z{i} = {right}\n")
     return f"equations: |\n{''.join(lines)}values: {{z1: 0.9}}\ntarget: z{n}\n"
 
 
@@ -44,7 +46,9 @@ def worker(n: int, check: str) -> None:
     problem = loads(text)
     loaded = clock.read()["cpu"]
     solution = solve(problem, check=check)
-    common.answer(**clock.read(), load=loaded, megabytes=common.peak_megabytes(), before=before, status=solution.check.status)
+    common.answer(
+        **clock.read(), load=loaded, megabytes=common.peak_megabytes(), before=before, status=solution.check.status
+    )
 
 
 def main(sizes: list[int]) -> None:
@@ -52,12 +56,14 @@ def main(sizes: list[int]) -> None:
     rows = []
     for n in sizes:
         rounds = min(common.ROUNDS, 3)
-        results = common.interleaved({c: (lambda c=c, n=n: common.ask(__file__, str(n), c)) for c in ("none", "fast")}, rounds)  # type: ignore[misc]
+        tasks = {check: partial(common.ask, __file__, str(n), check) for check in ("none", "fast")}
+        results = common.interleaved(tasks, rounds)
         plain, checked = (common.least_and_median([r["cpu"] for r in results[c]]) for c in ("none", "fast"))
         load = min(r["load"] for r in results["fast"])
         memory = max(r["megabytes"] for r in results["fast"])
-        each = checked[0] / n * 1e6
-        rows.append([f"{n:,}", common.shown(load), common.shown(plain[0]), common.shown(checked[0]), common.shown(checked[1]), f"{each:.0f} µs", f"{memory:.0f} MB", results["fast"][0]["status"]])
+        times = [common.shown(t) for t in (load, plain[0], *checked)]
+        status = results["fast"][0]["status"]
+        rows.append([f"{n:,}", *times, f"{checked[0] / n * 1e6:.0f} µs", f"{memory:.0f} MB", status])
     head = ["equations", "parsed", "numbers", "checked, least", "checked, median", "an equation", "peak", "check"]
     common.table("A document of different scalar equations: CPU time of a fresh process", head, rows)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import _common as common
@@ -25,14 +26,18 @@ def main(steps: list[int]) -> None:
         for t in steps:
             document, output = Path(folder) / f"lstm{t}.yaml", Path(folder) / f"lstm{t}.json"
             document.write_text(common.lstm(t))
-            commands = {check: [sys.executable, "-c", STARTED, str(document), "-f", "json", "--check", check, "-o", str(output)] for check in ("none", "fast")}
-            results = common.interleaved({c: (lambda command=command: common.wall(command)) for c, command in commands.items()})  # type: ignore[misc]
+            command = [sys.executable, "-c", STARTED, str(document), "-f", "json", "-o", str(output), "--check"]
+            tasks = {check: partial(common.wall, [*command, check]) for check in ("none", "fast")}
+            results = common.interleaved(tasks)
             data = json.loads(output.read_text())
             plain, checked = (common.least_and_median(results[c]) for c in ("none", "fast"))
-            rows.append([f"{t:,}", f"{len(data['values']):,}", common.shown(plain[0]), common.shown(checked[0]), common.shown(checked[1]),
-                         f"{output.stat().st_size / 1e6:.1f} MB", data["check"]["status"]])  # fmt: skip
+            times = [common.shown(seconds) for seconds in (plain[0], *checked)]
+            size = f"{output.stat().st_size / 1e6:.1f} MB"
+            rows.append([f"{t:,}", f"{len(data['values']):,}", *times, size, data["check"]["status"]])
     head = ["T", "instances", "--check none, least", "least", "median", "output", "check"]
-    common.table(f"bptt-solve -f json on a scalar LSTM: wall time of a fresh process, {common.ROUNDS} rounds", head, rows)
+    common.table(
+        f"bptt-solve -f json on a scalar LSTM: wall time of a fresh process, {common.ROUNDS} rounds", head, rows
+    )
 
 
 if __name__ == "__main__":

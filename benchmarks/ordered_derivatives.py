@@ -32,7 +32,9 @@ def ours(system: str, n: int, derivation: bool) -> None:
     from bptt_solver.api import solve
     from bptt_solver.unfolded_text import UnfoldedText
 
-    small = solve(loads("equations: y = 2*x\nvalues: {x: 1}\n"), check="none")  # imports are not counted, nor are CasADi's
+    small = solve(
+        loads("equations: y = 2*x\nvalues: {x: 1}\n"), check="none"
+    )  # imports are not counted, nor are CasADi's
     list(UnfoldedText(small.computation.unfolded).lines())
     small.render("text")
     text = SYSTEMS[system](n)
@@ -113,7 +115,11 @@ def main(systems: list[str]) -> None:
     """Print one table a system."""
     for system in systems or list(SYSTEMS):
         rounds = 3 if system == "linear" else max(common.ROUNDS, 9)
-        tasks = {"ours": [], "casadi": []} if system == "linear" else {"ours": [], "derivation": ["derivation"], "casadi": []}
+        tasks = (
+            {"ours": [], "casadi": []}
+            if system == "linear"
+            else {"ours": [], "derivation": ["derivation"], "casadi": []}
+        )
         results = common.interleaved({
             name: (lambda name=name, more=more: common.ask(__file__, "casadi" if name == "casadi" else "ours", system, str(SIZE), *more))  # type: ignore[misc]
             for name, more in tasks.items()
@@ -125,7 +131,16 @@ def main(systems: list[str]) -> None:
             if found:
                 low, median = common.least_and_median([r[part]["cpu"] for r in found])
                 memory = f"{found[0]['megabytes']:.0f} MB" if "megabytes" in found[0] else ""
-                rows.append([label, common.shown(low), common.shown(median), f"{low / peer[0]:.2f}", f"{median / peer[1]:.2f}", memory])
+                rows.append(
+                    [
+                        label,
+                        common.shown(low),
+                        common.shown(median),
+                        f"{low / peer[0]:.2f}",
+                        f"{median / peer[1]:.2f}",
+                        memory,
+                    ]
+                )
         same = "yes" if agreement(system) else "NO"
         title = f"{system}, n = {SIZE}: CPU time of a fresh process, {rounds} rounds; same derivatives: {same}"
         common.table(title, ["", "least", "median", "least / CasADi", "median / CasADi", "peak"], rows)

@@ -2,12 +2,14 @@
 
     python benchmarks/startup.py
 
-Goals: solving example 01, check included, takes at most half the wall time of ``import sympy``; ``--version`` at most a fifth.
+Goals: solving example 01, check included, takes at most half the wall time of ``import sympy``; ``--version`` at most
+a fifth.
 """
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import _common as common
 
@@ -30,14 +32,20 @@ COMMANDS = {
 def main() -> None:
     """Print one table."""
     rounds = max(common.ROUNDS, 15)
-    tasks = {name: (lambda command=command: common.wall([sys.executable, *command])) for name, command in COMMANDS.items()}  # type: ignore[misc]
+    tasks = {name: partial(common.wall, [sys.executable, *command]) for name, command in COMMANDS.items()}
     results = common.interleaved(tasks, rounds)
     peer = common.least_and_median(results['python -c "import sympy"'])
     rows = []
     for name, times in results.items():
         low, median = common.least_and_median(times)
-        rows.append([f"`{name}`", common.shown(low), common.shown(median), f"{low / peer[0]:.2f}", f"{median / peer[1]:.2f}"])
-    common.table(f"Start-up: wall time of a fresh process, {rounds} rounds", ["command", "least", "median", "least / sympy", "median / sympy"], rows)
+        rows.append(
+            [f"`{name}`", common.shown(low), common.shown(median), f"{low / peer[0]:.2f}", f"{median / peer[1]:.2f}"]
+        )
+    common.table(
+        f"Start-up: wall time of a fresh process, {rounds} rounds",
+        ["command", "least", "median", "least / sympy", "median / sympy"],
+        rows,
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from bptt_solver.arithmetic import Arithmetic, Value, is_array
+from bptt_solver.arithmetic import Arithmetic, NotFinite, Value, is_array
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.errors import Span
 from bptt_solver.language import build
@@ -25,6 +25,7 @@ class Fault(NamedTuple):
 
     span: Span | None
     here: str | None
+    reason: str | None  # what the operation says of the entry that fails
 
 
 class _Bad(NamedTuple):
@@ -40,8 +41,9 @@ def blame(unfolded: Unfolded, arithmetic: Arithmetic, number: int, at: Callable[
     assert equation is not None
     bad = _search(unfolded.grounds[number] or (), arithmetic, at)
     if bad is None:
-        return Fault(_span(equation), None)
-    return Fault(_place(bad, equation, unfolded), _put_in(bad, unfolded, arithmetic))
+        return Fault(_span(equation), None, None)
+    entry, reason = _entry(bad, arithmetic)
+    return Fault(_place(bad, equation, unfolded), _put_in(bad, entry, unfolded), reason)
 
 
 def _span(equation: Equation) -> Span | None:
@@ -141,10 +143,9 @@ def _filled(node: Expression, leaves: Sequence[Expression]) -> Expression:
 # ----------------------------------------------------------------------------- what was put in
 
 
-def _put_in(bad: _Bad, unfolded: Unfolded, arithmetic: Arithmetic) -> str | None:
+def _put_in(bad: _Bad, entry: tuple[int, ...] | None, unfolded: Unfolded) -> str | None:
     from bptt_solver.language.notation.source import to_source
 
-    entry = _entry(bad, arithmetic)
     ground = bad.ground
     for slot in bad.inside:
         inner = ground.slots[slot]
@@ -174,26 +175,29 @@ def _named(slot: int | list[Ground], unfolded: Unfolded, constants: Sequence[tup
     return Reference(instance_text(unfolded.keys[slot])) if slot >= 0 else build.constant(constants[-1 - slot][1])
 
 
-def _entry(bad: _Bad, arithmetic: Arithmetic) -> tuple[int, ...] | None:
-    """Which entry of arrays fails, if the operation works entry by entry."""
+def _entry(bad: _Bad, arithmetic: Arithmetic) -> tuple[tuple[int, ...] | None, str | None]:
+    """Which entry of arrays fails and why, if the operation works entry by entry."""
     arrays = [a for a in bad.arguments if is_array(a)]
     if not arrays or any(a.shape != arrays[0].shape for a in arrays) or arrays[0].size > _MOST_ENTRIES:
-        return None
+        return None, None
     operation = arithmetic.operations.find(bad.node.operation)
     if operation is None or (operation.kind != "elementwise" and bad.node.operation not in ("add", "mul", "neg")):
-        return None
+        return None, None
     import numpy
 
     function = arithmetic.function(bad.node.operation)
     for at in numpy.ndindex(arrays[0].shape):
-        arguments = [a[at] if is_array(a) else a for a in bad.arguments]
+        entries = [a[at] if is_array(a) else a for a in bad.arguments]
         try:
-            plain = [a.item() if hasattr(a, "item") else a for a in arguments]
-            if not _is_finite(function(*plain)):
-                return tuple(int(i) for i in at)
+            if _is_finite(function(*[e.item() if hasattr(e, "item") else e for e in entries])):
+                continue
+            reason = None
+        except NotFinite as error:
+            reason = str(error)
         except (ArithmeticError, ValueError):
-            return tuple(int(i) for i in at)
-    return None
+            reason = None
+        return tuple(int(i) for i in at), reason
+    return None, None
 
 
 def _shown(value: Any) -> str | None:

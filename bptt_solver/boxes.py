@@ -41,6 +41,7 @@ class Cell:
 
 
 def inside(box: Sequence[tuple[Bound, Bound]], other: Sequence[tuple[Bound, Bound]]) -> bool:
+    """Whether one box lies within another."""
     return all(a.value >= c.value and b.value <= d.value for (a, b), (c, d) in zip(box, other, strict=True))
 
 
@@ -113,6 +114,7 @@ def adjacent(one: Box, other: Box) -> int | None:
 
 
 def joined(one: tuple[Bound, Bound], other: tuple[Bound, Bound]) -> tuple[Bound, Bound]:
+    """The interval of two neighbours."""
     return (one[0], other[1]) if one[0].value < other[0].value else (other[0], one[1])
 
 
@@ -212,6 +214,7 @@ def canonical_domain(
 
 
 def as_conditions(name: str, ends: tuple[Bound, Bound]) -> list[Comparison]:
+    """An interval as two conditions on an index."""
     low, high = ends
     return [Comparison(Index.variable(name), ">=", low.index), Comparison(Index.variable(name), "<=", high.index)]
 

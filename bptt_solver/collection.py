@@ -21,6 +21,8 @@ class PausedCollection:
         self._collecting = gc.isenabled()
         gc.disable()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         if self._collecting:
             gc.enable()

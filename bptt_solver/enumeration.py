@@ -63,9 +63,11 @@ class Enumeration:
                 count, sure = self._steps(leaf.ranges, {})
                 total += times * count
                 all_sure = all_sure and sure
-                if count and total <= self.most:
+                if total > self.most:
+                    return total, False
+                if count:
                     pending.append((times * count, self.system.templates.of(leaf.body)[1]))
-        return total, all_sure and not pending
+        return total, all_sure
 
     def _steps(self, ranges: Sequence[Range], outer: Environment) -> tuple[int, bool]:
         """How many steps `environments` takes through ranges; False where counting stopped at the limit.
@@ -95,7 +97,7 @@ class Enumeration:
     # -- one by one
 
     def environments(
-        self, ranges: Sequence[Range], conditions: Conditions, outer: Environment, what: str, equation: Equation
+        self, ranges: Sequence[Range], conditions: Conditions, outer: Environment, what: str, equation: Equation | None = None
     ) -> Iterator[Environment]:
         """All assignments of the range variables for which the conditions hold, the first variable slowest."""
         system = self.system

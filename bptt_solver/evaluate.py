@@ -9,8 +9,9 @@ from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import Arithmetic, NotFinite, TooLarge, Value, bits, is_array
-from bptt_solver.errors import ProblemError, fail
+from bptt_solver.errors import ProblemError, Span, fail
 from bptt_solver.language.expressions import Call, preorder
+from bptt_solver.language.inference import largest_size
 from bptt_solver.language.shapes import Shape, ShapeError
 from bptt_solver.language.templates import Template
 from bptt_solver.limits import TABLE, Limits
@@ -178,7 +179,7 @@ class Program:
         from bptt_solver.blame import blame
 
         fault = blame(unfolded, self.arithmetic, number, at)
-        return fail(f"{name} is not a finite number: {_reason(error)}", fault.span, fault.here)
+        return fail(f"{name} is not a finite number: {fault.reason or _reason(error)}", fault.span, fault.here)
 
 
 def _reason(error: Exception) -> str:
@@ -222,7 +223,8 @@ def find_shapes(
     system = unfolded.system
     shapes: dict[int, Shape] = {}
     limits = limits or Limits()
-    most, elements = limits.get("elements"), 0
+    most, elements, first = limits.get("elements"), 0, 0
+    measured: dict[tuple[int, tuple[Shape, ...]], int] = {}
     for number, key in enumerate(unfolded.keys):
         if unfolded.grounds[number] is None and given[key]:
             shapes[number] = given[key]
@@ -233,6 +235,15 @@ def find_shapes(
         shape: Shape = ()
         for ground in unfolded.grounds[number] or ():
             shape = _ground_shape(ground, shapes, unfolded, number) or shape
+            operands = tuple([shapes.get(s, ()) for s in ground.slots if isinstance(s, int)])
+            if len(operands) == len(ground.slots) and any(operands):
+                size = measured.get((id(ground.template), operands))
+                if size is None:
+                    expression = ground.template.expression
+                    size = measured[id(ground.template), operands] = largest_size(expression, operands, system.operations)
+                if size > most:
+                    name = instance_text(unfolded.keys[number])
+                    limits.check("elements", size, f"an intermediate result of {name}", _span(unfolded, number))
         name = unfolded.keys[number][0]
         if not shape and system.ranks[name]:
             shape = tuple([n for n in family[name] if n is not None])
@@ -244,10 +255,15 @@ def find_shapes(
             shapes[number] = shape
             elements += math.prod(shape)
             if elements > most:
-                equation = unfolded.equations[number]
-                span = equation.origin.span() if equation is not None and equation.origin else None
-                limits.check("elements", elements, f"the system up to {instance_text(unfolded.keys[number])}", span)
+                first = first or number
+    if elements > most:
+        limits.check("elements", elements, "the system", _span(unfolded, first))
     return shapes
+
+
+def _span(unfolded: Unfolded, number: int) -> Span | None:
+    equation = unfolded.equations[number]
+    return equation.origin.span() if equation is not None and equation.origin is not None else None
 
 
 def _takes_arrays(system: System) -> bool:

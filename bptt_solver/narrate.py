@@ -155,15 +155,16 @@ class _Narrator(Narration):
         return say(key, names=names, uses=example, where=self._where(steps))
 
     def _where(self, steps: Sequence[GatherStep]) -> Words:
-        """``at t = 1, 2, 3`` if all uses differ in one index only, else ``several times``."""
+        """``at t = 1, 2, 3`` if all of them are used at the same values of one index, else ``several times``."""
         say = self.say
-        variables = {s.variable for s in steps}
-        if len(variables) != 1 or not (variable := variables.pop()):
+        variable = steps[0].variable
+        if not variable or any(s.variable != variable for s in steps):
             return say("given.shared.times")
-        values = sorted({u.label.indices[0].constant for s in steps for u in s.uses})
-        return say(
-            "given.shared.at", variable=Reference(variable), values=say.listed([str(v) for v in values], "list.comma")
-        )
+        places = [[u.label.indices[0].constant for u in s.uses] for s in steps]
+        if any(p != places[0] for p in places):
+            return say("given.shared.times")
+        values = say.listed([str(v) for v in places[0]], "list.comma")
+        return say("given.shared.at", variable=Reference(variable), values=values)
 
     def _order(self) -> list[Block]:
         words: list[Any] = []

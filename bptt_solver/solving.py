@@ -77,6 +77,7 @@ def _open(index: Index, fresh: set[str]) -> set[str]:
 
 
 def fresh_name(word: str, taken: Iterable[str]) -> str:
+    """The word, with as many primes as make it new."""
     while word in set(taken):
         word += "'"
     return word

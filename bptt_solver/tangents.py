@@ -78,6 +78,7 @@ def contracted(tangent: Tangent, partial: Value, value: Value, result: Value) ->
 
 
 def summed(tangent: Tangent) -> Tangent:
+    """The sum of tangents."""
     return tangent.reshape(tangent.shape[0], -1).sum(axis=1)
 
 

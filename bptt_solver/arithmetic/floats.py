@@ -94,6 +94,7 @@ FLOAT_SCALARS: dict[str, Function] = {
 
 
 def float_arrays() -> dict[str, Function]:
+    """The functions of float64 arrays by name, made on first use, since NumPy is slow to import."""
     global _FLOAT_ARRAYS  # noqa: PLW0603 - filled on first use, since NumPy is slow to import
     if _FLOAT_ARRAYS is None:
         import numpy as np

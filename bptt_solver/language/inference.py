@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
-from bptt_solver.language.expressions import Call, Expression, Number
+from bptt_solver.language.expressions import Call, Expression, Number, Numeral
 from bptt_solver.language.operations import Operations
-from bptt_solver.language.shapes import Shape, ShapeError
+from bptt_solver.language.shapes import Shape, ShapeError, text_text
 from bptt_solver.language.slots import Slot
 
 
@@ -31,6 +32,24 @@ def infer_shape(expression: Expression, shapes: Sequence[Shape], operations: Ope
     return known[id(expression)]
 
 
+def largest_size(expression: Expression, shapes: Sequence[Shape], operations: Operations) -> int:
+    """How many entries the largest intermediate result has. The shapes are known to go together."""
+    known: dict[int, Shape] = {}
+    most = 1
+    stack: list[tuple[Expression, bool]] = [(expression, False)]
+    while stack:
+        node, ready = stack.pop()
+        if not isinstance(node, Call):
+            known[id(node)] = shapes[node.at] if isinstance(node, Slot) else ()
+        elif ready:
+            shape = known[id(node)] = call_shape(node, [known[id(a)] for a in node.arguments], operations)
+            most = max(most, prod(shape))
+        else:
+            stack.append((node, True))
+            stack.extend((child, False) for child in node.arguments)
+    return most
+
+
 def call_shape(node: Call, operands: Sequence[Shape], operations: Operations) -> Shape:
     """The shape of a call's result; the operations whose result depends on a number in the call are decided here."""
     name = node.operation
@@ -38,14 +57,28 @@ def call_shape(node: Call, operands: Sequence[Shape], operations: Operations) ->
         which = [a.value if isinstance(a, Number) else None for a in node.arguments[1:3]]
         if name == "part":
             low, high = which
-            if not isinstance(low, int) or not isinstance(high, int) or not 1 <= low <= high <= operands[0][0]:
-                raise ShapeError(
-                    f"part(v, i, j) needs whole numbers 1 <= i <= j <= {operands[0][0] if operands[0] else 1}"
-                )
+            size = operands[0][0] if len(operands[0]) == 1 else 0
+            if not isinstance(low, int) or not isinstance(high, int) or not 1 <= low <= high <= size:
+                if not size:
+                    raise ShapeError(f"part takes an entry range of a vector, not of a {text_text(operands[0])}")
+                raise ShapeError(f"part(v, i, j) needs whole numbers 1 <= i <= j <= {size}")
             return (high - low + 1,)
-        assert isinstance(which[0], int)
-        widths = [s[0] if s else 1 for s in operands[2:]]
-        if name == "block":
-            return operands[1 + which[0]]
-        return (operands[0][0], widths[which[0] - 1] if name == "columns" else sum(widths))
+        return _piece_shape(name, which[0], operands)
     return operations[name].shape(operands)
+
+
+def _piece_shape(name: str, which: Numeral | None, operands: Sequence[Shape]) -> Shape:
+    """The shape of ``block(v, k, a, b, ...)``, ``columns(W, k, a, b, ...)`` and ``place_columns(P, k, a, b, ...)``."""
+    whole, pieces = operands[0], operands[2:]
+    if not isinstance(which, int) or not 1 <= which <= len(pieces):
+        raise ShapeError(f"{name}(..., k, a, b, ...) needs a whole number 1 <= k <= {len(pieces)}")
+    if any(len(s) > 1 for s in pieces):
+        raise ShapeError(f"{name} takes vectors and numbers after its number: {', '.join(map(text_text, pieces))}")
+    widths = [s[0] if s else 1 for s in pieces]
+    length = widths[which - 1] if name == "place_columns" else sum(widths)
+    if len(whole) != (1 if name == "block" else 2) or whole[-1] != length:
+        wanted = f"a vector ({length})" if name == "block" else f"a matrix with {length} columns"
+        raise ShapeError(f"{name} takes {wanted} first, got a {text_text(whole)}")
+    if name == "block":
+        return pieces[which - 1]
+    return (whole[0], widths[which - 1] if name == "columns" else sum(widths))

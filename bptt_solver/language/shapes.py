@@ -33,6 +33,7 @@ RANKS: Mapping[str, int | Callable[[Sequence[int]], int]] = {
 
 
 def text_text(shape: Shape) -> str:
+    """A shape in words."""
     return (
         "scalar"
         if not shape
@@ -43,6 +44,7 @@ def text_text(shape: Shape) -> str:
 
 
 def elementwise_shape(shapes: Sequence[Shape]) -> Shape:
+    """The one shape of all arrays among the arguments; scalars broadcast."""
     result: Shape = ()
     for shape in shapes:
         if shape and result and shape != result:
@@ -52,11 +54,13 @@ def elementwise_shape(shapes: Sequence[Shape]) -> Shape:
 
 
 def scalar_shape(shapes: Sequence[Shape]) -> Shape:
+    """A number, whatever goes in, as long as it goes together."""
     elementwise_shape(shapes)
     return ()
 
 
 def matmul_shape(shapes: Sequence[Shape]) -> Shape:
+    """The shape of a matrix product; vectors are columns."""
     left, right = shapes
     if not left or not right:
         raise ShapeError(
@@ -74,6 +78,8 @@ def matmul_shape(shapes: Sequence[Shape]) -> Shape:
 
 
 def vectors(count: int) -> Callable[[Sequence[Shape]], None]:
+    """A check that the first ``count`` arguments are vectors."""
+
     def check(shapes: Sequence[Shape]) -> None:
         for shape in shapes[:count]:
             if len(shape) != 1:
@@ -83,49 +89,61 @@ def vectors(count: int) -> Callable[[Sequence[Shape]], None]:
 
 
 def dot_shape(shapes: Sequence[Shape]) -> Shape:
+    """A number, of two arrays of one shape."""
     if len(shapes[0]) != len(shapes[1]) or shapes[0] != shapes[1]:
         raise ShapeError(f"dot of {text_text(shapes[0])} and {text_text(shapes[1])}: the shapes must be equal")
     return ()
 
 
 def outer_shape(shapes: Sequence[Shape]) -> Shape:
+    """The matrix of two vectors."""
     vectors(2)(shapes)
     return (shapes[0][0], shapes[1][0])
 
 
 def transpose_shape(shapes: Sequence[Shape]) -> Shape:
+    """A matrix turned; a vector becomes a row."""
     (shape,) = shapes
+    if not shape:
+        raise ShapeError("a number has no transpose: only vectors and matrices have one")
     return (1, shape[0]) if len(shape) == 1 else tuple(reversed(shape))
 
 
 def unrow_shape(shapes: Sequence[Shape]) -> Shape:
+    """The vector that a row is."""
     return (shapes[0][1],)
 
 
 def concat_shape(shapes: Sequence[Shape]) -> Shape:
+    """The vector of all parts."""
     if any(len(s) > 1 for s in shapes):
         raise ShapeError("concat joins vectors and scalars: " + ", ".join(map(text_text, shapes)))
     return (sum(s[0] if s else 1 for s in shapes),)
 
 
 def same_shape(shapes: Sequence[Shape]) -> Shape:
+    """The shape of the first argument."""
     return shapes[0]
 
 
 def vector_shape(shapes: Sequence[Shape]) -> Shape:
+    """The shape of the first argument, which is a vector."""
     vectors(1)(shapes)
     return shapes[0]
 
 
 def entry_shape(shapes: Sequence[Shape]) -> Shape:
+    """A number out of a vector."""
     vectors(1)(shapes)
     return ()
 
 
 def like_last(shapes: Sequence[Shape]) -> Shape:
+    """The shape of the last argument."""
     return shapes[-1]
 
 
 def diag_shape(shapes: Sequence[Shape]) -> Shape:
+    """The square matrix of a vector."""
     vectors(1)(shapes)
     return (shapes[0][0], shapes[0][0])

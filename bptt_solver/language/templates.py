@@ -347,7 +347,10 @@ def pull(
         arrays.add(Reference("result"))
     spread = any(node in arrays for node in preorder(formula))  # the partial is an array
     if operation.kind == "scalar":
-        return build.mul([g, build.call("sum", (partial,)) if spread and not ranks[k] else partial])
+        if max(ranks) and not spread:  # the same for every entry
+            like = k if ranks[k] else next(i for i, rank in enumerate(ranks) if rank)
+            partial = build.call("expand", (partial, arguments[like]))
+        return build.mul([g, build.call("sum", (partial,)) if max(ranks) and not ranks[k] else partial])
     if not max(ranks):
         return build.mul([g, partial])
     if ranks[k]:

@@ -14,6 +14,7 @@ class SweepWords(Narration):
     """The two sections."""
 
     def sweep(self) -> list[Block]:
+        """Section 5: the rule or the folded equations, then the lines with their reasons."""
         derivation = self.derivation
         if derivation.plain:
             return self._plain_sweep()
@@ -24,6 +25,8 @@ class SweepWords(Narration):
                 Paragraph(self.say(key)),
                 Formulas([self._recurrence(r) for r in derivation.recurrences], depth=0),
             ]
+        elif not derivation.sweep and not derivation.backward_tables:
+            blocks.append(Paragraph(self.say("sweep.nothing", target=self.target)))
         elif derivation.detail != "summary":
             blocks.append(Paragraph(self.say("sweep.rule.arrays" if derivation.arrays else "sweep.rule.numbers")))
         if derivation.results:
@@ -135,6 +138,7 @@ class SweepWords(Narration):
         return (text,) if text else ()
 
     def gather(self) -> list[Block]:
+        """Section 6: one line for each shared quantity, and the split by loss and by use."""
         say, derivation = self.say, self.derivation
         if not derivation.gather:
             return [Paragraph(say("gather.nothing"))]

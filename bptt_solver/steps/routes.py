@@ -73,7 +73,11 @@ def _by_forward_mode(whole: Indexed, weight: int) -> list[Any]:
     members, keys = whole.members, whole.unfolded.keys
     tangents = tangents_of(whole.computation, weight)
     target = whole.unfolded.number[whole.computation.target_key]
-    shown = [(_ordered(keys[s], keys[weight]), members.value(tangents[s])) for s in states[1:]]
+    shown = [
+        (_ordered(keys[s], keys[weight]), members.value(tangents[s]))
+        for s in states
+        if whole.forward.grounds[s] is not None
+    ]
     total = (_ordered(keys[target], keys[weight]), members.value(tangents[target]))
     found: list[Any] = [ForwardMode(members.name(weight), shown, total)]
     memory = _memory(whole, states)

@@ -290,6 +290,7 @@ class Forward:
         return found
 
     def empty(self, number: int, lanes: int) -> Any:
+        """Whether there is nothing to go through."""
         import numpy
 
         value = self.values[number]
