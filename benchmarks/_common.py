@@ -23,7 +23,7 @@ COEFFICIENTS = (1, -1, 2, -2)
 
 
 def environment() -> dict[str, str]:
-    """The processes' environment: this repository's code, compiled once as in an installation, into a folder of ours."""
+    """The processes' environment: this repository's code, compiled once as in an installation, into our own folder."""
     global _COMPILED  # noqa: PLW0603 - made when it is first needed
     if _COMPILED is None:
         _COMPILED = tempfile.TemporaryDirectory(prefix="compiled")

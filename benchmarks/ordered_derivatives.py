@@ -2,15 +2,17 @@
 
     python benchmarks/ordered_derivatives.py [chain|rnn|linear ...]
 
-Ours: forward values, the backward system, its values, and every line of the backward sweep as text; from the parsed system on,
-and from the document's text on. The whole derivation (seven sections with numbers) is shown as well.
-CasADi: gradient, Function, one evaluation, and no text; from its finished expressions on, and from the Python operators that
-make them. It differentiates by every node through a number that is added where the node is computed (rnn: by the two weights).
+Ours: forward values, the backward system, its values, and every line of the backward sweep as text; from the parsed
+system on, and from the document's text on. The whole derivation (seven sections with numbers) is shown as well.
+CasADi: gradient, Function, one evaluation, and no text; from its finished expressions on, and from the Python operators
+that make them. It differentiates by every node through a number that is added where the node is computed (rnn: by the
+two weights).
 """
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import _common as common
@@ -49,9 +51,13 @@ def ours(system: str, n: int, derivation: bool) -> None:
     lines = "\n".join(UnfoldedText(solution.computation.unfolded).lines())
     sweep = clock.read()
     common.answer(
-        sweep=sweep, loaded={key: loaded[key] + sweep[key] for key in sweep}, megabytes=common.peak_megabytes(), characters=len(lines),
+        sweep=sweep,
+        loaded={key: loaded[key] + sweep[key] for key in sweep},
+        megabytes=common.peak_megabytes(),
+        characters=len(lines),
         derivatives=[solution.ordered_derivatives[name] for name in wanted(system)],
-    )  # fmt: skip
+    )
+    return None
 
 
 def wanted(system: str) -> list[str]:
@@ -115,15 +121,14 @@ def main(systems: list[str]) -> None:
     """Print one table a system."""
     for system in systems or list(SYSTEMS):
         rounds = 3 if system == "linear" else max(common.ROUNDS, 9)
-        tasks = (
-            {"ours": [], "casadi": []}
-            if system == "linear"
-            else {"ours": [], "derivation": ["derivation"], "casadi": []}
-        )
-        results = common.interleaved({
-            name: (lambda name=name, more=more: common.ask(__file__, "casadi" if name == "casadi" else "ours", system, str(SIZE), *more))  # type: ignore[misc]
-            for name, more in tasks.items()
-        }, rounds)  # fmt: skip
+        tasks = {
+            "ours": partial(common.ask, __file__, "ours", system, str(SIZE)),
+            "derivation": partial(common.ask, __file__, "ours", system, str(SIZE), "derivation"),
+            "casadi": partial(common.ask, __file__, "casadi", system, str(SIZE)),
+        }
+        if system == "linear":  # a million products would be written out
+            del tasks["derivation"]
+        results = common.interleaved(tasks, rounds)
         peer = common.least_and_median([r["made"]["cpu"] for r in results["casadi"]])
         rows = []
         for label, (who, part) in ROWS.items():

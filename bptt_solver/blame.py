@@ -204,7 +204,7 @@ def _shown(value: Any) -> str | None:
     """A number for a message; nothing for arrays and for what is too large to show."""
     if is_array(value) and value.ndim:
         return None
-    if isinstance(value, (int, Fraction)) and not isinstance(value, bool) and abs(value) < 10**9 and Fraction(value).denominator < 10**6:
+    if isinstance(value, (int, Fraction)) and not isinstance(value, bool) and -(10**9) < value < 10**9 and Fraction(value).denominator < 10**6:
         return str(value)
     try:
         return f"{float(value):.6g}"

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class PausedCollection:
-    """``with PausedCollection():`` no search for cyclic garbage, which in millions of new nodes takes as long as making them.
+    """``with PausedCollection():`` no search for cyclic garbage, which among many nodes takes as long as making them.
 
-    What is made there (trees, instances, values) lives until it is not referred to any more, or has no cycles. It nests.
+    What is made there (trees, instances, values) stays, or has no cycles. It nests.
     """
 
     __slots__ = ("_collecting",)

@@ -194,7 +194,7 @@ def _check_exact(value: int | Fraction, limit: int) -> None:
     size = bits(value)
     if size > limit:
         raise TooLarge
-    if size > _FLOAT_BITS and abs(value) >= 1 << _FLOAT_BITS:
+    if size > _FLOAT_BITS and not -(1 << _FLOAT_BITS) < value < 1 << _FLOAT_BITS:
         raise NotFinite(f"larger than {LARGEST}")
 
 

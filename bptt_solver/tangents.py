@@ -78,7 +78,7 @@ def contracted(tangent: Tangent, partial: Value, value: Value, result: Value) ->
 
 
 def summed(tangent: Tangent) -> Tangent:
-    """The sum of tangents."""
+    """The sum over all entries, lane by lane."""
     return tangent.reshape(tangent.shape[0], -1).sum(axis=1)
 
 

@@ -80,7 +80,7 @@ class UnfoldedText:
 
 
 def _in_pattern(constant: Expression) -> bool:
-    """Whether a constant is part of a structure: it may fold, or is no single number (``-1``, ``1/2``). Decimals stay as they are."""
+    """Whether a constant belongs to the structure: it may fold, or is no single number (``-1``). Decimals stay."""
     return not (isinstance(constant, Number) and type(constant.value) is float)
 
 

@@ -341,6 +341,8 @@ def pull(
     if formula is None:
         return build.ZERO
     binding = operation.bind(arguments, result)
+    if operation.kind == "scalar" and max(ranks) and not min(ranks):
+        _widen(binding, formula, arguments, ranks)
     partial = build.replace(formula, binding)
     arrays = {name for name, rank in zip(binding, ranks, strict=False) if rank}
     if operation.kind == "elementwise" and max(ranks):
@@ -358,6 +360,22 @@ def pull(
     if not spread:  # a scalar that is broadcast receives the sum over the entries
         return build.mul([build.call("sum", (g,)), partial])
     return build.call("sum", (partial,)) if build.is_one(g) else build.bilinear("dot", g, partial)
+
+
+def _widen(
+    binding: dict[Expression, Expression], formula: Expression, arguments: Sequence[Expression], ranks: Sequence[int]
+) -> None:
+    """A number beside arrays stands for an array of it where the rule counts or adds up its entries."""
+    like = next(a for a, rank in zip(arguments, ranks, strict=True) if rank)
+    reduced = {
+        inner
+        for node in preorder(formula)
+        if isinstance(node, Call) and node.operation in ("count", "sum", "mean")
+        for inner in preorder(node)
+    }
+    for name, argument, rank in zip(list(binding), arguments, ranks, strict=False):
+        if not rank and name in reduced:
+            binding[name] = build.call("expand", (argument, like))
 
 
 def instantiate(

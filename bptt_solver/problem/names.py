@@ -272,9 +272,12 @@ def lookalike(name: str) -> str:
     return folded
 
 
-_ALIKE = str.maketrans({"ϕ": "φ", "ϵ": "ε", "ϑ": "θ", "ϱ": "ρ", "ϖ": "π", "′": "'", "µ": "μ"})
-# Greek and Cyrillic letters whose shape is that of a Latin one
-_ALIKE |= str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοАВЕКМНОРСТУХЅІЈасеорсхуѕіј", "ABEZHIKMNOPTYXoABEKMHOPCTYXSIJaceopcxysij")
+_GREEK = ("ϕϵϑϱϖ′µ", "φεθρπ'μ")
+_LATIN = (  # Greek and Cyrillic letters whose shape is that of a Latin one
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοАВЕКМНОРСТУХЅІЈасеорсхуѕіј",
+    "ABEZHIKMNOPTYXoABEKMHOPCTYXSIJaceopcxysij",
+)
+_ALIKE = str.maketrans(_GREEK[0] + _LATIN[0], _GREEK[1] + _LATIN[1])
 
 
 def lookups_in(expression: Expression) -> list[Lookup]:

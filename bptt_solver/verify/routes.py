@@ -290,7 +290,7 @@ class Forward:
         return found
 
     def empty(self, number: int, lanes: int) -> Any:
-        """Whether there is nothing to go through."""
+        """Zero tangents in the shape of an instance, one for each lane."""
         import numpy
 
         value = self.values[number]
