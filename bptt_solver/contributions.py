@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bptt_solver.arithmetic import Value
 from bptt_solver.chain_rule import AdjointEquation, Term
-from bptt_solver.language.expressions import Expression, Index, Reference, substitute_indices
 from bptt_solver.computation import Computation
+from bptt_solver.language.expressions import Expression, Index, Reference, substitute_indices
 from bptt_solver.system import Environment, Instance
 from bptt_solver.unfold import Ground
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from bptt_solver.arithmetic import Value, is_array
 from bptt_solver.chain_rule import differentiate
+from bptt_solver.computation import Computation
 from bptt_solver.errors import fail
 from bptt_solver.evaluate import Program
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Index, Reference, derivative_name
-from bptt_solver.computation import Computation
 from bptt_solver.system import Given, Instance, System
 from bptt_solver.unfold import Unfolded, instance_text, unfold
 

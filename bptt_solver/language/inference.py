@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from bptt_solver.language.expressions import Call, Expression, Number, Numeral
+from bptt_solver.language import build
+from bptt_solver.language.expressions import Call, Expression, Number, Numeral, Reference
 from bptt_solver.language.operations import Operations
 from bptt_solver.language.shapes import Shape, ShapeError, text_text
-from bptt_solver.language.slots import Slot
+from bptt_solver.language.slots import Slot, slot
 
 
 def infer_shape(expression: Expression, shapes: Sequence[Shape], operations: Operations) -> Shape:
@@ -64,7 +65,15 @@ def call_shape(node: Call, operands: Sequence[Shape], operations: Operations) ->
                 raise ShapeError(f"part(v, i, j) needs whole numbers 1 <= i <= j <= {size}")
             return (high - low + 1,)
         return _piece_shape(name, which[0], operands)
-    return operations[name].shape(operands)
+    operation = operations[name]
+    shape = operation.shape(operands)
+    formula = operation.value()
+    if formula is not None:  # what it is made of has to take these shapes too
+        names = (*operation.arguments, *operation.parameters)
+        slots: dict[Expression, Expression] = {Reference(n): slot(at) for at, n in enumerate(names)}
+        operands = [*operands, *((),) * (len(names) - len(operands))]
+        infer_shape(build.replace(formula, slots), operands, operations)
+    return shape
 
 
 def _piece_shape(name: str, which: Numeral | None, operands: Sequence[Shape]) -> Shape:

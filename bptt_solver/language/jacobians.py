@@ -20,7 +20,7 @@ def jacobian(template: Template, at: int, operations: Operations) -> Expression 
     """The simple partial of a template's result with respect to one slot; see `Template.partial`."""
     if template.rank == 0:  # the gradient: the pullback of 1
         return build.replace(template.adjoint(at), {COTANGENT: build.ONE})
-    if template.rank > 1 and template.ranks[at] > 0 or template.ranks[at] > 1:
+    if (template.rank > 1 and template.ranks[at] > 0) or template.ranks[at] > 1:
         return None
     try:
         return _Path(template, at, operations).factor()
@@ -117,7 +117,7 @@ class _Path:
 
     def _times(self, factor: Expression, rank: int, d: Expression, inner: int) -> Expression:
         """The entrywise factor times the derivative so far."""
-        if self.scalar or rank == 0 and inner == 0:
+        if self.scalar or (rank == 0 and inner == 0):
             return build.mul([factor, d])
         if inner == 0:  # a scalar that depends on the vector slot scales an array: an outer product
             if rank > 1:

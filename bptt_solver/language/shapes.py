@@ -138,6 +138,28 @@ def entry_shape(shapes: Sequence[Shape]) -> Shape:
     return ()
 
 
+def array_shape(shapes: Sequence[Shape]) -> Shape:
+    """A number out of a vector or a matrix."""
+    if not shapes[0]:
+        raise ShapeError("expected a vector, got a scalar")
+    return ()
+
+
+def expand_shape(shapes: Sequence[Shape]) -> Shape:
+    """A number in the shape of the last argument."""
+    if shapes[0]:
+        raise ShapeError(f"expand(a, x) takes a number first, got a {text_text(shapes[0])}")
+    return shapes[-1]
+
+
+def diagonal_shape(shapes: Sequence[Shape]) -> Shape:
+    """The diagonal of a square matrix."""
+    (shape,) = shapes
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise ShapeError(f"expected a square matrix, got a {text_text(shape)}")
+    return (shape[0],)
+
+
 def like_last(shapes: Sequence[Shape]) -> Shape:
     """The shape of the last argument."""
     return shapes[-1]

@@ -10,6 +10,7 @@ from typing import Any
 from bptt_solver.arithmetic import Value, is_array
 from bptt_solver.errors import Excerpt, ProblemError, Problems, Source, Span, fail, suggest
 from bptt_solver.evaluate import find_shapes
+from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Index, Reference, Sum, preorder, transform
 from bptt_solver.language.operations import Operations
@@ -39,7 +40,17 @@ from bptt_solver.problem.values import FileValue, RandomValue
 from bptt_solver.problem.values import Given as GivenText
 from bptt_solver.records import Function, Network, OptionError
 from bptt_solver.registry import Registry
-from bptt_solver.system import Given, Instance, IntegerMap, LooseShape, OutsideMap, RankConflict, System, infer_shapes, loose_shape
+from bptt_solver.system import (
+    Given,
+    Instance,
+    IntegerMap,
+    LooseShape,
+    OutsideMap,
+    RankConflict,
+    System,
+    infer_shapes,
+    loose_shape,
+)
 from bptt_solver.unfold import Unfolded, instance_text, unfold
 
 
@@ -458,7 +469,7 @@ class _Builder:
             ) from None  # fmt: skip
 
     def _rows(self, system: System) -> System:
-        """``u.T @ v`` of two vectors is a number: dot(u, v). ``u @ v.T`` is outer(u, v)."""
+        """``u.T @ v`` of two vectors is a number: dot(u, v). ``u @ v.T`` is outer(u, v), and ``u.T @ A`` is (A.T @ u).T."""
         changed = False
         equations = []
         shapes: dict[str, LooseShape] = {n: (None,) * r for n, r in system.ranks.items()}
@@ -474,13 +485,10 @@ class _Builder:
             def change(node: Expression) -> Expression:
                 if isinstance(node, Call) and node.operation == "matmul":
                     left, right = node.arguments
-                    if (
-                        isinstance(left, Call)
-                        and left.operation == "transpose"
-                        and is_vector(left.arguments[0])
-                        and is_vector(right)
-                    ):
-                        return Call("dot", (left.arguments[0], right))
+                    if isinstance(left, Call) and left.operation == "transpose" and is_vector(left.arguments[0]):
+                        if is_vector(right):
+                            return Call("dot", (left.arguments[0], right))
+                        return Call("transpose", (Call("matmul", (build.transpose(right), left.arguments[0])),))
                     if (
                         isinstance(right, Call)
                         and right.operation == "transpose"

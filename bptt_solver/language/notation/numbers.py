@@ -81,12 +81,17 @@ def _float_text(value: float, digits: int) -> str:
 
 
 def _scientific(size: float, digits: int) -> tuple[str, int]:
-    """Mantissa and exponent, without zeros at the end if nothing else follows them within `_CLOSE` digits (0.1 + 0.2 is
-    0.3), else with all ``digits``."""
-    mantissa, _, exponent = f"{size:.{_CLOSE - 1}e}".partition("e")
-    short = mantissa.rstrip("0").rstrip(".")
-    if len(short) <= digits + 1:
-        return short, int(exponent)
+    """Mantissa and exponent: shortest if that needs at most ``digits``, or if only zeros follow within `_CLOSE` digits
+    (0.1 + 0.2 is 0.3); else with all ``digits``."""
+    figures = repr(size).partition("e")[0].replace(".", "").strip("0")
+    if len(figures) <= digits:
+        mantissa, _, exponent = f"{size:.{max(len(figures), 1) - 1}e}".partition("e")
+        return mantissa, int(exponent)
+    if len(figures) > _CLOSE:
+        mantissa, _, exponent = f"{size:.{_CLOSE - 1}e}".partition("e")
+        short = mantissa.rstrip("0").rstrip(".")
+        if len(short) <= digits + 1:
+            return short, int(exponent)
     mantissa, _, exponent = f"{size:.{digits - 1}e}".partition("e")
     return mantissa, int(exponent)
 
