@@ -109,7 +109,9 @@ class Term:
     @property
     def expression(self) -> Expression:
         """The whole contribution."""
-        return Sum(self.pullback, self.ranges, self.conditions) if self.ranges else self.pullback
+        if self.ranges:
+            return Sum(self.pullback, self.ranges, self.conditions)
+        return build.mul([Iverson(self.conditions), self.pullback]) if self.conditions else self.pullback
 
     @property
     def partial(self) -> Expression | None:

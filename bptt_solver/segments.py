@@ -253,9 +253,16 @@ class Backward:
         cotangent: Expression,
         direct: bool,
     ) -> Region | None:
-        inner = tuple(c for c in conditions if solved.summed & set((*c.left.variables(), *c.right.variables())))
-        outer = [c for c in conditions if c not in inner]
-        box, guards = bounds(family, self.names[family], outer, self.forward)
+        names = self.names[family]
+        inner = tuple(c for c in conditions if solved.summed & {*c.left.variables(), *c.right.variables()})
+        reduced = tightened(solved.ranges, inner, self.forward, names)
+        if reduced is None:
+            return None
+        ranges, rest, single = reduced
+        summed = {r.variable for r in ranges}
+        kept = tuple(c for c in rest if summed & {*c.left.variables(), *c.right.variables()})
+        outer = [c.substitute(single) for c in conditions if c not in inner] + [c for c in rest if c not in kept]
+        box, guards = bounds(family, names, outer, self.forward)
         if box is None:
             return None
         expression: Expression | None = None
@@ -270,11 +277,7 @@ class Backward:
         own = None if use.result is None else solved.place(use.result)
         leaves = tuple(solved.place(leaf) for leaf in use.leaves)
         here = Reference(family, tuple(Index.variable(n) for n in self.names[family]))
-        reduced = tightened(solved.ranges, inner, self.forward, self.names[family])
-        if reduced is None:
-            return None
-        ranges, rest, single = reduced
-        term = Term(use.equation, user, here, cotangent, direct, use.template, leaves, use.slot, ranges, rest,
+        term = Term(use.equation, user, here, cotangent, direct, use.template, leaves, use.slot, ranges, kept,
                     expression, result=own)  # fmt: skip
         return Region(term.renamed(single), box, guards)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bptt_solver.errors import ProblemError, fail
 from bptt_solver.language import explain
 from bptt_solver.language import program as steps
 from bptt_solver.language.expressions import ORDERED
@@ -108,6 +109,8 @@ class Machine(Builder):
                 exponent = str(superscript(word, self.leaves.limits))
             except Malformed as error:
                 self.wrong(error.message, at, self.after, error.hint)
+            except ProblemError as error:
+                raise fail(error.problems[0].message, self.span(at, self.after), error.problems[0].hint) from None
             power = self.leaf(NUMBER_, exponent, at)
             self.places[-1] = (at, self.after)
             return self._postfix("power", (power,), at)
@@ -144,6 +147,14 @@ class Machine(Builder):
             self.waiting -= 1
         self.value = self._make(frame.kind, (*frame.items, self._signed(frame)), frame.start)
         self.start = frame.start
+        if frame.kind == "mul":
+            self._many(len(frame.items) + 1, "factors", frame.start, self.end)
+
+    def _many(self, count: int, what: str, start: int, end: int) -> None:
+        """Every simple partial of a product holds all other factors, and the like: n of them have n*n."""
+        limits = self.leaves.limits
+        if count * count > limits.get("elements"):
+            limits.check("elements", count * count, f"the derivative by {count:,} {what}", self.span(start, end))
 
     def _make(self, operation: str, operands: tuple[int, ...], start: int) -> int:
         if not self.indexing:
@@ -194,6 +205,7 @@ class Machine(Builder):
             return self._operand
         self.shut()
         self.value = self.emit(top.name, tuple(top.items), top.start, self.after)
+        self._many(len(top.items), "arguments", top.start, self.after)
         return self._operator
 
     def _close_index(self, top: Frame, word: str, at: int) -> State:
@@ -263,6 +275,9 @@ class Machine(Builder):
         owner = self.stack[-2]
         assert owner.ranges is not None
         owner.ranges.append(self.emit(steps.interval, (*top.items, self.value), top.start, self.end))
+        limits = self.leaves.limits
+        if len(owner.ranges) > limits.get("indices"):
+            raise limits.exceeded("indices", len(owner.ranges), "this 'for'", self.span(top.start, self.end), or_more=True)
         if word == ",":
             return self._variable
         if word == "where":

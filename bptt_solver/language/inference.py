@@ -27,7 +27,7 @@ def infer_shape(expression: Expression, shapes: Sequence[Shape], operations: Ope
             try:
                 known[id(node)] = call_shape(node, operands, operations)
             except ShapeError as error:
-                raise ShapeError(str(error), node) from None
+                raise ShapeError(error.args[0], node) from None
         else:
             known[id(node)] = shapes[node.at] if isinstance(node, Slot) else ()
     return known[id(expression)]

@@ -193,9 +193,11 @@ def _measure(text: str, at: int, end: str) -> tuple[int, int]:
                 above, at = _measure(text, at + 1, "}")
                 below, at = _measure(text, at + 1, "}")
                 row += max(above, below)
-            elif word in ("begin", "end"):
-                at = text.index("}", at) + 1
-                row += 1
+            elif word == "begin":
+                inner, at = _measure(text, text.index("}", at) + 1, "end")
+                row += inner + 2
+            elif word == "end":
+                return max(total, row), text.index("}", at) + 1
             else:
                 row += _WIDTHS.get(word, 1 if len(word) > 4 else len(word) if word in _SPELLED else 1)
         elif character not in "^_& }":

@@ -164,6 +164,7 @@ def test_the_width_of_latex() -> None:
     """A fraction counts once, a matrix by its widest row."""
     assert width(r"\frac{\partial^{+} E}{\partial h_{2}}") <= 5
     assert width(r"\begin{bmatrix} 0.5 & -0.3 \\ 0.8 & 0.2 \end{bmatrix}") <= 10
+    assert width(r"abcdef = \begin{bmatrix} 0.5 & -0.3 \\ 0.8 & 0.2 \end{bmatrix} + xyz") >= 18
 
 
 # ----------------------------------------------------------------------------- text from a document
@@ -242,7 +243,7 @@ def test_latex_is_well_formed(path: Path) -> None:
         assert body.isascii()
         for row in body.split(" \\\\\n"):
             assert re.sub(r"\\begin\{bmatrix\}.*?\\end\{bmatrix\}", "", row).count("&") == 1
-            assert width(row) <= 100
+            assert width(row) <= 90
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*/problem.yaml")), ids=lambda p: p.parent.name)

@@ -33,10 +33,10 @@ def exponent_text(value: int) -> str:
 def format_number(value: object, digits: int = 6, most: int = 12) -> str:
     """A number, vector ``(−0.1, 1.2)`` or matrix ``[0.5 −0.3; 0.8 0.2]`` as text.
 
-    An int or Fraction is exact. A float that needs at most ``digits`` significant digits is written with those that it
-    needs (``0.5``, ``136``; up to the rounding error of a few operations), any other with exactly ``digits`` (``−0.241650``). Of an array with more than ``most``
-    entries along an axis, the first are shown, then ``…`` and the shape. Arrays have ``ndim``, ``shape``, ``tolist``
-    and indexing.
+    An int or Fraction is exact. A float that needs at most ``digits`` significant digits (up to the rounding errors of
+    a few operations) is written with those that it needs (``0.5``, ``136``), any other with exactly ``digits``
+    (``−0.241650``). Of an array with more than ``most`` entries along an axis, the first are shown, then ``…`` and the
+    shape. Arrays have ``ndim``, ``shape``, ``tolist`` and indexing.
     """
     if isinstance(value, bool):
         return str(value)
@@ -87,7 +87,7 @@ def _scientific(size: float, digits: int) -> tuple[str, int]:
     if len(figures) <= digits:
         mantissa, _, exponent = f"{size:.{max(len(figures), 1) - 1}e}".partition("e")
         return mantissa, int(exponent)
-    if len(figures) > _CLOSE:
+    if digits < _CLOSE - 3 and len(figures) > _CLOSE:
         mantissa, _, exponent = f"{size:.{_CLOSE - 1}e}".partition("e")
         short = mantissa.rstrip("0").rstrip(".")
         if len(short) <= digits + 1:
@@ -164,7 +164,8 @@ def ascii_text(text: str) -> str:
                 and text[end] not in _ASCII
             ):
                 end += 1
-            out.append("^" + unicodedata.normalize("NFKC", text[at - 1 : end]).replace("−", "-"))
+            raised = unicodedata.normalize("NFKC", text[at - 1 : end]).replace("−", "-")
+            out.append("^" + "".join([c if c.isascii() else _spelling(c) for c in raised]))
             at = end
         else:
             out.append(_spelling(character))
