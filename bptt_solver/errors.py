@@ -160,12 +160,19 @@ class Problems:
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """``did you mean 'z4'?`` for the nearest known word, or nothing."""
-    import difflib
-
-    near = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.5 if len(word) <= 3 else 0.6)
+    names = sorted(set(known))
+    near = [k for k in names if k.lower() == word.lower()]
+    if not near and len(word) >= 3:
+        longer = [k for k in names if k.lower().startswith(word.lower())]
+        near = longer if len(longer) == 1 else []
     if not near:
-        near = [k for k in sorted(set(known)) if k.lower() == word.lower()][:1]
+        if len(names) > _ENOUGH_NAMES:  # comparing takes its time
+            names = [k for k in names if k[:1] == word[:1] and abs(len(k) - len(word)) <= 1][:_ENOUGH_NAMES]
+        near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else None
+
+
+_ENOUGH_NAMES = 2_000
 
 
 def safe_text(text: str) -> str:

@@ -148,13 +148,14 @@ class Machine(Builder):
         self.value = self._make(frame.kind, (*frame.items, self._signed(frame)), frame.start)
         self.start = frame.start
         if frame.kind == "mul":
-            self._many(len(frame.items) + 1, "factors", frame.start, self.end)
+            self._many(len(frame.items) + 1, "the derivative by {} factors", frame.start, self.end)
 
     def _many(self, count: int, what: str, start: int, end: int) -> None:
         """Every simple partial of a product holds all other factors, and the like: n of them have n*n."""
         limits = self.leaves.limits
         if count * count > limits.get("elements"):
-            limits.check("elements", count * count, f"the derivative by {count:,} {what}", self.span(start, end))
+            told = what.replace("{}", f"{count:,}")
+            limits.check("elements", count * count, told, self.span(start, end))
 
     def _make(self, operation: str, operands: tuple[int, ...], start: int) -> int:
         if not self.indexing:
@@ -205,7 +206,7 @@ class Machine(Builder):
             return self._operand
         self.shut()
         self.value = self.emit(top.name, tuple(top.items), top.start, self.after)
-        self._many(len(top.items), "arguments", top.start, self.after)
+        self._many(len(top.items), "the derivative by {} arguments", top.start, self.after)
         return self._operator
 
     def _close_index(self, top: Frame, word: str, at: int) -> State:
@@ -230,6 +231,7 @@ class Machine(Builder):
         if top.operator:
             start = self.places[~top.left][0] if top.left < 0 else self.spans[top.left][0]
             top.items.append(self.emit(steps.COMPARE[top.operator], (top.left, self.value), start, self.end))
+            self._many(len(top.items), "the comparison of {} conditions", top.start, self.end)
         top.operator = ""
         if compares:
             top.left, top.operator = self.value, word
@@ -277,7 +279,8 @@ class Machine(Builder):
         owner.ranges.append(self.emit(steps.interval, (*top.items, self.value), top.start, self.end))
         limits = self.leaves.limits
         if len(owner.ranges) > limits.get("indices"):
-            raise limits.exceeded("indices", len(owner.ranges), "this 'for'", self.span(top.start, self.end), or_more=True)
+            where = self.span(top.start, self.end)
+            raise limits.exceeded("indices", len(owner.ranges), "this 'for'", where, or_more=True)
         if word == ",":
             return self._variable
         if word == "where":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -514,6 +515,7 @@ class _Builder:
     ) -> dict[Instance, Value]:
         """The values of the given instances; a number given for a member of an array family fills it."""
         exact = all(_all_exact(v) for members in values.values() for v in members.values())
+        exact = exact and sum(_size(v) for members in values.values() for v in members.values()) <= _MOST_EXACT
         total = 0
         result: dict[Instance, Value] = {}
         for name, members in values.items():
@@ -673,6 +675,13 @@ def _common(shapes: set[Shape]) -> LooseShape:
     top = max(ranks)
     arrays = [s for s in shapes if len(s) == top]
     return tuple(arrays[0][k] if len({s[k] for s in arrays}) == 1 else None for k in range(top))
+
+
+_MOST_EXACT = 100_000  # elements of arrays; more are float64, since fractions take a hundred times longer
+
+
+def _size(value: Any) -> int:
+    return math.prod(_nested_shape(value)) if isinstance(value, list) or is_array(value) else 0
 
 
 def _all_exact(value: Any) -> bool:
