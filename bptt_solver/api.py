@@ -70,7 +70,8 @@ def _loaded(
 
 
 class Solution(Mapping[str, Any]):
-    """A solved problem. ``solution["h[1]"]`` is a value, ``solution["∂⁺E/∂h[1]"]`` an ordered derivative; ``render`` writes it.
+    """A solved problem. ``solution["h[1]"]`` is a value, ``solution["∂⁺E/∂h[1]"]`` an ordered derivative; ``render``
+    writes it.
 
     Vectors and matrices are nested lists, as in the JSON output.
     """
@@ -137,8 +138,8 @@ class Solution(Mapping[str, Any]):
         return names, [[plain(v) for v in row] for row in rows]
 
     def contributions(self, name: str) -> list[tuple[str, Any]]:
-        """What each use of an instance contributes to its ordered derivative: (the user, the contribution), in the order of the
-        derivation. They add up to the derivative."""
+        """What each use of an instance contributes to its ordered derivative: (the user, the contribution), in the
+        order of the derivation. They add up to the derivative."""
         from bptt_solver.contributions import contributions
         from bptt_solver.results import plain
 
@@ -148,8 +149,8 @@ class Solution(Mapping[str, Any]):
         return [(instance_text(c.user), plain(c.value)) for c in contributions(self.computation, number)]
 
     def judge(self, claimed: Mapping[str, Any], level: str = "fast") -> Check:
-        """Check someone else's ordered derivatives, given by instance name as numbers or nested lists, with the same routes as our
-        own. Raises ProblemError for an unknown name or a wrong shape."""
+        """Check someone else's ordered derivatives, given by instance name as numbers or nested lists, with the same
+        routes as our own. Raises ProblemError for an unknown name or a wrong shape."""
         from bptt_solver.verify import verify
 
         answers = {}
@@ -327,7 +328,8 @@ def solve(
 
 
 def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> str:
-    """The equations of a problem in the language: folded, the backward system (``adjoint``), or one line an instance (``unfold``)."""
+    """The equations of a problem in the language: folded, the backward system (``adjoint``), or one line an instance
+    (``unfold``)."""
     from bptt_solver.chain_rule import AdjointEquation, differentiate
     from bptt_solver.language.notation.source import equation_to_source
     from bptt_solver.presented import presented

@@ -1,4 +1,5 @@
-"""Which operation of an equation made a value that is not a finite number: found by computing that one value again, slowly."""
+"""Which operation of an equation made a value that is not a finite number: found by computing that one value again,
+slowly."""
 
 from __future__ import annotations
 
@@ -77,7 +78,9 @@ def _total(grounds: Sequence[Ground], arithmetic: Arithmetic, at: Callable[[int]
     return total
 
 
-def _first_bad(expression: Expression, slots: Sequence[Value], arithmetic: Arithmetic) -> tuple[Call, tuple[Value, ...]] | None:
+def _first_bad(
+    expression: Expression, slots: Sequence[Value], arithmetic: Arithmetic
+) -> tuple[Call, tuple[Value, ...]] | None:
     done: list[Value] = []
     stack: list[tuple[Expression, bool]] = [(expression, False)]
     while stack:
@@ -204,7 +207,12 @@ def _shown(value: Any) -> str | None:
     """A number for a message; nothing for arrays and for what is too large to show."""
     if is_array(value) and value.ndim:
         return None
-    if isinstance(value, (int, Fraction)) and not isinstance(value, bool) and -(10**9) < value < 10**9 and Fraction(value).denominator < 10**6:
+    if (
+        isinstance(value, (int, Fraction))
+        and not isinstance(value, bool)
+        and -(10**9) < value < 10**9
+        and Fraction(value).denominator < 10**6
+    ):
         return str(value)
     try:
         return f"{float(value):.6g}"

@@ -1,4 +1,5 @@
-"""Boxes of indices with symbolic ends: where a family is defined, which members a term reaches, cells and their neighbours."""
+"""Boxes of indices with symbolic ends: where a family is defined, which members a term reaches, cells and their
+neighbours."""
 
 from __future__ import annotations
 
@@ -198,9 +199,9 @@ def canonical_domain(
             and index.constant == 0
             and index.terms[0][1] == 1
             and isinstance(index.terms[0][0], str)
+            and index.terms[0][0] in {r.variable for r in equation.ranges}
         ):
-            if index.terms[0][0] in {r.variable for r in equation.ranges}:
-                binding[index.terms[0][0]] = Index.variable(name)
+            binding[index.terms[0][0]] = Index.variable(name)
     ranges = tuple(
         Range(
             str(binding.get(r.variable, Index.variable(r.variable)).terms[0][0]),

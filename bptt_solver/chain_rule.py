@@ -2,11 +2,13 @@
 
     ∂⁺E/∂z_i = ∂E/∂z_i + Σ_{j>i} ∂⁺E/∂z_j · ∂z_j/∂z_i
 
-Every *use* of a family in an equation contributes one `Term` to the backward equation of that family. Nothing here knows a
-time, a topology or a function: a use ``g[J(v)]`` in the equation of ``f[I(v)]`` contributes, to ``g[i]``, the pullback of
-``∂⁺E/∂f[I(v)]`` summed over all ``v`` with ``J(v) = i``. Where that is ``v = i + c``, the variable is replaced; a variable that
-``i`` does not determine (a shared weight's time, a map, a stride) stays as a sum. Bounds on ``i`` cut a family into segments,
-each with its own tuple of terms (`bptt_solver.segments`); the cost does not depend on the sizes.
+Every *use* of a family in an equation contributes one `Term` to the backward equation of that family. Nothing here
+knows a time, a topology or a function: a use ``g[J(v)]`` in the equation of ``f[I(v)]`` contributes, to ``g[i]``, the
+pullback of
+``∂⁺E/∂f[I(v)]`` summed over all ``v`` with ``J(v) = i``. Where that is ``v = i + c``, the variable is replaced; a
+variable that
+``i`` does not determine (a shared weight's time, a map, a stride) stays as a sum. Bounds on ``i`` cut a family into
+segments, each with its own tuple of terms (`bptt_solver.segments`); the cost does not depend on the sizes.
 """
 
 from __future__ import annotations
@@ -45,9 +47,11 @@ from bptt_solver.system import System
 
 
 class Term:
-    """What one use contributes to an ordered derivative: ``∂⁺E/∂via · ∂via/∂use``, summed over ``ranges`` where ``conditions``.
+    """What one use contributes to an ordered derivative: ``∂⁺E/∂via · ∂via/∂use``, summed over ``ranges`` where
+    ``conditions``.
 
-    ``via`` is the equation of the user, ``user`` its left-hand side as seen from here, ``use`` the reference that is used;
+    ``via`` is the equation of the user, ``user`` its left-hand side as seen from here, ``use`` the reference that is
+    used;
     ``direct`` terms come from the target's own equation. ``cotangent`` is ``∂⁺E/∂user`` (or the number 1).
     """
 
@@ -261,7 +265,8 @@ class Use:
 
 
 def uses(equation: Equation, templates: Templates) -> Iterator[Use]:
-    """Every reference of an equation that a small change can pass through, each once, in the order in which it is written."""
+    """Every reference of an equation that a small change can pass through, each once, in the order in which it is
+    written."""
     parts = equation.parts(templates)
     for part in parts:
         outer = tuple(Sum(build.ZERO, part.ranges, part.conditions) for _ in range(1 if part.ranges else 0))
@@ -289,7 +294,8 @@ def uses(equation: Equation, templates: Templates) -> Iterator[Use]:
 
 
 def _opened(node: Sum, cotangent: Expression) -> Sum:
-    """The sum with other names for its variables where what it receives binds the same ones (``exp(o[k])/sum(exp(o[m]) ...)``)."""
+    """The sum with other names for its variables where what it receives binds the same ones
+    (``exp(o[k])/sum(exp(o[m]) ...)``)."""
     bound = {r.variable for inner in preorder(cotangent) if isinstance(inner, Sum) for r in inner.ranges}
     renaming: dict[str, Index] = {}
     for item in node.ranges:
@@ -312,7 +318,8 @@ def _opened(node: Sum, cotangent: Expression) -> Sum:
 
 
 def _pulled(part: Part, slot: int, received: Expression | None) -> Expression:
-    """What a slot receives, in `COTANGENT` and `RESULT`; ``received`` is what the part's own result receives (None: the cotangent).
+    """What a slot receives, in `COTANGENT` and `RESULT`; ``received`` is what the part's own result receives (None:
+    the cotangent).
 
     Inside a sum the body has no name: `RESULT` there is the body itself.
     """
@@ -323,11 +330,14 @@ def _pulled(part: Part, slot: int, received: Expression | None) -> Expression:
 
 
 def differentiate(system: System, target: Reference, numbered: bool = True) -> System:
-    """The backward system of a scalar instance: for every family that reaches it, the equations of its ordered derivatives.
+    """The backward system of a scalar instance: for every family that reaches it, the equations of its ordered
+    derivatives.
 
     The equations stand in the order of the backward sweep. What no path reaches has no equation: absent means zero.
-    ``numbered`` writes local slopes in terms of the node (``1 - h[t]**2``). To be differentiated again with respect to inner nodes
-    they have to be written out (``1 - tanh(a[t])**2``): moving ``h[t]`` where it is computed does not move the slope at ``a[t]``.
+    ``numbered`` writes local slopes in terms of the node (``1 - h[t]**2``). To be differentiated again with respect
+    to inner nodes
+    they have to be written out (``1 - tanh(a[t])**2``): moving ``h[t]`` where it is computed does not move the slope
+    at ``a[t]``.
     """
     from bptt_solver.segments import Backward
 

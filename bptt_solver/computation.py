@@ -1,4 +1,5 @@
-"""One solve: the forward values, the backward system, its values. Everything that is printed or checked is read off here."""
+"""One solve: the forward values, the backward system, its values. Everything that is printed or checked is read off
+here."""
 
 from __future__ import annotations
 
@@ -17,9 +18,10 @@ from bptt_solver.unfold import Unfolded, instance_text, unfold
 class Computation:
     """The forward and the backward pass of a problem, with all values.
 
-    ``backward`` is the forward system with the backward equations behind it; ``unfolded`` has the instances of both: the numbers
-    below ``problem.unfolded``'s length are the forward ones, ``unfolded.order`` holds the backward ones in the order of the
-    sweep. ``values`` holds every value by instance number.
+    ``backward`` is the forward system with the backward equations behind it; ``unfolded`` has the instances of both:
+    the numbers
+    below ``problem.unfolded``'s length are the forward ones, ``unfolded.order`` holds the backward ones in the order
+    of the sweep. ``values`` holds every value by instance number.
     """
 
     def __init__(self, problem: Problem, target: Reference | None = None) -> None:
@@ -67,11 +69,13 @@ class Computation:
         return self.values[self.unfolded.number[key]]
 
     def derivative_number(self, key: Instance) -> int | None:
-        """The number of the ordered derivative of the target with respect to an instance; None if no path reaches it."""
+        """The number of the ordered derivative of the target with respect to an instance; None if no path reaches
+        it."""
         return self.unfolded.number.get((derivative_name(self.target_text, key[0]), key[1]))
 
     def derivative(self, key: Instance) -> Value:
-        """The ordered derivative of the target with respect to an instance, in the instance's shape; 0 where no path leads."""
+        """The ordered derivative of the target with respect to an instance, in the instance's shape; 0 where no path
+        leads."""
         number = self.derivative_number(key)
         if number is not None:
             return self.values[number]

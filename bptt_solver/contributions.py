@@ -24,7 +24,8 @@ class Contribution:
 
 
 def contributions(computation: Computation, number: int) -> list[Contribution]:
-    """The contributions to one backward instance, direct effect first, then users latest first. They add up to its value."""
+    """The contributions to one backward instance, direct effect first, then users latest first. They add up to its
+    value."""
     unfolded = computation.unfolded
     equation = unfolded.equations[number]
     assert isinstance(equation, AdjointEquation)

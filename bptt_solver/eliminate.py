@@ -1,4 +1,5 @@
-"""Eliminating a node: its definition is put into everything that uses it, so that a simple partial is relative to fewer nodes.
+"""Eliminating a node: its definition is put into everything that uses it, so that a simple partial is relative to
+fewer nodes.
 
 h[t] = tanh(z[t]) for t in 1..T;  z[t] = W @ x[t] + U @ h[t-1] for t in 1..T      becomes, with h[0] given,
 z[1] = W @ x[1] + U @ h[0];       z[t] = W @ x[t] + U @ tanh(z[t-1]) for t in 2..T
@@ -34,7 +35,8 @@ MOST_EQUATIONS = 10_000  # a definition in many parts, used many times, could mu
 
 
 def eliminate(system: System, name: str, span: Span | None = None) -> System:
-    """The system without the defined members of a family. Raises ProblemError if it is not defined or defined by itself."""
+    """The system without the defined members of a family. Raises ProblemError if it is not defined or defined by
+    itself."""
     definitions = system.defining.get(name)
     if not definitions:
         hint = suggest(name, system.defining) or "only what an equation defines can be eliminated"
@@ -66,7 +68,8 @@ def eliminate(system: System, name: str, span: Span | None = None) -> System:
 
 
 def _once(equation: Equation, name: str, definitions: Sequence[Equation], system: System) -> list[Equation] | None:
-    """The equation with one use replaced, split where different definitions apply; None if there is no use left to replace."""
+    """The equation with one use replaced, split where different definitions apply; None if there is no use left to
+    replace."""
     for use, around in _uses(equation.right, name):
         pieces: list[tuple[Conditions, Expression]] = []
         for definition in definitions:
@@ -96,8 +99,8 @@ _KEPT = "·given"  # marks uses of given members while the others are replaced
 
 
 def _finished(equation: Equation, name: str, operations: Operations) -> Equation:
-    """Uses of given members get their name back, and a loss of its output function becomes one operation on the function's argument
-    (``cross_entropy(softmax(o), d)`` is ``softmax_cross_entropy(o, d)``)."""
+    """Uses of given members get their name back, and a loss of its output function becomes one operation on the
+    function's argument (``cross_entropy(softmax(o), d)`` is ``softmax_cross_entropy(o, d)``)."""
 
     def finish(node: Expression) -> Expression:
         if isinstance(node, Call) and node.arguments and isinstance(node.arguments[0], Call):

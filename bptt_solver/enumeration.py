@@ -33,8 +33,8 @@ class Enumeration:
     # -- before anything is made
 
     def forecast(self, equations: Sequence[Equation]) -> None:
-        """Calculate how many instances and summands there will be, where that follows from the bounds alone, and refuse too
-        many before the first one is made."""
+        """Calculate how many instances and summands there will be, where that follows from the bounds alone, and
+        refuse too many before the first one is made."""
         total = 0
         for equation in equations:
             members = 1
@@ -47,10 +47,13 @@ class Enumeration:
                 summands, sure = self._summands(part.leaves)
                 total += members * summands
                 if total > self.most:
-                    raise self._exceeded(total, f"the sum in the equation of {equation.name}", equation, or_more=not sure)
+                    raise self._exceeded(
+                        total, f"the sum in the equation of {equation.name}", equation, or_more=not sure
+                    )
 
     def _summands(self, leaves: Sequence[Expression]) -> tuple[int, bool]:
-        """How many summands inner sums have for one member (0 where that depends on indices), and whether that is all."""
+        """How many summands inner sums have for one member (0 where that depends on indices), and whether that is
+        all."""
         total, all_sure = 0, True
         pending: list[tuple[int, Sequence[Expression]]] = [(1, leaves)]
         while pending:
@@ -97,7 +100,12 @@ class Enumeration:
     # -- one by one
 
     def environments(
-        self, ranges: Sequence[Range], conditions: Conditions, outer: Environment, what: str, equation: Equation | None = None
+        self,
+        ranges: Sequence[Range],
+        conditions: Conditions,
+        outer: Environment,
+        what: str,
+        equation: Equation | None = None,
     ) -> Iterator[Environment]:
         """All assignments of the range variables for which the conditions hold, the first variable slowest."""
         system = self.system

@@ -112,7 +112,8 @@ class Problem:
         shown = safe_text(content.replace("\t", " "))
         gap = " " * _width(safe_text(content[:first]))
         caret = "^" * max(1, _width(safe_text(content[first:last])))
-        return f"{safe_text(source.name).replace(chr(10), chr(0xFFFD))}:{line}:{column}: {safe_text(text)}\n  {shown}\n  {gap}{caret}"
+        name = safe_text(source.name).replace("\n", "\ufffd")
+        return f"{name}:{line}:{column}: {safe_text(text)}\n  {shown}\n  {gap}{caret}"
 
 
 class ProblemError(Exception):
@@ -134,7 +135,8 @@ def fail(message: str, span: Span | None = None, hint: str | None = None) -> Pro
 class Problems:
     """Collects problems so that several are told at once."""
 
-    MOST = 20
+    MOST = 20  # are told
+    ENOUGH = 1_000  # are noted: looking for more takes its time
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
@@ -142,6 +144,8 @@ class Problems:
     def add(self, message: str, span: Span | None = None, hint: str | None = None) -> None:
         """Note a problem and go on."""
         self._problems.append(Problem(message, span, hint))
+        if len(self._problems) >= self.ENOUGH:
+            self.raise_if_any()
 
     def extend(self, error: ProblemError) -> None:
         """Note the problems of an error and go on."""
@@ -154,12 +158,15 @@ class Problems:
         ordered = sorted(self._problems, key=lambda p: (p.span is None, p.span.start if p.span else 0))
         if len(ordered) > self.MOST:
             more = len(ordered) - self.MOST
-            ordered = [*ordered[: self.MOST], Problem(f"and {more} more problem{'s' if more > 1 else ''}")]
+            told = "many more problems" if len(ordered) >= self.ENOUGH else f"{more} more problem{'s' if more > 1 else ''}"
+            ordered = [*ordered[: self.MOST], Problem(f"and {told}")]
         raise ProblemError(*ordered)
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """``did you mean 'z4'?`` for the nearest known word, or nothing."""
+    import difflib  # half of this module's import time
+
     names = sorted(set(known))
     near = [k for k in names if k.lower() == word.lower()]
     if not near and len(word) >= 3:

@@ -1,4 +1,5 @@
-"""Values, one instance at a time, in any arithmetic. The forward and the backward system are evaluated by the same loop."""
+"""Values, one instance at a time, in any arithmetic. The forward and the backward system are evaluated by the same
+loop."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ class Program:
         self.position = {number: at for at, number in enumerate(unfolded.order)}
 
     def _nested(self, ground: Ground, function: Callable[[Template], Function]) -> Summand:
-        """(function, slots, True) where all slots are numbers, else (function, slots, False): some are lists, for inner sums."""
+        """(function, slots, True) where all slots are numbers, else (function, slots, False): some are lists, for
+        inner sums."""
         if list in map(type, ground.slots):
             slots = [s if isinstance(s, int) else [self._nested(g, function) for g in s] for s in ground.slots]
             return function(ground.template), slots, False
@@ -86,7 +88,8 @@ class Program:
         finite: bool = True,
         last: int | None = None,
     ) -> Values:
-        """Compute all instances from position ``first`` of the order, in place. ``perturb`` is added to instances *where they are
+        """Compute all instances from position ``first`` of the order, in place. ``perturb`` is added to instances
+        *where they are
         computed*. With ``finite``, the first value that is not a finite number is an error that names its instance."""
         with self._quiet():
             return self._run(values, self._steps[first:last], perturb, finite)
@@ -215,8 +218,8 @@ def find_shapes(
     family: Mapping[str, LooseShape],
     limits: Limits | None = None,
 ) -> dict[int, Shape]:
-    """The shape of every instance that is not a scalar. Raises ProblemError with both shapes where they do not go together,
-    and for more elements than are allowed.
+    """The shape of every instance that is not a scalar. Raises ProblemError with both shapes where they do not go
+    together, and for more elements than are allowed.
 
     A number (or an empty sum) that defines a member of an array family takes the shape of the family, if that is one.
     """
@@ -240,7 +243,9 @@ def find_shapes(
                 size = measured.get((id(ground.template), operands))
                 if size is None:
                     expression = ground.template.expression
-                    size = measured[id(ground.template), operands] = largest_size(expression, operands, system.operations)
+                    size = measured[id(ground.template), operands] = largest_size(
+                        expression, operands, system.operations
+                    )
                 if size > most:
                     name = instance_text(unfolded.keys[number])
                     limits.check("elements", size, f"an intermediate result of {name}", _span(unfolded, number))
@@ -249,7 +254,8 @@ def find_shapes(
             shape = tuple([n for n in family[name] if n is not None])
             if len(shape) != system.ranks[name]:
                 raise fail(
-                    f"{instance_text(unfolded.keys[number])} is a number, but {name} is a family of arrays of several shapes"
+                    f"{instance_text(unfolded.keys[number])} is a number, "
+                    f"but {name} is a family of arrays of several shapes"
                 )
         if shape:
             shapes[number] = shape

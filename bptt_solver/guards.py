@@ -1,4 +1,5 @@
-"""Backward equations of families whose terms reach no boxes: one for each definition, with guards where a term does not always hold."""
+"""Backward equations of families whose terms reach no boxes: one for each definition, with guards where a term does
+not always hold."""
 
 from __future__ import annotations
 

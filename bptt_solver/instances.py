@@ -13,7 +13,8 @@ from bptt_solver.system import Environment, Instance, System
 class Ground:
     """A part at one instance: a template and, per slot, the number of a value or the grounds of an inner sum.
 
-    ``part`` says which summand of the equation it is (in a backward equation: which term), ``environment`` for which indices.
+    ``part`` says which summand of the equation it is (in a backward equation: which term), ``environment`` for which
+    indices.
     """
 
     __slots__ = ("environment", "part", "slots", "template")
@@ -40,7 +41,8 @@ class Unfolded:
         self.first = 0  # the number of the first instance that is not the base's
 
     def behind(self, system: System) -> Unfolded:
-        """The start of an unfolding of a system that has more equations; what is known already is shared, not computed again."""
+        """The start of an unfolding of a system that has more equations; what is known already is shared, not
+        computed again."""
         result = Unfolded(system)
         result.keys = list(self.keys)
         result.number = dict(self.number)

@@ -1,4 +1,5 @@
-"""Matched pairs: an output function that only feeds its own loss (softmax with cross-entropy) passes its argument ``p - d``.
+"""Matched pairs: an output function that only feeds its own loss (softmax with cross-entropy) passes its argument
+``p - d``.
 
 Which pairs match, and the joint derivative, is data of the loss (`bptt_solver.records.Loss.matched`).
 """
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 
 class Match:
-    """Why a term stands for two steps: the loss's equation and its left-hand side, the joint partial (None where the use stands
-    inside the output function's argument), the reason in words."""
+    """Why a term stands for two steps: the loss's equation and its left-hand side, the joint partial (None where the
+    use stands inside the output function's argument), the reason in words."""
 
     __slots__ = ("loss", "partial", "reason", "user")
 
@@ -45,8 +46,8 @@ _OPERATORS = frozenset({"neg", "transpose", "sum", "mean", "exp", "log", "sqrt",
 def matched_term(term: Term, output: AdjointEquation | None, system: System) -> Term | None:
     """The term of an output function's argument, through the loss in one step; None where the pair does not match.
 
-    ``output`` is the backward equation of the output itself, for the members that the term passes through. The loss is known
-    by what it passes to the output (``-(d/p)``), so it may as well be written out: ``-sum(d*log(p))``.
+    ``output`` is the backward equation of the output itself, for the members that the term passes through. The loss
+    is known by what it passes to the output (``-(d/p)``), so it may as well be written out: ``-sum(d*log(p))``.
     """
     function = term.via.right
     if output is None or not is_output(term.via) or not isinstance(function, Call):

@@ -28,8 +28,10 @@ def _is_ordered(result: Unfolded, order: Sequence[int], low: int) -> bool:
 
 
 def sort(result: Unfolded, defined: list[int], backward: bool) -> None:
-    """Among what is ready, the smallest time first, then declaration order: by priority, if that is an order (it mostly is), else
-    by Kahn's algorithm with a heap, which gives the same then. Without indices it stays as it was written, if that is an order.
+    """Among what is ready, the smallest time first, then declaration order: by priority, if that is an order (it
+    mostly is), else
+    by Kahn's algorithm with a heap, which gives the same then. Without indices it stays as it was written, if that
+    is an order.
     """
     low = min(defined, default=0)  # what is defined here has the numbers behind all others
     if all(not e.ranges for e in result.system.equations) and _is_ordered(result, defined, low):

@@ -1,4 +1,5 @@
-"""The simple partials as numbers: how one equation's result moves with one thing that it reads, everything else held fixed."""
+"""The simple partials as numbers: how one equation's result moves with one thing that it reads, everything else held
+fixed."""
 
 from __future__ import annotations
 

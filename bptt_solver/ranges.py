@@ -9,7 +9,8 @@ from bptt_solver.system import System
 
 
 def tighten(ranges: list[Range], condition: Comparison, system: System, fixed: Sequence[str] = ()) -> bool | None:
-    """Put a condition into one of the ranges, in place. True: done, False: it holds nowhere, None: it has to stay a condition.
+    """Put a condition into one of the ranges, in place. True: done, False: it holds nowhere, None: it has to stay a
+    condition.
 
     ``fixed`` are index names from outside; a condition that mentions one stays.
     """
@@ -19,7 +20,7 @@ def tighten(ranges: list[Range], condition: Comparison, system: System, fixed: S
     if mentioned & set(fixed):
         return None
     if not mentioned & names:
-        return True if system.holds((condition,), {}) else False
+        return bool(system.holds((condition,), {}))
     own = [(a, c) for a, c in difference.terms if isinstance(a, str) and a in names]
     if (
         len(own) != 1

@@ -1,4 +1,5 @@
-"""A solution as plain data (``-f json``): stable, versioned, documented in docs/json.md. Every number is a plain JSON number."""
+"""A solution as plain data (``-f json``): stable, versioned, documented in docs/json.md. Every number is a plain
+JSON number."""
 
 from __future__ import annotations
 
@@ -59,7 +60,8 @@ def exact(computation: Computation) -> dict[str, Any]:
 
 
 def simple_partials(computation: Computation) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """consumer -> what it reads -> ∂consumer/∂it, in the consumer's shape followed by the other's; and the consumers left out.
+    """consumer -> what it reads -> ∂consumer/∂it, in the consumer's shape followed by the other's; and the consumers
+    left out.
 
     For the target of a small scalar graph the zeros are listed as well: they say that a node has no direct effect.
     """

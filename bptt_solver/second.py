@@ -20,8 +20,10 @@ _DIRECTION, _SLOPE = "·direction", "·slope"
 
 
 class SecondDerivatives:
-    """Hessian-vector products of a target with respect to instances: one backward pass over the backward pass, reused for every
-    direction. ``equations`` are the folded second-order equations (the direction's own slope stands for ``Σ v·∂⁺E/∂w``)."""
+    """Hessian-vector products of a target with respect to instances: one backward pass over the backward pass,
+    reused for every
+    direction. ``equations`` are the folded second-order equations (the direction's own slope stands for ``Σ
+    v·∂⁺E/∂w``)."""
 
     def __init__(self, computation: Computation, instance: Instance) -> None:
         self.computation = computation
@@ -63,7 +65,8 @@ class SecondDerivatives:
         self.backward = Program(self.unfolded, computation.arithmetic, shapes)
 
     def along(self, direction: Value) -> dict[Instance, Value]:
-        """``Σ_w v·∂²E/∂w∂z`` for every forward instance z, given v in the shape of ``w`` (a number for a scalar: any; it scales)."""
+        """``Σ_w v·∂²E/∂w∂z`` for every forward instance z, given v in the shape of ``w`` (a number for a scalar:
+        any; it scales)."""
         computation = self.computation
         if not self.reached:
             return {key: _zero(computation.value(key)) for key in computation.instances()}

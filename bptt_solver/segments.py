@@ -1,7 +1,10 @@
-"""The folded backward system: which terms reach which members of a family, and the segments that a textbook would print.
+"""The folded backward system: which terms reach which members of a family, and the segments that a textbook would
+print.
 
-A term's region is a box of indices with symbolic ends (``1..T-1``), ordered by their values at the given sizes. The boxes cut a
-family into cells with the same terms; neighbouring cells are merged, time first, so that ``t = T`` and ``t in 1..T-1`` are left.
+A term's region is a box of indices with symbolic ends (``1..T-1``), ordered by their values at the given sizes. The
+boxes cut a
+family into cells with the same terms; neighbouring cells are merged, time first, so that ``t = T`` and ``t in
+1..T-1`` are left.
 Where a region is not a box (triangular ranges, ragged lengths, maps, strides) its terms get Iverson guards instead.
 """
 
@@ -158,24 +161,25 @@ class Backward:
         seed = AdjointEquation(self.name(family), family, self.target.indices, ())
         kept: list[AdjointEquation] = [seed]
         for equation in equations:
-            different = tuple(
-                Comparison(i, "!=", Index(value))
-                for i, value in zip(equation.indices, at, strict=True)
-                if i.terms or i.constant != value
-            )
-            if not any(set(c.left.variables()) <= set(self.forward.sizes) for c in different):
-                if len(different) > 1 or not different:
-                    continue
-                equation = AdjointEquation(
-                    equation.name,
-                    family,
-                    equation.indices,
-                    equation.terms,
-                    equation.ranges,
-                    (*equation.conditions, *different),
-                )
-            kept.append(equation)
+            open_indices: list[tuple[Index, int]] = []
+            for index, value in zip(equation.indices, at, strict=True):
+                if any(v not in self.forward.sizes for v in index.variables()):
+                    open_indices.append((index, value))
+                elif self.forward.index(index, {}) != value:
+                    kept.append(equation)  # it never meets the target
+                    break
+            else:
+                kept.extend(self._apart(equation, open_indices))
         return kept
+
+    def _apart(self, equation: AdjointEquation, indices: Sequence[tuple[Index, int]]) -> Iterable[AdjointEquation]:
+        """The equation for all members but one: for the first index that differs, the second, and so on."""
+        for at, (index, value) in enumerate(indices):
+            equal = (Comparison(other, "==", Index(v)) for other, v in indices[:at])
+            conditions = (*equation.conditions, *equal, Comparison(index, "!=", Index(value)))
+            yield AdjointEquation(
+                equation.name, equation.of, equation.indices, equation.terms, equation.ranges, conditions
+            )
 
     def _index_names(self, family: str, found: Sequence[Use]) -> tuple[str, ...]:
         """What the indices of the family are called in its backward equations."""

@@ -1,7 +1,8 @@
-"""A system: equations with index domains, the given names, sizes and maps. The forward pass is one, the backward pass another.
+"""A system: equations with index domains, the given names, sizes and maps. The forward pass is one, the backward
+pass another.
 
-Families are names with indices, instances their members. A family may be defined in parts by several equations, and in part
-given; the parts are disjoint and cover every instance that is read.
+Families are names with indices, instances their members. A family may be defined in parts by several equations, and
+in part given; the parts are disjoint and cover every instance that is read.
 """
 
 from __future__ import annotations
@@ -188,7 +189,9 @@ class System:
         try:
             return self.maps[lookup.name].table[at]
         except KeyError:
-            raise OutsideMap(f"{lookup.name}[{','.join(map(str, at))}]", lookup.name, self.maps[lookup.name].extent()) from None
+            raise OutsideMap(
+                f"{lookup.name}[{','.join(map(str, at))}]", lookup.name, self.maps[lookup.name].extent()
+            ) from None
 
     def holds(self, conditions: Sequence[Comparison], environment: Environment) -> bool:
         """Whether all conditions hold."""
@@ -255,8 +258,8 @@ def infer_shapes(system: System, calls: Collection[str] | None = None) -> dict[s
 
     ``calls`` are the operations in the equations, where the caller knows them.
 
-    A worklist: an equation is looked at again only when a family that it waits for becomes known. A defining number (``h[0] = 0``)
-    takes the shape of the rest of its family.
+    A worklist: an equation is looked at again only when a family that it waits for becomes known. A defining number
+    (``h[0] = 0``) takes the shape of the rest of its family.
     """
     known: dict[str, LooseShape] = {}
     if all(part.shape == () for parts in system.given.values() for part in parts) and not _makes_arrays(system, calls):

@@ -1,4 +1,5 @@
-"""From folded equations to instances in order: every family member, what it reads, and a deterministic order to compute them.
+"""From folded equations to instances in order: every family member, what it reads, and a deterministic order to
+compute them.
 
 Instances get dense numbers (givens first), so that evaluating is a loop over lists. Nothing recurses on the graph.
 """
@@ -33,7 +34,8 @@ from bptt_solver.system import Environment, Instance, OutsideMap, System
 class _Plan:
     """How a part's slots are filled: with what is the same everywhere, and what depends on the indices.
 
-    ``varying`` holds (slot, name, functions, leaf): a member of a family; without a name an index value, or an inner sum.
+    ``varying`` holds (slot, name, functions, leaf): a member of a family; without a name an index value, or an inner
+    sum.
     """
 
     __slots__ = ("guards", "slots", "varying")
@@ -246,8 +248,10 @@ def _compiled(index: Index, system: System) -> Callable[[Environment], int]:
 def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfolded:
     """All instances of a system, ordered: the earliest time first, then declaration order.
 
-    ``base`` is an unfolding of the system without its last equations, which are ordered backwards then: the backward pass behind
-    the forward pass. Raises ProblemError for an instance that is read but not there, is defined twice, or depends on itself.
+    ``base`` is an unfolding of the system without its last equations, which are ordered backwards then: the backward
+    pass behind
+    the forward pass. Raises ProblemError for an instance that is read but not there, is defined twice, or depends on
+    itself.
     """
     unfolder = _Unfolder(system, limits, base)
     result = unfolder.result

@@ -1,4 +1,5 @@
-"""What is printed is what is computed: the folded backward equations, read in again from their text, give the same numbers."""
+"""What is printed is what is computed: the folded backward equations, read in again from their text, give the same
+numbers."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ def test_the_printed_backward_pass_is_the_computed_one(path: Path) -> None:
         if key in problem.unfolded.number:
             reached.add(key)
             expected = np.asarray(computation.derivative(key), dtype=float)
-            np.testing.assert_allclose(np.asarray(values[number], dtype=float), expected, rtol=1e-12, atol=1e-300, err_msg=str(key))
+            np.testing.assert_allclose(
+                np.asarray(values[number], dtype=float), expected, rtol=1e-12, atol=1e-300, err_msg=str(key)
+            )
     for key in computation.instances():
         if key not in reached:
             assert not np.any(np.asarray(computation.derivative(key), dtype=float)), key

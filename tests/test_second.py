@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bptt_solver import load
-from bptt_solver.arithmetic import is_array
 from bptt_solver.api import Solution
+from bptt_solver.arithmetic import is_array
+from bptt_solver.computation import Computation
 from bptt_solver.problem.problem import Problem
 from bptt_solver.second import SecondDerivatives, hessian
-from bptt_solver.computation import Computation
 
 HERE = Path(__file__).parent / "acceptance"
 DOCUMENTS = sorted([*HERE.glob("documents/*.yaml"), *HERE.glob("documents_extra/*.yaml")])
@@ -43,15 +43,21 @@ def test_hessian_vector_products_against_central_differences(path: Path) -> None
     step = 1e-5
     up, down = moved(problem, key, direction, step), moved(problem, key, direction, -step)
     for other in computation.instances():
-        slope = (np.asarray(up.derivative(other), dtype=float) - np.asarray(down.derivative(other), dtype=float)) / (2 * step)
+        slope = (np.asarray(up.derivative(other), dtype=float) - np.asarray(down.derivative(other), dtype=float)) / (
+            2 * step
+        )
         scale = 1 + np.abs(np.asarray(up.derivative(other), dtype=float)).max()
-        np.testing.assert_allclose(np.asarray(along[other], dtype=float), slope, rtol=2e-6, atol=2e-8 * scale, err_msg=str(other))
+        np.testing.assert_allclose(
+            np.asarray(along[other], dtype=float), slope, rtol=2e-6, atol=2e-8 * scale, err_msg=str(other)
+        )
 
 
 def test_the_hessian_of_the_scalar_network_is_the_published_one() -> None:
     import json
 
-    (example,) = [e for e in json.loads((HERE / "seed_acceptance.json").read_text())["examples"] if e["id"] == "D-scalar-rnn"]
+    (example,) = [
+        e for e in json.loads((HERE / "seed_acceptance.json").read_text())["examples"] if e["id"] == "D-scalar-rnn"
+    ]
     computation = Computation(load(HERE / "documents" / "D-scalar-rnn.yaml"))
     _, rows = hessian(computation, [("w", ()), ("u", ()), ("v", ())])
     np.testing.assert_allclose(rows, example["expected"]["hessian_order_w_u_v"], rtol=1e-9)

@@ -169,7 +169,7 @@ def test_a_wrong_entry_of_a_large_array(factor: float, monkeypatch: pytest.Monke
     assert [f.text for f in verify(computation, claimed={("W", ()): wrong}).failures] == ["∂⁺E/∂W, entry (4,8)"]
 
 
-WRONG_RULES = '''
+WRONG_RULES = """
 from bptt_solver.hookspecs import hookimpl
 from bptt_solver.records import Activation, Loss
 
@@ -184,7 +184,7 @@ def bptt_activations():
 @hookimpl
 def bptt_losses():
     yield Loss("distance", "sum((y - d)**2)", {"y": "y - d", "d": "2*(d - y)"})
-'''
+"""
 
 
 @pytest.fixture(scope="module")

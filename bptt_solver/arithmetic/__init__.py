@@ -1,5 +1,5 @@
-"""The same operations over several kinds of numbers: floats and exact fractions, complex numbers for the complex step, and
-50-digit numbers. Arrays are NumPy's, of dtype float64, complex128, or object (fractions, 50-digit numbers).
+"""The same operations over several kinds of numbers: floats and exact fractions, complex numbers for the complex
+step, and 50-digit numbers. Arrays are NumPy's, of dtype float64, complex128, or object (fractions, 50-digit numbers).
 
 Every function is written so that no intermediate overflows where the result does not.
 """

@@ -1,4 +1,5 @@
-"""One arithmetic: a table of functions by operation name, and the compiler from templates to functions of their slots."""
+"""One arithmetic: a table of functions by operation name, and the compiler from templates to functions of their
+slots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Complex numbers for the complex step: only the real part decides branches, so that the step passes through unharmed."""
+"""Complex numbers for the complex step: only the real part decides branches, so that the step passes through
+unharmed."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def divide(a: Value, b: Value) -> Value:
     """Division that stays exact on ints and fractions."""
     if b == 0:
         raise NotFinite("division by zero")
-    if type(a) is int and type(b) is int or type(a) is Fraction or type(b) is Fraction:
+    if (type(a) is int and type(b) is int) or type(a) is Fraction or type(b) is Fraction:
         if type(a) is float or type(b) is float:
             return a / b
         return normal(Fraction(a) / b)
@@ -51,7 +51,8 @@ def divide(a: Value, b: Value) -> Value:
 
 
 def power(base: Value, exponent: Value, most_bits: int = EXACT_BITS) -> Value:
-    """A power that stays exact where it can. Raises TooLarge before an exact one of more than ``most_bits`` bits is made."""
+    """A power that stays exact where it can. Raises TooLarge before an exact one of more than ``most_bits`` bits is
+    made."""
     if type(base) is float or type(exponent) is float:
         try:
             result = base**exponent

@@ -61,7 +61,7 @@ def _python(value: Value) -> Value:
     """A NumPy scalar as a Python number."""
     return (
         value.item()
-        if hasattr(value, "item") and not is_array(value) or (is_array(value) and value.ndim == 0)
+        if (hasattr(value, "item") and not is_array(value)) or (is_array(value) and value.ndim == 0)
         else value
     )
 

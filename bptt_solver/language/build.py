@@ -1,4 +1,5 @@
-"""Smart constructors: they fold exact constants, 0 and 1, cancel double transposes and signs, and keep the user's order.
+"""Smart constructors: they fold exact constants, 0 and 1, cancel double transposes and signs, and keep the user's
+order.
 
 Every tree they make is canonical: printed and parsed again it is the identical tree. Floats are never reassociated.
 """
@@ -61,7 +62,8 @@ def is_one(expression: Expression) -> bool:
 
 
 def add(terms: Iterable[Expression]) -> Expression:
-    """The sum in the given order; zeros vanish, nested sums are merged, exact constants are added up at the place of the first."""
+    """The sum in the given order; zeros vanish, nested sums are merged, exact constants are added up at the place of
+    the first."""
     flat: list[Expression] = []
     total: Exact = 0
     place = -1

@@ -66,7 +66,8 @@ class Equation:
     def parts(self, templates: Templates) -> list[Part]:
         """The summands of the right-hand side with their templates.
 
-        A short one is one part. A long sum is taken apart, so that a thousand summands of one form share one template; summands
+        A short one is one part. A long sum is taken apart, so that a thousand summands of one form share one
+        template; summands
         that use the same name stay together, since their effects on it add up to one simple partial.
         """
         if self._parts is None or self._parts[0] is not templates:
@@ -97,7 +98,8 @@ class Equation:
 
 
 def _joint(leaves: list[tuple[Expression, ...]]) -> set[int]:
-    """Which summands, by their leaves, have to stay together: those that share a name or hold an index or a sum (none or several)."""
+    """Which summands, by their leaves, have to stay together: those that share a name or hold an index or a sum
+    (none or several)."""
     owner: dict[str, int] = {}
     joint: set[int] = set()
     for at, held in enumerate(leaves):

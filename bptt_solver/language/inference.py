@@ -8,7 +8,7 @@ from math import prod
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Numeral, Reference
 from bptt_solver.language.operations import Operations
-from bptt_solver.language.shapes import Shape, ShapeError, text_text
+from bptt_solver.language.shapes import Shape, ShapeError, in_words
 from bptt_solver.language.slots import Slot, slot
 
 
@@ -61,7 +61,7 @@ def call_shape(node: Call, operands: Sequence[Shape], operations: Operations) ->
             size = operands[0][0] if len(operands[0]) == 1 else 0
             if not isinstance(low, int) or not isinstance(high, int) or not 1 <= low <= high <= size:
                 if not size:
-                    raise ShapeError(f"part takes an entry range of a vector, not of a {text_text(operands[0])}")
+                    raise ShapeError(f"part takes an entry range of a vector, not of a {in_words(operands[0])}")
                 raise ShapeError(f"part(v, i, j) needs whole numbers 1 <= i <= j <= {size}")
             return (high - low + 1,)
         return _piece_shape(name, which[0], operands)
@@ -82,12 +82,12 @@ def _piece_shape(name: str, which: Numeral | None, operands: Sequence[Shape]) ->
     if not isinstance(which, int) or not 1 <= which <= len(pieces):
         raise ShapeError(f"{name}(..., k, a, b, ...) needs a whole number 1 <= k <= {len(pieces)}")
     if any(len(s) > 1 for s in pieces):
-        raise ShapeError(f"{name} takes vectors and numbers after its number: {', '.join(map(text_text, pieces))}")
+        raise ShapeError(f"{name} takes vectors and numbers after its number: {', '.join(map(in_words, pieces))}")
     widths = [s[0] if s else 1 for s in pieces]
     length = widths[which - 1] if name == "place_columns" else sum(widths)
     if len(whole) != (1 if name == "block" else 2) or whole[-1] != length:
         wanted = f"a vector ({length})" if name == "block" else f"a matrix with {length} columns"
-        raise ShapeError(f"{name} takes {wanted} first, got a {text_text(whole)}")
+        raise ShapeError(f"{name} takes {wanted} first, got a {in_words(whole)}")
     if name == "block":
         return pieces[which - 1]
     return (whole[0], widths[which - 1] if name == "columns" else sum(widths))

@@ -31,8 +31,8 @@ def jacobian(template: Template, at: int, operations: Operations) -> Expression 
 class _Path:
     """Bottom-up: the derivative of each node with respect to one slot. ``None`` stands for structurally zero.
 
-    With a scalar slot it has the node's own shape (a tangent); with a vector slot it is a matrix for a vector node and the
-    gradient vector for a scalar node.
+    With a scalar slot it has the node's own shape (a tangent); with a vector slot it is a matrix for a vector node
+    and the gradient vector for a scalar node.
     """
 
     def __init__(self, template: Template, at: int, operations: Operations) -> None:

@@ -1,8 +1,9 @@
 """The core operations, as data: kind, arity, ranks, shapes, derivative rules. A plugin's function becomes one of these.
 
-Three kinds. *Elementwise*: entry by entry, scalars broadcast. *Scalar*: an array goes in, a number comes out. *Structural*:
-everything that moves entries about. The first two have their simple partials as formulas in the language, in terms of the
-arguments and of ``result``, the output; the last have pullbacks, made from smart constructors.
+Three kinds. *Elementwise*: entry by entry, scalars broadcast. *Scalar*: an array goes in, a number comes out.
+*Structural*:
+everything that moves entries about. The first two have their simple partials as formulas in the language, in terms
+of the arguments and of ``result``, the output; the last have pullbacks, made from smart constructors.
 
 Ranks are 0 (scalar), 1 (vector, a column), 2 (matrix); shapes are tuples of that length.
 """
@@ -137,7 +138,8 @@ class Operation:
         return tuple(parse_formula(text, self.name) for text in self._kinks)
 
     def bind(self, arguments: Sequence[Expression], result: Expression | None = None) -> dict[Expression, Expression]:
-        """What the names in this operation's formulas stand for in a call; parameters that were left out get defaults."""
+        """What the names in this operation's formulas stand for in a call; parameters that were left out get
+        defaults."""
         names = (*self.arguments, *self.parameters)
         binding: dict[Expression, Expression] = {Reference(n): a for n, a in zip(names, arguments, strict=False)}
         for name, default in list(self.parameters.items())[max(0, len(arguments) - len(self.arguments)) :]:

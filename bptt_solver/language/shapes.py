@@ -1,4 +1,5 @@
-"""Ranks and shapes of the operations' results. Only scalars broadcast; anything else must match, and the error shows both shapes."""
+"""Ranks and shapes of the operations' results. Only scalars broadcast; anything else must match, and the error shows
+both shapes."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ RANKS: Mapping[str, int | Callable[[Sequence[int]], int]] = {
 }
 
 
-def text_text(shape: Shape) -> str:
+def in_words(shape: Shape) -> str:
     """A shape in words."""
     return (
         "scalar"
@@ -48,7 +49,7 @@ def elementwise_shape(shapes: Sequence[Shape]) -> Shape:
     result: Shape = ()
     for shape in shapes:
         if shape and result and shape != result:
-            raise ShapeError(f"{text_text(result)} and {text_text(shape)} do not match: only scalars broadcast")
+            raise ShapeError(f"{in_words(result)} and {in_words(shape)} do not match: only scalars broadcast")
         result = result or shape
     return result
 
@@ -64,14 +65,15 @@ def matmul_shape(shapes: Sequence[Shape]) -> Shape:
     left, right = shapes
     if not left or not right:
         raise ShapeError(
-            f"{text_text(left)} @ {text_text(right)}: '@' multiplies matrices and vectors; use '*' with a scalar"
+            f"{in_words(left)} @ {in_words(right)}: '@' multiplies matrices and vectors; use '*' with a scalar"
         )
     if len(left) == 1:  # a column: n x 1
         raise ShapeError(
-            f"{text_text(left)} @ {text_text(right)}: vectors are columns; for a number write dot(a, b) or a.T @ b, for a matrix outer(a, b)"
+            f"{in_words(left)} @ {in_words(right)}: vectors are columns; "
+            "for a number write dot(a, b) or a.T @ b, for a matrix outer(a, b)"
         )
     if left[1] != right[0]:
-        raise ShapeError(f"{text_text(left)} @ {text_text(right)}: {left[1]} columns meet {right[0]} rows")
+        raise ShapeError(f"{in_words(left)} @ {in_words(right)}: {left[1]} columns meet {right[0]} rows")
     if len(right) == 1:
         return (left[0],)
     return (left[0], right[1])
@@ -83,7 +85,7 @@ def vectors(count: int) -> Callable[[Sequence[Shape]], None]:
     def check(shapes: Sequence[Shape]) -> None:
         for shape in shapes[:count]:
             if len(shape) != 1:
-                raise ShapeError(f"expected a vector, got a {text_text(shape)}")
+                raise ShapeError(f"expected a vector, got a {in_words(shape)}")
 
     return check
 
@@ -91,7 +93,7 @@ def vectors(count: int) -> Callable[[Sequence[Shape]], None]:
 def dot_shape(shapes: Sequence[Shape]) -> Shape:
     """A number, of two arrays of one shape."""
     if len(shapes[0]) != len(shapes[1]) or shapes[0] != shapes[1]:
-        raise ShapeError(f"dot of {text_text(shapes[0])} and {text_text(shapes[1])}: the shapes must be equal")
+        raise ShapeError(f"dot of {in_words(shapes[0])} and {in_words(shapes[1])}: the shapes must be equal")
     return ()
 
 
@@ -117,7 +119,7 @@ def unrow_shape(shapes: Sequence[Shape]) -> Shape:
 def concat_shape(shapes: Sequence[Shape]) -> Shape:
     """The vector of all parts."""
     if any(len(s) > 1 for s in shapes):
-        raise ShapeError("concat joins vectors and scalars: " + ", ".join(map(text_text, shapes)))
+        raise ShapeError("concat joins vectors and scalars: " + ", ".join(map(in_words, shapes)))
     return (sum(s[0] if s else 1 for s in shapes),)
 
 
@@ -148,7 +150,7 @@ def array_shape(shapes: Sequence[Shape]) -> Shape:
 def expand_shape(shapes: Sequence[Shape]) -> Shape:
     """A number in the shape of the last argument."""
     if shapes[0]:
-        raise ShapeError(f"expand(a, x) takes a number first, got a {text_text(shapes[0])}")
+        raise ShapeError(f"expand(a, x) takes a number first, got a {in_words(shapes[0])}")
     return shapes[-1]
 
 
@@ -156,7 +158,7 @@ def diagonal_shape(shapes: Sequence[Shape]) -> Shape:
     """The diagonal of a square matrix."""
     (shape,) = shapes
     if len(shape) != 2 or shape[0] != shape[1]:
-        raise ShapeError(f"expected a square matrix, got a {text_text(shape)}")
+        raise ShapeError(f"expected a square matrix, got a {in_words(shape)}")
     return (shape[0],)
 
 

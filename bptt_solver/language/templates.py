@@ -1,8 +1,10 @@
-"""Templates: what many equations have in common. Everything that only depends on an equation's structure is computed once.
+"""Templates: what many equations have in common. Everything that only depends on an equation's structure is computed
+once.
 
-A template is an expression whose leaves are slots. Equal references of an equation share a slot (so the partial of ``z*z`` is
-``2*z``); numbers get slots too, except those on which folding depends (0, 1, exponents). A sum over an index is one slot: its
-body has a template of its own. ``z3 = 3*z2 + z1`` and ``z9 = 4*z1 + z7`` have the same template.
+A template is an expression whose leaves are slots. Equal references of an equation share a slot (so the partial of
+``z*z`` is
+``2*z``); numbers get slots too, except those on which folding depends (0, 1, exponents). A sum over an index is one
+slot: its body has a template of its own. ``z3 = 3*z2 + z1`` and ``z9 = 4*z1 + z7`` have the same template.
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ class Template:
         return self._adjoints.get(at, build.ZERO)
 
     def pullback(self, at: int, one: bool = False) -> tuple[Template, tuple[int, ...]]:
-        """`adjoint` as a template of its own, with the slots that it needs (`TAKES_COTANGENT`, `TAKES_RESULT` for those two).
+        """`adjoint` as a template of its own, with the slots that it needs (`TAKES_COTANGENT`, `TAKES_RESULT` for
+        those two).
 
         ``one``: the result receives the number 1.
         """
@@ -77,7 +80,7 @@ class Template:
             def renumber(node: Expression) -> Expression:
                 if type(node) is Slot:
                     source, rank = node.at, self.ranks[node.at]
-                elif node == COTANGENT or node == RESULT:
+                elif node in (COTANGENT, RESULT):
                     source, rank = (TAKES_COTANGENT if node == COTANGENT else TAKES_RESULT), self.rank
                 else:
                     return node
@@ -96,8 +99,8 @@ class Template:
         return TAKES_RESULT in self.pullback(at)[1]
 
     def partial(self, at: int) -> Expression | None:
-        """The simple partial of the result with respect to the slot as an expression: a scalar, a gradient (result scalar), a
-        vector (slot scalar) or a Jacobian matrix; None where it has more than two axes."""
+        """The simple partial of the result with respect to the slot as an expression: a scalar, a gradient (result
+        scalar), a vector (slot scalar) or a Jacobian matrix; None where it has more than two axes."""
         if at not in self._partials:
             from bptt_solver.language.jacobians import jacobian
 
@@ -152,7 +155,8 @@ class Templates:
         return list(self._by_key.values())
 
     def of(self, expression: Expression) -> tuple[Template, tuple[Expression, ...]]:
-        """The template of an expression and the leaves in its slots (references, numbers, index values, guards, sums)."""
+        """The template of an expression and the leaves in its slots (references, numbers, index values, guards,
+        sums)."""
         leaves: list[Expression] = []
         seen: dict[object, int] = {}  # by name where that says all (a text knows its hash), else by the node
         ranks: list[int] = []
@@ -186,7 +190,7 @@ class Templates:
                 continue
             elif kind is Number:
                 value = node.value  # type: ignore[union-attr]
-                if structural or value == 0 or value == 1:
+                if structural or value in (0, 1):
                     emit(value)
                     emit(type(value))
                     structural = False

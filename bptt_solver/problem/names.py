@@ -1,4 +1,5 @@
-"""What the names in equations mean: index variables and sizes become index values, one-argument ``max`` the largest entry.
+"""What the names in equations mean: index variables and sizes become index values, one-argument ``max`` the largest
+entry.
 
 Says, with positions, which variables shadow, which sizes and maps are not declared, and infers sizes from data.
 """
@@ -53,8 +54,8 @@ def is_plain(equation: Equation) -> bool:
 
 
 class Survey:
-    """What an equation's right-hand side is made of, found in one pass: names with their numbers of indices, calls, and whether
-    there are indices or sums at all."""
+    """What an equation's right-hand side is made of, found in one pass: names with their numbers of indices, calls,
+    and whether there are indices or sums at all."""
 
     __slots__ = ("calls", "indexed", "references")
 
@@ -130,7 +131,9 @@ class Resolver:
         seen: set[str] = set()
         for name in names:
             if name in seen:
-                self.problems.add(f"the index '{name}' is bound twice", span_of(equation, node), "give the inner one another name")
+                self.problems.add(
+                    f"the index '{name}' is bound twice", span_of(equation, node), "give the inner one another name"
+                )
             seen.add(name)
 
     def _unused(self, equation: Equation, scope: Sequence[str]) -> None:
@@ -144,7 +147,9 @@ class Resolver:
                     f"write {equation.name}[{name}] = ..., or sum(... for {name} in ...)",
                 )
 
-    def _ranges(self, ranges: Sequence[Range], outer: Sequence[str], equation: Equation, node: Expression | None) -> None:
+    def _ranges(
+        self, ranges: Sequence[Range], outer: Sequence[str], equation: Equation, node: Expression | None
+    ) -> None:
         """The bounds of ranges: they may use the variables before them."""
         bound = [r.variable for r in ranges]
         known = list(outer)
@@ -158,7 +163,9 @@ class Resolver:
             self._index(item.high, [*known, *bound], equation, node)
             known.append(item.variable)
 
-    def _condition(self, condition: Comparison, scope: Sequence[str], equation: Equation, node: Expression | None) -> None:
+    def _condition(
+        self, condition: Comparison, scope: Sequence[str], equation: Equation, node: Expression | None
+    ) -> None:
         self._index(condition.left, scope, equation, node, bound=False)
         self._index(condition.right, scope, equation, node, bound=False)
 
@@ -188,9 +195,16 @@ class Resolver:
             )
 
     def resolve(self, equation: Equation, survey: Survey, sizes: Mapping[str, int]) -> Equation:
-        """The equation with index variables, sizes and map lookups as index values, and ``max(v)`` as the largest entry."""
+        """The equation with index variables, sizes and map lookups as index values, and ``max(v)`` as the largest
+        entry."""
         special = any(count == 1 and name in _LARGEST for name, count in survey.calls)
-        if not special and not survey.indexed and not self.maps and is_plain(equation) and not any((n, 0) in survey.references for n in sizes):
+        if (
+            not special
+            and not survey.indexed
+            and not self.maps
+            and is_plain(equation)
+            and not any((n, 0) in survey.references for n in sizes)
+        ):
             return equation
         bound = {r.variable for r in equation.ranges}
         for node in preorder(equation.right):
@@ -211,11 +225,14 @@ class Resolver:
 
     def _instead(self, name: str, count: int, quantities: Collection[str]) -> str | None:
         if name in quantities:
-            return f"'{name}' is a quantity: a product is written {name}*(...)" + (f", a member {name}[...]" if count else "")
+            return f"'{name}' is a quantity: a product is written {name}*(...)" + (
+                f", a member {name}[...]" if count else ""
+            )
         return self.operations.suggest(name)
 
     def check_calls(self, equation: Equation, survey: Survey, quantities: Collection[str] = ()) -> None:
-        """Note functions that do not exist and wrong numbers of arguments. ``quantities`` are the names that are no functions."""
+        """Note functions that do not exist and wrong numbers of arguments. ``quantities`` are the names that are no
+        functions."""
         for (name, count), node in survey.calls.items():
             operation = self.operations.find(name)
             if operation is None or name in _UNWRITTEN:
@@ -282,4 +299,10 @@ _ALIKE = str.maketrans(_GREEK[0] + _LATIN[0], _GREEK[1] + _LATIN[1])
 
 def lookups_in(expression: Expression) -> list[Lookup]:
     """The map lookups in an expression's indices."""
-    return [look for node in preorder(expression) if isinstance(node, Reference) for i in node.indices for look in i.lookups()]
+    return [
+        look
+        for node in preorder(expression)
+        if isinstance(node, Reference)
+        for i in node.indices
+        for look in i.lookups()
+    ]

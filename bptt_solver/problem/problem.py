@@ -1,4 +1,5 @@
-"""From a document to a problem: a forward system that is known to be sound, its instances in order, the numbers that are given."""
+"""From a document to a problem: a forward system that is known to be sound, its instances in order, the numbers that
+are given."""
 
 from __future__ import annotations
 
@@ -84,7 +85,8 @@ class Problem:
         self.notes = tuple(notes)
 
     def wanted(self) -> list[Instance]:
-        """The instances whose derivatives are wanted: ``wrt`` if the document says, else the parameters, else what is given."""
+        """The instances whose derivatives are wanted: ``wrt`` if the document says, else the parameters, else what
+        is given."""
         keys = self.unfolded.keys
         if self.wrt is not None:
             return [k for k in keys if instance_text(k) in self.wrt or k[0] in self.wrt]
@@ -134,7 +136,8 @@ def build_problem(
     target: str | None = None,
     wrt: Sequence[str] = (),
 ) -> Problem:
-    """A problem from a document. Raises ProblemError with everything that is wrong, as far as it can be told at once."""
+    """A problem from a document. Raises ProblemError with everything that is wrong, as far as it can be told at
+    once."""
     return _Builder(document, limits or Limits(), Plugins(plugins)).build(target, wrt)
 
 
@@ -160,8 +163,23 @@ def with_eliminated(problem: Problem, name: str) -> Problem:
     unfolded = unfold(system, problem.limits)
     loose: dict[str, LooseShape] = {n: (None,) * r for n, r in system.ranks.items()}
     shapes = find_shapes(unfolded, {key: _shape(value) for key, value in problem.given.items()}, loose)
-    wrt = None if problem.wrt is None else [w for w in problem.wrt if w.split("[")[0] in {*system.defining, *system.given}]
-    return Problem(problem.document, system, unfolded, shapes, problem.given, problem.target, wrt, problem.limits, problem.registry, problem.notes)
+    wrt = (
+        None
+        if problem.wrt is None
+        else [w for w in problem.wrt if w.split("[")[0] in {*system.defining, *system.given}]
+    )
+    return Problem(
+        problem.document,
+        system,
+        unfolded,
+        shapes,
+        problem.given,
+        problem.target,
+        wrt,
+        problem.limits,
+        problem.registry,
+        problem.notes,
+    )
 
 
 class _Builder:
@@ -210,8 +228,11 @@ class _Builder:
         unfolded = unfold(system, self.limits)
         sound = find_shapes(unfolded, {key: _shape(value) for key, value in given.items()}, shapes, self.limits)
         chosen = self._target(target, system, unfolded, sound)
-        return Problem(self.document, system, unfolded, sound, given, chosen, self._wrt(wrt, system, unfolded), self.limits, self.plugins,
-                       self.network.notes if self.network else ())  # fmt: skip
+        wanted = self._wrt(wrt, system, unfolded)
+        notes = self.network.notes if self.network else ()
+        return Problem(
+            self.document, system, unfolded, sound, given, chosen, wanted, self.limits, self.plugins, notes
+        )  # fmt: skip
 
     # -- equations
 
@@ -283,14 +304,17 @@ class _Builder:
                 known = arities.setdefault(item.name, len(item.members))
                 if known != len(item.members):
                     self.problems.add(
-                        f"'{item.label}' is given with {counted(len(item.members))}, but the equations write {counted(known)}",
+                        f"'{item.label}' is given with {counted(len(item.members))}, "
+                        f"but the equations write {counted(known)}",
                         item.key_span,
                     )
             else:
                 arities.setdefault(item.name, 0)
         return arities
 
-    def _arity(self, arities: dict[str, int], equation: Equation, name: str, count: int, node: Expression | None) -> None:
+    def _arity(
+        self, arities: dict[str, int], equation: Equation, name: str, count: int, node: Expression | None
+    ) -> None:
         known = arities.setdefault(name, count)
         if known != count:
             self.problems.add(
@@ -470,7 +494,8 @@ class _Builder:
             ) from None  # fmt: skip
 
     def _rows(self, system: System) -> System:
-        """``u.T @ v`` of two vectors is a number: dot(u, v). ``u @ v.T`` is outer(u, v), and ``u.T @ A`` is (A.T @ u).T."""
+        """``u.T @ v`` of two vectors is a number: dot(u, v). ``u @ v.T`` is outer(u, v), and ``u.T @ A`` is (A.T @
+        u).T."""
         changed = False
         equations = []
         shapes: dict[str, LooseShape] = {n: (None,) * r for n, r in system.ranks.items()}
@@ -536,7 +561,8 @@ class _Builder:
                     value = numpy.full(shape, value, dtype=object if exact else float)
                 elif (value.ndim if is_array(value) else 0) != system.ranks[name]:
                     raise fail(
-                        f"'{instance_text((name, indices))}' is {loose_text(_shape(value))}, but {name} is {loose_text(shapes[name])}",
+                        f"'{instance_text((name, indices))}' is {loose_text(_shape(value))}, "
+                        f"but {name} is {loose_text(shapes[name])}",
                         self.spans.get(name),
                     )
                 result[name, indices] = value

@@ -100,7 +100,11 @@ def default_target_problem(
     numbers = ends or [n for n in unfolded.order if n not in shapes][-1:]
     if not numbers:
         last = unfolded.order[-1] if unfolded.order else None
-        what = f"{instance_text(unfolded.keys[last])} is {loose_text(shapes[last])}" if last is not None else "all ranges are empty"
+        what = (
+            f"{instance_text(unfolded.keys[last])} is {loose_text(shapes[last])}"
+            if last is not None
+            else "all ranges are empty"
+        )
         return fail(f"no equation gives a number to differentiate: {what}", place, "add for example E = sum(...)")
     names = [instance_text(unfolded.keys[n]) for n in numbers]
     which = f": {some(names)} may be meant" if len(names) > 1 else ""

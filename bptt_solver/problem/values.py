@@ -31,7 +31,8 @@ class FileValue:
 class RandomValue:
     """``random`` or ``{random: {shape: [2, 3], seed: 1, scale: 0.5, round: 2}}``; see `files.draw`.
 
-    ``shape`` None: the shape that the topology asks for (equations alone do not fix one). ``seed`` None: `files.seed_of` the name.
+    ``shape`` None: the shape that the topology asks for (equations alone do not fix one). ``seed`` None:
+    `files.seed_of` the name.
     """
 
     __slots__ = ("places", "scale", "seed", "shape")

@@ -37,7 +37,9 @@ class Judge:
         digits = 50 + 50 * math.ceil(2 * lost / 50)
         first = self._central(number, at, digits, unit)
         second = self._central(number, at, digits + 50, unit)
-        if abs(second) < _VANISHING * abs(first):  # it shrinks with the step: the derivative is 0, the rest is the step's square
+        if abs(second) < _VANISHING * abs(
+            first
+        ):  # it shrinks with the step: the derivative is 0, the rest is the step's square
             return second * 0
         if relative(first, second) > 1e-12:
             raise NotFinite("50 and 100 digits do not agree")

@@ -141,7 +141,8 @@ def test_error_signals_by_loss(identifier: str) -> None:
 
 
 def contributions(identifier: str, name: str) -> list[tuple[str, Any]]:
-    """Pairs (instance whose equation uses ``name``, what that use contributes to the ordered derivative of ``name``)."""
+    """Pairs (instance whose equation uses ``name``, what that use contributes to the ordered derivative of
+    ``name``)."""
     return list(solution_of(identifier).contributions(name))
 
 
