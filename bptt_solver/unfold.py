@@ -156,7 +156,7 @@ class _Unfolder:
             folded = build.replace(part.template.expression, {slot(at): Number(value) for at, value in known.items()})
             variant = None
             if not build.is_zero(folded):
-                left = {node for node in preorder(folded) if isinstance(node, Slot)}
+                left = dict.fromkeys(node for node in preorder(folded) if isinstance(node, Slot))
                 variant = Part(
                     *self.system.templates.of(build.replace(folded, {node: part.leaves[node.at] for node in left}))
                 )
