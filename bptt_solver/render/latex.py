@@ -31,7 +31,7 @@ _SPECIAL = {
 class LatexRenderer(LatexFormulas):
     """Blocks as an article."""
 
-    WIDE = 80
+    WIDE = 76
 
     def render(self, blocks: Sequence[Block]) -> str:
         body = "\n".join([self.block(b) for b in blocks])
