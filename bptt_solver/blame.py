@@ -32,7 +32,8 @@ class Fault(NamedTuple):
 class _Bad(NamedTuple):
     node: Call
     arguments: tuple[Value, ...]
-    ground: Ground
+    ground: Ground  # of the instance
+    inner: Ground  # the same, or one of an inner sum
     inside: tuple[int, ...]  # the slots through which inner sums lead to it
 
 
@@ -66,7 +67,7 @@ def _search(grounds: Sequence[Ground], arithmetic: Arithmetic, at: Callable[[int
             values.append(_total(entry, arithmetic, at))
         bad = _first_bad(ground.template.expression, values, arithmetic)
         if bad is not None:
-            return _Bad(*bad, ground, inside)
+            return _Bad(*bad, ground, ground, inside)
     return None
 
 
@@ -149,12 +150,8 @@ def _filled(node: Expression, leaves: Sequence[Expression]) -> Expression:
 def _put_in(bad: _Bad, entry: tuple[int, ...] | None, unfolded: Unfolded) -> str | None:
     from bptt_solver.language.notation.source import to_source
 
-    ground = bad.ground
-    for slot in bad.inside:
-        inner = ground.slots[slot]
-        ground = inner[0] if isinstance(inner, list) else ground
     constants = list(unfolded.constants)
-    names = [_named(s, unfolded, constants) for s in ground.slots]
+    names = [_named(s, unfolded, constants) for s in bad.inner.slots]
     told = []
     for argument, value in zip(bad.node.arguments, bad.arguments, strict=True):
         written = _filled(argument, names)
@@ -207,6 +204,7 @@ def _shown(value: Any) -> str | None:
     """A number for a message; nothing for arrays and for what is too large to show."""
     if is_array(value) and value.ndim:
         return None
+    value = value.real if isinstance(value, complex) else value
     if (
         isinstance(value, (int, Fraction))
         and not isinstance(value, bool)

@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 
+from bptt_solver.enumeration import Enumeration
+from bptt_solver.errors import ProblemError
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Comparison, Conditions, Index, Range
+from bptt_solver.limits import Limits
 from bptt_solver.system import OutsideMap, System
 
 NEAR = 2  # constants up to so far from a family's first index are written symbolically beside sizes
+MOST_MEMBERS = 200_000  # that are gone through where an index has a map in it
 
 
 class Bound:
@@ -120,27 +124,53 @@ def joined(one: tuple[Bound, Bound], other: tuple[Bound, Bound]) -> tuple[Bound,
 
 
 def definition_box(equation: Equation, system: System) -> Box | None:
-    """The smallest box around an equation's instances, with the equation's own ends where they are plain."""
+    """The smallest box around an equation's instances, with the equation's own ends where they are plain; None if there are
+    none, or too many to look at each. Found once."""
+    if equation.box is None or equation.box[0] is not system:
+        equation.box = (system, _definition_box(equation, system))
+    box: Box | None = equation.box[1]
+    return box
+
+
+def _definition_box(equation: Equation, system: System) -> Box | None:
     ranges = {r.variable: r for r in equation.ranges}
     box: list[tuple[Bound, Bound]] = []
     for index in equation.indices:
-        low = high = Index(index.constant)
-        for atom, coefficient in index.terms:
-            ends: tuple[Index, Index]
-            if isinstance(atom, str) and atom in ranges:
-                ends = _outer_ends(ranges[atom], ranges, system)
-                if coefficient < 0:
-                    ends = (ends[1], ends[0])
-            else:
-                ends = (Index(0, ((atom, 1),)),) * 2
-            low, high = low.plus(ends[0], coefficient), high.plus(ends[1], coefficient)
-        try:
-            box.append((Bound(system.index(low, {}), low), Bound(system.index(high, {}), high)))
-        except (KeyError, OutsideMap):
+        if any(v in ranges for look in index.lookups() for i in look.indices for v in i.variables()):
+            ends = _extremes(index, equation, system)
+        else:
+            ends = _affine_ends(index, ranges, system)
+        if ends is None or ends[0].value > ends[1].value:
             return None
-    if any(a.value > b.value for a, b in box):
-        return None
+        box.append(ends)
     return tuple(box)
+
+
+def _affine_ends(index: Index, ranges: Mapping[str, Range], system: System) -> tuple[Bound, Bound] | None:
+    low = high = Index(index.constant)
+    for atom, coefficient in index.terms:
+        ends = (Index(0, ((atom, 1),)),) * 2
+        if isinstance(atom, str) and atom in ranges:
+            ends = _outer_ends(ranges[atom], ranges, system)
+            if coefficient < 0:
+                ends = (ends[1], ends[0])
+        low, high = low.plus(ends[0], coefficient), high.plus(ends[1], coefficient)
+    try:
+        return Bound(system.index(low, {}), low), Bound(system.index(high, {}), high)
+    except (KeyError, OutsideMap):
+        return None
+
+
+def _extremes(index: Index, equation: Equation, system: System) -> tuple[Bound, Bound] | None:
+    """The least and the largest value of an index with a map in it, by going through all members."""
+    try:
+        members = Enumeration(system, Limits({"instances": MOST_MEMBERS})).environments(
+            equation.ranges, equation.conditions, {}, equation.name
+        )
+        values = [system.index(index, member) for member in members]
+    except (ProblemError, OutsideMap):
+        return None
+    return (Bound(min(values), Index(min(values))), Bound(max(values), Index(max(values)))) if values else None
 
 
 def _outer_ends(item: Range, ranges: Mapping[str, Range], system: System) -> tuple[Index, Index]:

@@ -223,6 +223,7 @@ class AdjointEquation(Equation):
         self.terms = tuple(terms)
         self._right: Expression | None = None
         self._parts = None
+        self.box = None
 
     @property
     def right(self) -> Expression:  # type: ignore[override]

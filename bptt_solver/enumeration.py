@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from bptt_solver.errors import ProblemError
 from bptt_solver.language.equations import Equation
@@ -11,13 +12,24 @@ from bptt_solver.limits import Limits
 from bptt_solver.system import Environment, OutsideMap, System
 
 
-class Enumeration:
-    """Enumerates the members of index domains of one system, within the limit on instances."""
+class _Counted(NamedTuple):
+    """How many steps an enumeration takes, how many members it has, and whether counting went to the end."""
 
-    def __init__(self, system: System, limits: Limits) -> None:
+    steps: int
+    members: int
+    sure: bool
+
+
+_ONE, _NONE = _Counted(1, 1, True), _Counted(0, 0, True)
+
+
+class Enumeration:
+    """Enumerates the members of index domains of one system, within ``slack`` times the limit on instances."""
+
+    def __init__(self, system: System, limits: Limits, slack: int = 1) -> None:
         self.system = system
         self.limits = limits
-        self.most = limits.get("instances")
+        self.most = limits.get("instances") * slack
         self.count = 0
 
     def spend(self, amount: int, what: str, equation: Equation | None = None) -> None:
@@ -33,27 +45,25 @@ class Enumeration:
     # -- before anything is made
 
     def forecast(self, equations: Sequence[Equation]) -> None:
-        """Calculate how many instances and summands there will be, where that follows from the bounds alone, and
-        refuse too many before the first one is made."""
+        """Calculate how many instances and summands there will be, where that follows from the bounds alone, and refuse too
+        many before the first one is made."""
         total = 0
         for equation in equations:
-            members = 1
-            if equation.ranges and not equation.conditions:
-                members, sure = self._steps(equation.ranges, {})
-                if total + members > self.most:
-                    raise self._exceeded(total + members, f"the family {equation.name}", equation, or_more=not sure)
-            total += members
+            found = _ONE
+            if equation.ranges:
+                found = _NONE if equation.conditions else self._steps(equation.ranges, {})
+            total += found.steps
+            if total > self.most:
+                raise self._exceeded(total, f"the family {equation.name}", equation, or_more=not found.sure)
             for part in equation.parts(self.system.templates):
                 summands, sure = self._summands(part.leaves)
-                total += members * summands
+                total += found.members * summands
                 if total > self.most:
-                    raise self._exceeded(
-                        total, f"the sum in the equation of {equation.name}", equation, or_more=not sure
-                    )
+                    what = f"the sum in the equation of {equation.name}"
+                    raise self._exceeded(total, what, equation, or_more=not (sure and found.sure))
 
     def _summands(self, leaves: Sequence[Expression]) -> tuple[int, bool]:
-        """How many summands inner sums have for one member (0 where that depends on indices), and whether that is
-        all."""
+        """How many summands inner sums have for one member (0 where that depends on indices), and whether that is all."""
         total, all_sure = 0, True
         pending: list[tuple[int, Sequence[Expression]]] = [(1, leaves)]
         while pending:
@@ -63,39 +73,33 @@ class Enumeration:
             for leaf in inner:
                 if type(leaf) is not Sum or leaf.conditions:
                     continue
-                count, sure = self._steps(leaf.ranges, {})
-                total += times * count
-                all_sure = all_sure and sure
-                if total > self.most:
-                    return total, False
-                if count:
-                    pending.append((times * count, self.system.templates.of(leaf.body)[1]))
+                found = self._steps(leaf.ranges, {})
+                total += times * found.steps
+                all_sure = all_sure and found.sure
+                if found.members:
+                    pending.append((times * found.members, self.system.templates.of(leaf.body)[1]))
         return total, all_sure
 
-    def _steps(self, ranges: Sequence[Range], outer: Environment) -> tuple[int, bool]:
-        """How many steps `environments` takes through ranges; False where counting stopped at the limit.
-
-        It is 0 where bounds depend on what is not in ``outer``.
-        """
+    def _steps(self, ranges: Sequence[Range], outer: Environment) -> _Counted:
+        """What `environments` will go through; nothing where bounds depend on what is not in ``outer``."""
         first, rest = ranges[0], ranges[1:]
         try:
-            length = self.system.index(first.high, outer) - self.system.index(first.low, outer) + 1
+            low, high = self.system.index(first.low, outer), self.system.index(first.high, outer)
         except (KeyError, OutsideMap):
-            return 0, True
-        if length <= 0:
-            return 0, True
-        if not rest or length > self.most:
-            return length, not rest
+            return _NONE
+        length = max(0, high - low + 1)
+        if not rest or not length:
+            return _Counted(length, length, True)
         if not any(first.variable in {*r.low.variables(), *r.high.variables()} for r in rest):
-            inner, sure = self._steps(rest, outer)
-            return length * (1 + inner), sure
-        total = length
-        low = self.system.index(first.low, outer)
-        for value in range(low, low + length):
-            total += self._steps(rest, {**outer, first.variable: value})[0]
-            if total > self.most:
-                return total, False
-        return total, True
+            inner = self._steps(rest, outer)
+            return _Counted(length * (1 + inner.steps), length * inner.members, inner.sure)
+        steps, members = length, 0
+        for value in range(low, high + 1):
+            if steps > self.most:
+                return _Counted(steps, members, False)
+            inner = self._steps(rest, {**outer, first.variable: value})
+            steps, members = steps + inner.steps, members + inner.members
+        return _Counted(steps, members, True)
 
     # -- one by one
 

@@ -147,6 +147,11 @@ class Problems:
         if len(self._problems) >= self.ENOUGH:
             self.raise_if_any()
 
+    @property
+    def enough(self) -> bool:
+        """Whether more problems were noted than will be told."""
+        return len(self._problems) > self.MOST
+
     def extend(self, error: ProblemError) -> None:
         """Note the problems of an error and go on."""
         self._problems.extend(error.problems)
@@ -158,8 +163,7 @@ class Problems:
         ordered = sorted(self._problems, key=lambda p: (p.span is None, p.span.start if p.span else 0))
         if len(ordered) > self.MOST:
             more = len(ordered) - self.MOST
-            told = "many more problems" if len(ordered) >= self.ENOUGH else f"{more} more problem{'s' if more > 1 else ''}"
-            ordered = [*ordered[: self.MOST], Problem(f"and {told}")]
+            ordered = [*ordered[: self.MOST], Problem(f"and {more} more problem{'s' if more > 1 else ''}")]
         raise ProblemError(*ordered)
 
 
@@ -176,6 +180,8 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
         if len(names) > _ENOUGH_NAMES:  # comparing takes its time
             names = [k for k in names if k[:1] == word[:1] and abs(len(k) - len(word)) <= 1][:_ENOUGH_NAMES]
         near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if not near and len(word) == 2:  # z9 where there is z1
+        near = [k for k in names if len(k) == 2 and k[0] == word[0]]
     return f"did you mean '{near[0]}'?" if near else None
 
 

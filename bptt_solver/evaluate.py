@@ -182,7 +182,9 @@ class Program:
         from bptt_solver.blame import blame
 
         fault = blame(unfolded, self.arithmetic, number, at)
-        return fail(f"{name} is not a finite number: {fault.reason or _reason(error)}", fault.span, fault.here)
+        reason = fault.reason or _reason(error)
+        what = name if reason.startswith("there is no") else f"{name} is not a finite number"
+        return fail(f"{what}: {reason}", fault.span, fault.here)
 
 
 def _reason(error: Exception) -> str:

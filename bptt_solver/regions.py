@@ -53,7 +53,9 @@ def bounds(
             tighter = known is None or (bound.value > known.value if operator == ">=" else bound.value < known.value)
             if tighter or (known is not None and bound.value == known.value and _plain(bound) < _plain(known)):
                 ends[at] = bound
-    around = hull(family, system)
+    around = hull(family, system) if None in low or None in high else ()
+    if len(around) < len(names) and (None in low or None in high):
+        return None, ()
     box: list[tuple[Bound, Bound]] = []
     for at in range(len(names)):
         first, last = low[at] or around[at][0], high[at] or around[at][1]

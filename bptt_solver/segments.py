@@ -58,7 +58,7 @@ class Backward:
         self.target = target
         self.text = instance_text((target.name, tuple(system.index(i, {}) for i in target.indices)))
         self.equations: dict[str, list[AdjointEquation]] = {}  # by family of the forward system
-        self.live: dict[str, list[Box]] = {}
+        self.live: dict[str, list[Box] | None] = {}  # None: as good as everywhere
         self.names: dict[str, tuple[str, ...]] = {}
         self.position = {id(e): at for at, e in enumerate(system.equations)}
 
@@ -93,13 +93,19 @@ class Backward:
                 for family in component:
                     self._family(family, by_family.get(family, []), component)
                 for family in component:
-                    self.live[family] = [_box_of(e, self.forward) for e in self.equations[family]]
+                    self.live[family] = self._live(family)
             ordered.extend(self._ordered(component))
         defined = [e for e in ordered if e.of in self.forward.defining]
         return [
             *defined,
             *(e for e in ordered if e.of not in self.forward.defining),
         ]  # what is given is gathered at the end
+
+    def _live(self, family: str) -> list[Box] | None:
+        """The members that have an ordered derivative, as boxes; None where they are not boxes: then all count as such."""
+        boxes = [definition_box(e, self.forward) for e in self.equations[family]]
+        known = [b for b in boxes if b is not None]
+        return known if len(known) == len(boxes) else None
 
     def _reaching(self, users: Mapping[str, Sequence[str]]) -> list[str]:
         """The families from which the target is reached, in declaration order."""
@@ -379,17 +385,9 @@ class Backward:
         return term.settled(term.cotangent) if here == there else term
 
 
-# ----------------------------------------------------------------------------- boxes
-
-
 def _signature(cell: Cell, regions: Sequence[Region], binding: dict[str, Index]) -> list[object]:
     terms = [regions[i].term.renamed(binding) for i in cell.active]
     return [(t.pullback, t.ranges, t.conditions) for t in terms]
-
-
-def _box_of(equation: AdjointEquation, system: System) -> Box:
-    box = definition_box(equation, system)
-    return box if box is not None else tuple((Bound(1, Index(1)), Bound(0, Index(0))) for _ in equation.indices)
 
 
 def _shift(term: Term, equation: AdjointEquation, system: System) -> int:

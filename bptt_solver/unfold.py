@@ -49,7 +49,8 @@ class _Plan:
 class _Unfolder:
     def __init__(self, system: System, limits: Limits, base: Unfolded | None = None) -> None:
         self.system = system
-        self.members = Enumeration(system, limits)
+        # a limit that admits the equations has to admit their derivatives
+        self.members = Enumeration(system, limits, 1 if base is None else 10)
         self.result = base.behind(system) if base is not None else Unfolded(system)
         self.variants: dict[tuple[int, tuple[tuple[int, int], ...]], Part | None] = {}
         self.inner: dict[int, Part] = {}
@@ -274,11 +275,12 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
                 equation.ranges, equation.conditions, {}, f"the family {equation.name}", equation
             ):
                 indices = tuple([f(environment) for f in functions])
-                if of is None or (of, indices) in result.number:
+                # where two definitions' domains overlap as boxes, the backward equations of both say the same
+                if of is None or ((of, indices) in result.number and (equation.name, indices) not in result.number):
                     pending.append((_define(unfolder, equation, indices, environment), equation, environment))
         except OutsideMap as error:
             raise _outside(error, equation) from None
-    unfolder.members.spend(len(pending), "the system")
+    unfolder.members.spend(sum(not equation.ranges for _, equation, _ in pending), "the system")
     for number, equation, environment in pending:
         try:
             grounds: list[Ground] = []
@@ -302,21 +304,24 @@ def _define(unfolder: _Unfolder, equation: Equation, indices: tuple[int, ...], e
     result = unfolder.result
     key = (equation.name, indices)
     if key in result.number:
-        first = result.equations[result.number[key]]
-        where = "given and defined" if first is None else "defined twice"
-        if first is equation:
-            before = result.environments[result.number[key]]
-            where += f", for {_assigned(before)} and for {_assigned(environment)}"
-        span = equation.origin.span() if equation.origin else None
-        line = (
-            f" (first in line {first.origin.span().source.position(first.origin.span().start)[0]})"
-            if first is not None and first is not equation and first.origin
-            else ""
-        )
-        raise fail(
-            f"{instance_text(key)} is {where}{line}", span, "each member of a family has one equation or one value"
-        )
+        raise _twice(key, equation, environment, result)
     return _enter(result, key, equation, environment)
+
+
+def _twice(key: Instance, equation: Equation, environment: Environment, result: Unfolded) -> ProblemError:
+    first = result.equations[result.number[key]]
+    span = equation.origin.span() if equation.origin else None
+    name = instance_text(key)
+    if first is None:
+        return fail(f"{name} has a value and an equation", span, "keep one of them")
+    told = ""
+    if first is equation:
+        before = result.environments[result.number[key]]
+        told = f", for {_assigned(before)} and for {_assigned(environment)}"
+    elif first.origin:
+        where = first.origin.span()
+        told = f", first on line {where.source.position(where.start)[0]}"
+    return fail(f"{name} is defined twice{told}", span, "each member of a family has one equation or one value")
 
 
 def _assigned(environment: Environment) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from bptt_solver.errors import Excerpt, Span
@@ -44,7 +44,7 @@ class Equation:
     ``indices`` are affine in the variables of ``ranges`` (usually one variable or a constant each).
     """
 
-    __slots__ = ("_parts", "conditions", "indices", "name", "origin", "ranges", "right")
+    __slots__ = ("_parts", "box", "conditions", "indices", "name", "origin", "ranges", "right")
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Equation:
         self.conditions = conditions
         self.origin = origin
         self._parts: tuple[Templates, list[Part]] | None = None
+        self.box: tuple[object, Any] | None = None  # kept by `bptt_solver.boxes`
 
     def parts(self, templates: Templates) -> list[Part]:
         """The summands of the right-hand side with their templates.

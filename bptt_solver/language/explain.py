@@ -54,7 +54,8 @@ def no_operand(machine: Builder, kind: int, word: str, at: int) -> ProblemError:
         ";": ("';' has no meaning here", "write one equation on a line"),
         ".": ("'.' has no meaning here", "a range is written 1..T, the transpose .T"),
     }
-    message, hint = known.get(word, (f"an operand is missing before {_quoted(word)}", None))
+    usual = _RANGE if top.kind == "range" else None
+    message, hint = known.get(word, (f"an operand is missing before {_quoted(word)}", usual))
     return _error(machine, message, at, end, hint)
 
 

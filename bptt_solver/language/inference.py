@@ -27,7 +27,10 @@ def infer_shape(expression: Expression, shapes: Sequence[Shape], operations: Ope
             try:
                 known[id(node)] = call_shape(node, operands, operations)
             except ShapeError as error:
-                raise ShapeError(error.args[0], node) from None
+                told: str = error.args[0]
+                if told.startswith("expected "):
+                    told = f"{node.operation} takes {told.removeprefix('expected ')}"
+                raise ShapeError(told, node) from None
         else:
             known[id(node)] = shapes[node.at] if isinstance(node, Slot) else ()
     return known[id(expression)]

@@ -119,7 +119,7 @@ def unrow_shape(shapes: Sequence[Shape]) -> Shape:
 def concat_shape(shapes: Sequence[Shape]) -> Shape:
     """The vector of all parts."""
     if any(len(s) > 1 for s in shapes):
-        raise ShapeError("concat joins vectors and scalars: " + ", ".join(map(in_words, shapes)))
+        raise ShapeError("concat joins vectors and numbers, got " + ", ".join(map(in_words, shapes)))
     return (sum(s[0] if s else 1 for s in shapes),)
 
 

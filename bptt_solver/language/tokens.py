@@ -32,7 +32,20 @@ _REFUSED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ue000-\uf8ff"
     "\U000f0000-\U0010ffff]"
 )
-_INSTEAD = {"×": "*", "∙": "*", "•": "*", "÷": "/", "–": "-", "—": "-", "∗": "*", "⊤": "ᵀ", "’": "'", "½": "1/2"}
+_INSTEAD = {
+    "×": "*",
+    "∙": "*",
+    "•": "*",
+    "÷": "/",
+    "–": "-",
+    "—": "-",
+    "∗": "*",
+    "⊤": "ᵀ",
+    "’": "'",
+    "½": "1/2",
+    "√": "sqrt(x)",
+    "∑": "sum(x[t] for t in 1..T)",
+}
 
 
 class Malformed(Exception):
@@ -131,7 +144,12 @@ def complaint(word: str) -> tuple[str, str | None]:
     if character in "\"'`“”‘’":
         return "quotes have no meaning here", "names are written without quotes"
     if character.isascii():
-        hints = {"{": "sets and dictionaries do not exist here", "!": "'not equal' is !=", "|": "write abs(x)"}
+        hints = {
+            "{": "group with ( )",
+            "\\": "LaTeX is not read: write x/2, sqrt(x), sum(...)",
+            "!": "'not equal' is !=",
+            "|": "write abs(x)",
+        }
         hints |= {
             "_": "a name starts with a letter",
             "?": "remove it",

@@ -57,13 +57,13 @@ class Survey:
     """What an equation's right-hand side is made of, found in one pass: names with their numbers of indices, calls,
     and whether there are indices or sums at all."""
 
-    __slots__ = ("calls", "indexed", "references")
+    __slots__ = ("bound", "calls", "indexed", "references")
 
     def __init__(self, expression: Expression) -> None:
         self.calls: dict[tuple[str, int], Call] = {}
         self.references: dict[tuple[str, int], Reference] = {}
         self.indexed = False
-        bound: set[str] = set()
+        self.bound: dict[str, None] = {}  # variables of inner sums
         stack: list[Expression] = [expression]
         while stack:
             node = stack.pop()
@@ -79,11 +79,11 @@ class Survey:
                 self.references.setdefault((node.name, count), node)  # type: ignore[union-attr,arg-type]
             elif kind is Sum:
                 self.indexed = True
-                bound.update(r.variable for r in node.ranges)  # type: ignore[union-attr]
+                self.bound.update(dict.fromkeys(r.variable for r in node.ranges))  # type: ignore[union-attr]
                 stack.append(node.body)  # type: ignore[union-attr]
             elif kind is not Number:
                 self.indexed = True
-        for name in bound:
+        for name in self.bound:
             self.references.pop((name, 0), None)
 
 

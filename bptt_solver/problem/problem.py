@@ -14,7 +14,7 @@ from bptt_solver.errors import Excerpt, ProblemError, Problems, Source, Span, fa
 from bptt_solver.evaluate import find_shapes
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Index, Reference, Sum, preorder, transform
+from bptt_solver.language.expressions import Call, Expression, Index, Reference, preorder, transform
 from bptt_solver.language.operations import Operations
 from bptt_solver.language.shapes import Shape
 from bptt_solver.limits import Limits
@@ -200,6 +200,8 @@ class _Builder:
         known = {*(e.name for e in equations), *(g.name for g in self.document.givens)}
         for equation, survey in zip(equations, surveys, strict=True):
             resolver.check_calls(equation, survey, known)
+            if self.problems.enough:
+                break
             if survey.indexed or not is_plain(equation):
                 resolver.scan(equation)
         self.problems.raise_if_any()
@@ -209,8 +211,8 @@ class _Builder:
         sizes = self._sizes(resolver, equations, values)
         self.problems.raise_if_any()
         equations = [resolver.resolve(e, s, sizes) for e, s in zip(equations, surveys, strict=True)]
-        self._names(equations, values, sizes)
-        self._unknown(equations, surveys, resolver, {*known, *values, *sizes})
+        self._names(equations, surveys, values, sizes)
+        self._unknown(equations, surveys, resolver, {*known, *values} - sizes.keys(), sizes)
         self.problems.raise_if_any()
         system = System(
             equations,
@@ -333,6 +335,7 @@ class _Builder:
             if raw is None:
                 continue
             self.spans.setdefault(item.name, item.key_span)
+            self.spans.setdefault(item.label, item.key_span)
             members = result.setdefault(item.name, {})
             arity = arities.get(item.name, 0)
             if item.members is not None:
@@ -405,12 +408,13 @@ class _Builder:
             if type(given) is int and name in resolver.bounds:
                 sizes[name] = given
                 continue
-            value, said = infer_size(name, equations, extents)
             span = span_of_word(equation, name)
+            if name in values or name in defined:
+                self.problems.add(*no_size(name, name in defined, given, span))
+                continue
+            value, said = infer_size(name, equations, extents)
             if value is not None:
                 sizes[name] = value
-            elif name in values or name in defined:
-                self.problems.add(*no_size(name, name in defined, given, span))
             elif said:
                 told = ", ".join(f"{n} says {v}" for n, v in said)
                 self.problems.add(
@@ -421,9 +425,17 @@ class _Builder:
             else:
                 hint = size_hint(name, equation, node, sizes)
                 self.problems.add(f"'{name}' is neither an index nor a size", span, hint)
+            if self.problems.enough:
+                break
         return sizes
 
-    def _names(self, equations: Sequence[Equation], values: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+    def _names(
+        self,
+        equations: Sequence[Equation],
+        surveys: Sequence[Survey],
+        values: Mapping[str, Any],
+        sizes: Mapping[str, int],
+    ) -> None:
         """Names that look alike, and index variables that are also families."""
         looks: dict[str, str] = {}
         families = dict.fromkeys([*values, *(e.name for e in equations)])
@@ -435,29 +447,51 @@ class _Builder:
                     span = self.spans.get(name) or next((span_of(e) for e in equations if e.name == name), None)
                     message = f"'{name}' and '{other}' look alike but are different names"
                     self.problems.add(message, span, f"use one spelling: {different(name, other)}")
-        for equation in equations:
-            inner = [r for node in preorder(equation.right) if type(node) is Sum for r in node.ranges]
-            for item in dict.fromkeys(r.variable for r in (*equation.ranges, *inner)):
+        for equation, survey in zip(equations, surveys, strict=True):
+            if equation.name in sizes:
+                self.problems.add(
+                    f"'{equation.name}' is a size, so no equation defines it", span_of(equation), "rename one of them"
+                )
+            if not equation.ranges and not survey.bound:
+                continue
+            for item in dict.fromkeys((*(r.variable for r in equation.ranges), *survey.bound)):
                 if item in families or item in sizes:
                     what = "a size" if item in sizes else "a quantity"
                     span = span_of_word(equation, item)
                     self.problems.add(f"the index '{item}' is also the name of {what}", span, "rename one of them")
 
     def _unknown(
-        self, equations: Sequence[Equation], surveys: Sequence[Survey], resolver: Resolver, known: set[str]
+        self,
+        equations: Sequence[Equation],
+        surveys: Sequence[Survey],
+        resolver: Resolver,
+        families: set[str],
+        sizes: Collection[str],
     ) -> None:
         """Note names that are neither given nor defined nor an index, each where it stands first."""
         told: set[str] = set()
         for equation, survey in zip(equations, surveys, strict=True):
-            if all(name in known for name, _ in survey.references):
+            if all(name in families for name, _ in survey.references):
                 continue
             bound = {r.variable for r in equation.ranges}
             for (name, count), node in survey.references.items():
                 if name in resolver.maps:
                     resolver.check_map(name, count, equation, node)
-                elif name not in known and name not in bound and name not in told:
-                    told.add(name)
-                    self.problems.add(*unknown_name(name, known - {equation.name}, span_of(equation, node)))
+                    continue
+                is_index = name in bound or name in sizes
+                if name in families or name in told or (is_index and not count):
+                    continue
+                told.add(name)
+                span = span_of(equation, node)
+                if is_index:
+                    what = "a size" if name in sizes else "an index"
+                    self.problems.add(
+                        f"'{name}' is {what}, so it has no members", span, f"write {name} without brackets"
+                    )
+                else:
+                    self.problems.add(*unknown_name(name, families - {equation.name}, span))
+            if self.problems.enough:
+                return
 
     def _parts(
         self, values: Mapping[str, dict[tuple[int, ...], Any]], sizes: Mapping[str, int]
@@ -552,22 +586,27 @@ class _Builder:
                 shape = tuple([n for n in shapes[name] if n is not None])
                 if not is_array(value) and system.ranks[name]:
                     if len(shape) != system.ranks[name]:
-                        raise fail(
-                            f"'{instance_text((name, indices))}' is a number, but {name} is {loose_text(shapes[name])}",
-                            self.spans.get(name),
-                        )
+                        raise self._member_differs((name, indices), (), shapes[name], members)
                     import numpy
 
                     value = numpy.full(shape, value, dtype=object if exact else float)
                 elif (value.ndim if is_array(value) else 0) != system.ranks[name]:
-                    raise fail(
-                        f"'{instance_text((name, indices))}' is {loose_text(_shape(value))}, "
-                        f"but {name} is {loose_text(shapes[name])}",
-                        self.spans.get(name),
-                    )
+                    raise self._member_differs((name, indices), _shape(value), shapes[name], members)
                 result[name, indices] = value
         self.limits.check("elements", total, "the data")
         return result
+
+    def _member_differs(
+        self, key: Instance, shape: Shape, wanted: LooseShape, members: Mapping[tuple[int, ...], Any]
+    ) -> ProblemError:
+        """A given member that is not like the rest of its family."""
+        text = instance_text(key)
+        other = next((i for i, v in members.items() if len(_nested_shape(v)) == len(wanted)), None)
+        rest = key[0] if other is None else instance_text((key[0], other))
+        what = loose_text(wanted if other is None else _nested_shape(members[other]))
+        hint = "all members of a family are numbers, or all vectors, or all matrices"
+        span = self.spans.get(text, self.spans.get(key[0]))
+        return fail(f"{text} is {loose_text(shape)}, but {rest} is {what}", span, hint)
 
     # -- what is wanted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from bptt_solver.errors import ProblemError, Span, fail, suggest
@@ -51,9 +52,10 @@ def unknown_name(name: str, known: Collection[str], span: Span | None) -> Told:
     """A name in an equation that nothing defines."""
     if is_derivative(name):
         return f"'{name}' is a result", span, "the equations of a document cannot use ordered derivatives"
-    alike = [other for other in sorted(known) if lookalike(other) == lookalike(name)]
+    look = lookalike(name)
+    alike = [other for other in known if not (name.isascii() and other.isascii()) and lookalike(other) == look]
     if alike:
-        return f"unknown name '{name}'", span, f"it only looks like '{alike[0]}': {different(name, alike[0])}"
+        return f"unknown name '{name}'", span, f"it only looks like '{min(alike)}': {different(name, min(alike))}"
     hint = _CONSTANTS.get(name) or suggest(name, known) or f"give {name} under 'values', or define it by an equation"
     return f"unknown name '{name}'", span, hint
 
@@ -64,17 +66,23 @@ def no_size(name: str, is_defined: bool, given: Any, span: Span | None) -> Told:
         hint = f"conditions compare indices and sizes; if {name} is a size: `sizes: {{{name}: {given}}}`"
     elif is_defined:
         hint = f"a size is given, not computed: `sizes: {{{name}: 3}}`"
+    elif type(given) is float or type(given) is Fraction:
+        hint = f"a size is a whole number, and {name} is {given}"
     else:
-        hint = f"indices are whole numbers; if {name} is a size: `sizes: {{{name}: 3}}`"
+        hint = f"a size is one whole number: `sizes: {{{name}: 3}}`"
     return f"'{name}' is a quantity, not an index or a size", span, hint
 
 
 def size_hint(name: str, equation: Equation, node: Expression | None, sizes: Collection[str]) -> str:
     """What a name may have meant that is neither an index nor a size."""
+    bound = [r.variable for r in equation.ranges]
     if not equation.ranges and any(name in index.variables() for index in equation.indices):
         return f"say for which {name} the equation holds: {equation.name}[{name}] = ... for {name} in 1..3"
-    near = [*sizes] if node is None else [*sizes, *(r.variable for r in equation.ranges)]
-    return suggest(name, [n for n in near if n.lower() != name.lower()]) or f"declare it: `sizes: {{{name}: 3}}`"
+    near = [*sizes] if node is None else [*sizes, *bound]
+    found = suggest(name, [n for n in near if n.lower() != name.lower()])
+    if found is None and node is not None and bound:
+        return f"the equation has the index {' and '.join(bound)}; if {name} is a size: `sizes: {{{name}: 3}}`"
+    return found or f"declare it: `sizes: {{{name}: 3}}`"
 
 
 def not_there(key: Instance, span: Span, system: System, unfolded: Unfolded) -> ProblemError:
@@ -86,7 +94,7 @@ def not_there(key: Instance, span: Span, system: System, unfolded: Unfolded) -> 
         return fail(f"there is no {instance_text(key)}", span, hint if found else f"the range of {name} is empty")
     if is_derivative(name):
         return fail(f"'{name}' is a result", span, "name a quantity of the equations")
-    defined = f"the equations define {some([*system.defining])}"
+    defined = f"there are {some(system.families)}"
     if name in system.sizes or name in system.maps:
         what = "a size" if name in system.sizes else "a map"
         return fail(f"'{name}' is {what}, not a quantity", span, defined)

@@ -48,7 +48,7 @@ def _step(whole: Indexed, number: int) -> GatherStep:
         zeros = []
     chain = whole.lines.chain(number, pieces, symbols)
     if zeros and len(pieces) == len(zeros) + 1:
-        rest = next(p for p in pieces if p.value.value.any())
+        rest = next(p for p in pieces if _zero(whole, p) is None)
         parts = [p.symbols if p is rest else whole.members.items((Number(0),)) for p in pieces]
         chain.items = (chain.items[0], symbols, whole.members.sum_of(parts), chain.items[-1])
     if whole.derivation.detail == "summary":

@@ -250,8 +250,16 @@ def relative(a: Any, b: Any) -> float:
     if a == b:
         return 0.0
     try:
+        a, b = _comparable(a, b), _comparable(b, a)
         size = max(abs(a), abs(b))
         result = float(abs(a - b) / size)
     except OverflowError:
         return math.inf
     return math.inf if math.isnan(result) else result
+
+
+def _comparable(value: Any, other: Any) -> Any:
+    """A fraction as the kind of number that it meets: 50-digit numbers and fractions do not compare."""
+    if not isinstance(value, Fraction) or isinstance(other, (int, float, Fraction)):
+        return value
+    return type(other)(value.numerator) / value.denominator
