@@ -124,8 +124,8 @@ def joined(one: tuple[Bound, Bound], other: tuple[Bound, Bound]) -> tuple[Bound,
 
 
 def definition_box(equation: Equation, system: System) -> Box | None:
-    """The smallest box around an equation's instances, with the equation's own ends where they are plain; None if there are
-    none, or too many to look at each. Found once."""
+    """The smallest box around an equation's instances, with the equation's own ends where they are plain; None if there
+    are none, or too many to look at each. Found once."""
     if equation.box is None or equation.box[0] is not system:
         equation.box = (system, _definition_box(equation, system))
     box: Box | None = equation.box[1]

@@ -47,20 +47,19 @@ class Enumeration:
     def forecast(self, equations: Sequence[Equation]) -> None:
         """Calculate how many instances and summands there will be, where that follows from the bounds alone, and refuse too
         many before the first one is made."""
-        total = 0
+        total, sure, first = 0, True, None
         for equation in equations:
             found = _ONE
             if equation.ranges:
                 found = _NONE if equation.conditions else self._steps(equation.ranges, {})
-            total += found.steps
-            if total > self.most:
-                raise self._exceeded(total, f"the family {equation.name}", equation, or_more=not found.sure)
+            total, sure = total + found.steps, sure and found.sure
             for part in equation.parts(self.system.templates):
-                summands, sure = self._summands(part.leaves)
-                total += found.members * summands
-                if total > self.most:
-                    what = f"the sum in the equation of {equation.name}"
-                    raise self._exceeded(total, what, equation, or_more=not (sure and found.sure))
+                summands, known = self._summands(part.leaves)
+                total, sure = total + found.members * summands, sure and known
+            if first is None and total > self.most:
+                first = equation
+        if first is not None:
+            raise self._exceeded(total, "the system", first, or_more=not sure)
 
     def _summands(self, leaves: Sequence[Expression]) -> tuple[int, bool]:
         """How many summands inner sums have for one member (0 where that depends on indices), and whether that is all."""

@@ -102,7 +102,7 @@ class Backward:
         ]  # what is given is gathered at the end
 
     def _live(self, family: str) -> list[Box] | None:
-        """The members that have an ordered derivative, as boxes; None where they are not boxes: then all count as such."""
+        """The members that have an ordered derivative, as boxes; None where they are none: then all count as such."""
         boxes = [definition_box(e, self.forward) for e in self.equations[family]]
         known = [b for b in boxes if b is not None]
         return known if len(known) == len(boxes) else None

@@ -1,4 +1,4 @@
-"""Folded backward systems in the corners: targets inside grids, ragged ends, maps on the left; each is checked by other routes."""
+"""Folded backward systems in the corners: targets inside grids, ragged ends, maps on the left."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ sizes: {N: 2}
 maps: {len: [3, 2]}
 values: {h0: 2, w: 3, u: 1, "x[1,1]": 1, "x[1,2]": 2, "x[1,3]": -1, "x[2,1]": 1, "x[2,2]": 3}
 """
-RAGGED_GIVEN = RAGGED_END.replace("  h[n,len[n]+1] = h0 for n in 1..N\n", "").replace("h0: 2", '"h[1,4]": 2, "h[2,3]": 2')
+RAGGED_GIVEN = RAGGED_END.replace("  h[n,len[n]+1] = h0 for n in 1..N\n", "").replace(
+    "h0: 2", '"h[1,4]": 2, "h[2,3]": 2'
+)
 MAP_ON_THE_LEFT = """
 equations: |
   h[n,t] = tanh(w*x[n,t] + u*h[n,t-1]) for n in 1..2, t in 1..len[n]
