@@ -45,8 +45,10 @@ class Enumeration:
     # -- before anything is made
 
     def forecast(self, equations: Sequence[Equation]) -> None:
-        """Calculate how many instances and summands there will be, where that follows from the bounds alone, and refuse too
-        many before the first one is made."""
+        """Calculate how many instances and summands there will be, where that follows from the bounds alone.
+
+        Too many are refused before the first one is made.
+        """
         total, sure, first = 0, True, None
         for equation in equations:
             found = _ONE
@@ -62,7 +64,7 @@ class Enumeration:
             raise self._exceeded(total, "the system", first, or_more=not sure)
 
     def _summands(self, leaves: Sequence[Expression]) -> tuple[int, bool]:
-        """How many summands inner sums have for one member (0 where that depends on indices), and whether that is all."""
+        """How many summands inner sums have for one member, 0 where that depends on indices; and whether that is all."""
         total, all_sure = 0, True
         pending: list[tuple[int, Sequence[Expression]]] = [(1, leaves)]
         while pending:

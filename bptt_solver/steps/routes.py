@@ -150,7 +150,7 @@ def _zero_columns(whole: Indexed) -> list[ZeroColumns]:
         if number is None or len(whole.computation.shapes.get(number, ())) != 2:
             continue
         signals = [p.cotangent for p in whole.lines_of(number)]
-        if not all(s is not None and _is_matched(whole, s) for s in signals):
+        if not signals or not all(s is not None and _is_matched(whole, s) for s in signals):
             continue
         value = whole.members.values[number]
         if is_array(value) and bool((abs(value.sum(axis=0)) <= ZERO_SUM * abs(value).sum()).all()):
