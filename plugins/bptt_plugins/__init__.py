@@ -30,6 +30,6 @@ def bptt_losses() -> Iterable[Loss]:
 @hookimpl
 def bptt_topologies() -> Iterable[Topology]:
     """See the modules in `topologies`."""
-    from bptt_plugins.topologies import feedforward
+    from bptt_plugins.topologies import elman, feedforward
 
-    return (feedforward.TOPOLOGY,)
+    return (feedforward.TOPOLOGY, elman.TOPOLOGY)
