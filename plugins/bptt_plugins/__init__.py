@@ -30,6 +30,21 @@ def bptt_losses() -> Iterable[Loss]:
 @hookimpl
 def bptt_topologies() -> Iterable[Topology]:
     """See the modules in `topologies`."""
-    from bptt_plugins.topologies import elman, feedforward
+    from bptt_plugins.topologies import (
+        bidirectional,
+        cell,
+        deep,
+        elman,
+        feedforward,
+        gru,
+        lags,
+        leaky,
+        lstm,
+        narx,
+        ordered_net,
+        tree,
+    )
 
-    return (feedforward.TOPOLOGY, elman.TOPOLOGY)
+    gated = (lstm.TOPOLOGY, gru.TOPOLOGY, bidirectional.TOPOLOGY, cell.TOPOLOGY, tree.TOPOLOGY)
+    through_time = (elman, deep, lags, leaky, narx, ordered_net)
+    return (feedforward.TOPOLOGY, *(module.TOPOLOGY for module in through_time), narx.JORDAN, *gated)

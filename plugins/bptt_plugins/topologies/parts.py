@@ -4,7 +4,7 @@
         net = Draft(options)                                   # reads the options in COMMON
         net.parameter("W_x", "hidden", "input")                # shapes by the names in `sizes`
         net.parameter("W_h", "hidden", "hidden")
-        net.parameter("b_h", "hidden")                         # b_... is a bias: left out with `biases: false`
+        net.parameter("b_h", "hidden")                         # b_... is a bias: left out with `bias: false`
         net.start("h", "hidden")                               # h[0]: 0 unless given, given, or trained
         net.sum("a[t]", "W_x @ x[t]", "W_h @ h[t-1]", "b_h")   # x[t] only where there is an input
         net.line(f"h[t] = {net.function('hidden', 'a[t]')}")
@@ -22,7 +22,7 @@ The options, with `COMMON` as the defaults of a topology's own (``OPTIONS = {**C
 sizes       {input:, hidden:, output:} (a topology may want others: ``Draft(options, known=...)``), or scalar
 hidden, output, loss    functions by name; ``output`` is that of the readout
 readout     false: there are no weights from the state to the output, the loss reads the state itself
-biases      false leaves them all out
+bias        false leaves them all out
 initial     zero (unless the document gives it), given (it has to), trained (a parameter, 0 unless given)
 steps       T, or data: as many as the data have
 inputs      all (x[t]), first (one x, at t = 1), none, or a list of times
@@ -49,7 +49,7 @@ COMMON: Mapping[str, object] = {
     "output": "identity",
     "loss": "squared_error",
     "readout": True,
-    "biases": True,
+    "bias": True,
     "initial": "zero",
     "steps": "data",
     "inputs": "all",
@@ -92,7 +92,7 @@ class Draft:
         self.options = options
         self.scalar = options["sizes"] == "scalar"
         self.sizes = {} if self.scalar else sizes_of(options["sizes"], known)
-        self.biases = read.truth(options["biases"], "biases")
+        self.bias = read.truth(options["bias"], "bias")
         self.readout = read.truth(options["readout"], "readout")
         self.initial = choice(options["initial"], ("zero", "given", "trained"), "initial")
         self.steps = None if options["steps"] == "data" else read.whole(options["steps"], "steps")
@@ -108,6 +108,7 @@ class Draft:
         self.functions: dict[str, tuple[str | int, ...]] = {}
         self.roles: dict[str, tuple[str, str, int]] = dict(ROLES)
         self.notes: list[str] = []
+        self.counts: dict[str, int] = {}  # further sizes that the equations name
         self._check_times()
 
     # -- names and shapes
@@ -126,7 +127,7 @@ class Draft:
 
     def parameter(self, name: str, *sizes: str | int) -> None:
         """Declare a parameter, receiver first: ``parameter("W_x", "hidden", "input")``. Biases only if they are on."""
-        if self.biases or not is_bias(name):
+        if self.bias or not is_bias(name):
             self.shapes[name] = self.shape(*sizes)
 
     def function(self, option: str, argument: str, *path: str | int, chosen: object = None) -> str:
@@ -141,26 +142,25 @@ class Draft:
         """What a name is, for the reader, and its column in the picture if it is computed or read at each step."""
         self.roles[name] = (words, lane, place)
 
-    def start(self, family: str, size: str | int, at: str = "0", name: str = "", member: str = "") -> None:
+    def start(self, family: str, size: str | int, at: str = "0", member: str = "", what: str = "initial state") -> None:
         """The initial state ``family[at]`` as the option ``initial`` has it; ``at`` may be ``-1`` or ``T+1``.
 
         ``member`` is what stands before the time (``start("a", 3, member="1")`` is ``a[1,0]``). For several sequences,
-        and for a time that is not a number, it is one value for all, called ``name`` (default ``h0``)."""
+        and for a time that is not a number, it is a parameter for all of them, ``h0`` (``h0_1`` for ``h[-1]``)."""
         first = f"{member}," if member else ""
         label = f"{family}[{first}{at}]"
+        if self.initial == "given":
+            return
         if self.sequences is not None or not at.lstrip("-").isdigit():
-            shared = name or f"{family}{at if at.isdigit() else '0'}"
-            if self.initial == "given":
-                return
+            shared = family + (f"0_{at[1:]}" if at.startswith("-") else "0")
             label = shared + (f"[{member}]" if member else "")
             index = f"{first}n,{self._length(at)}" if self.sequences is not None else first + at
             self.lines.append(f"{family}[{index}] = {label}" + self._ranges())
-            self.role(shared, "initial state of every sequence" if self.sequences is not None else "initial state")
-        if self.initial != "given":
-            self.zeros.append(label)
-            self.shapes[label] = self.shape(size)
-            trained = "trained; it starts at " if self.initial == "trained" else ""
-            self.note(f"The initial state {label} is {trained}0 unless it is given.")
+            self.role(shared, f"{what} of every sequence" if self.sequences is not None else what)
+        self.zeros.append(label)
+        self.shapes[label] = self.shape(size)
+        trained = "trained; it starts at " if self.initial == "trained" and family not in ("x", "d") else ""
+        self.note(f"The {what} {label} is {trained}0 unless it is given.")
 
     def note(self, sentence: str) -> None:
         """Tell the reader of a choice (once)."""
@@ -169,20 +169,20 @@ class Draft:
 
     # -- equations
 
-    def line(self, equation: str, times: str = "1..T") -> None:
-        """Write an equation at the given times."""
+    def line(self, equation: str, times: str = "1..T", over: Sequence[str] = ()) -> None:
+        """Write an equation at the given times, and for the ranges ``over`` (``k in 1..L``)."""
         if self.scalar:
             equation = equation.replace(" @ ", "*")
         time = "" if ".." in times else times
         text = _INDICES.sub(lambda found: self._indices(found[1], time), equation)
-        self.lines.append(text + self._ranges("" if time else times))
+        self.lines.append(text + self._ranges("" if time else times, over))
 
-    def sum(self, left: str, *summands: str, times: str = "1..T") -> None:
+    def sum(self, left: str, *summands: str, times: str = "1..T", over: Sequence[str] = ()) -> None:
         """Write ``left = a + b + c``, without biases that are off and, where there is no input, what reads ``x[t]``."""
-        kept = [s for s in summands if self.biases or not is_bias(s)]
+        kept = [s for s in summands if self.bias or not is_bias(s)]
         without = [s for s in kept if not _reads_input(s)]
         if without == kept:
-            self.line(f"{left} = {' + '.join(kept)}", times)
+            self.line(f"{left} = {' + '.join(kept)}", times, over)
             return
         for part, present in self._input_runs(times):
             chosen = kept if present else without
@@ -190,7 +190,7 @@ class Draft:
                 raise OptionError("inputs: at a step without an input nothing is left to sum", "inputs")
             if self.inputs == "first":
                 chosen = [_INPUT.sub("x[]", s) for s in chosen]
-            self.line(f"{left} = {' + '.join(chosen)}", part)
+            self.line(f"{left} = {' + '.join(chosen)}", part, over)
 
     def finish(self, state: str = "h", size: str | int = "hidden", weights: str = "W_y", bias: str = "b_y",
                everywhere: bool = False) -> None:  # fmt: skip
@@ -199,36 +199,42 @@ class Draft:
 
     def output(self, state: str = "h", size: str | int = "hidden", weights: str = "W_y", bias: str = "b_y",
                everywhere: bool = False) -> str:  # fmt: skip
-        """Write the readout; the name of the family that the losses read: y, or the state if there is no readout."""
-        if not self.readout:
-            name, _ = read.function(self.options["output"], "output")
-            if name != "identity":
-                raise OptionError(f"output: {name} has no readout to act on (readout is false)", "output")
-            if not self.scalar and "output" in self.sizes and self.sizes["output"] != self.size(size):
-                raise OptionError(
-                    f"sizes.output is {self.sizes['output']}, but without a readout the output is the state, "
-                    f"of size {self.size(size)}", "sizes", "output")  # fmt: skip
-            return state
-        self.parameter(weights, "output", size)
-        self.parameter(bias, "output")
-        self.apply_output((f"{weights} @ {state}[t]", bias), everywhere)
-        return "y"
+        """Write the readout. Returns what the losses read: ``y[t]``, or the state if there is no readout."""
+        if self.readout:
+            self.parameter(weights, "output", size)
+            self.parameter(bias, "output")
+            return self.apply_output((f"{weights} @ {state}[t]", bias), everywhere)
+        name, _ = read.function(self.options["output"], "output")
+        if name != "identity":
+            raise OptionError(f"output: {name} has no readout to act on (readout is false)", "output")
+        if not self.scalar and self.sizes.get("output", self.size(size)) != self.size(size):
+            told = f"sizes.output is {self.sizes['output']}, but without a readout the output is the state"
+            raise OptionError(f"{told}, of size {self.size(size)}", "sizes", "output")
+        return f"{state}[t]"
 
-    def apply_output(self, summands: Sequence[str], everywhere: bool = False) -> None:
-        """Write ``o[t] = ...`` and ``y[t] = softmax(o[t])``; ``y[t] = ...`` alone if that is the identity."""
-        applied = self.function("output", "o[t]")
-        for times in ["1..T"] if everywhere or self.everywhere else self.target_times():
-            self.sum("y[t]" if applied == "o[t]" else "o[t]", *summands, times=times)
-            if applied != "o[t]":
-                self.line(f"y[t] = {applied}", times)
+    def apply_output(self, summands: Sequence[str], everywhere: bool = False) -> str:
+        """Write ``o[t] = ...`` and ``y[t] = softmax(o[t])``; ``y[t] = ...`` alone if that is the identity. The only
+        output, at T, has no time. Returns what the losses read: ``y[t]``, or ``y[]``."""
+        everywhere = everywhere or self.everywhere
+        t = "t" if everywhere or self.targets != "last" else ""
+        applied = self.function("output", f"o[{t}]")
+        plain = applied == f"o[{t}]"
+        for times in ["1..T"] if everywhere else self.target_times():
+            self.sum(f"y[{t}]" if plain else f"o[{t}]", *summands, times=times)
+            if not plain:
+                self.line(f"y[{t}] = {applied}", times)
+        return f"y[{t}]"
 
-    def losses(self, output: str = "y", size: str | int = "") -> None:
-        """Write the loss of each step that has a target, and the total E. ``size`` is that of ``output`` (default: the
-        readout's, or that of the state)."""
+    def losses(self, output: str = "y[t]", size: str | int = "", entry: str = "", over: str = "") -> None:
+        """Write the loss of each step that has a target, and the total E.
+
+        ``size`` is that of ``output`` (default: the readout's, or that of the state). For an output whose entries are
+        families of their own, ``entry`` is its index and ``over`` its range: ``losses("s[i,t]", entry="i", ...)``."""
         lead: Shape = ("N",) if self.sequences is not None else ()
         width = () if self.scalar else (self.size(size or ("output" if self.readout else "hidden")),)
         last = self.targets == "last"
-        loss = self._loss(f"{output}[t]", "d[]" if last else "d[t]")
+        loss = self._loss(output, f"d[{'' if last else 't'}{entry and ',' + entry}]")
+        loss = f"sum({loss} for {over})" if over else loss
         if isinstance(self.targets, tuple) and not lead:
             self.data |= {f"d[{t}]": width for t in self.targets}
         else:
@@ -253,7 +259,8 @@ class Draft:
         """The record. Names that were not used are left out of the roles."""
         equations = "\n".join(self.lines)
         used = set(_NAME.findall(equations))
-        sizes: dict[str, int | None] = {"T": self.steps} if "T" in used or self.lengths else {}
+        sizes: dict[str, int | None] = {**self.counts}
+        sizes |= {"T": self.steps} if "T" in used or self.lengths else {}
         if self.sequences is not None:
             sizes["N"] = self.sequences if isinstance(self.sequences, int) else None
         if self.inputs != "none" and "x" in used:
@@ -313,11 +320,13 @@ class Draft:
             yield "T" if following == self.steps else f"{following}..T", False
 
     def _indices(self, text: str, time: str) -> str:
-        """The indices of one name as written: n stands before the time. ``d[]`` has no time."""
+        """The indices of one name as written: n stands before the time, and where the time is left out (``d[]``)."""
         several = ["n"] if self.sequences is not None else []
-        result = [] if text else several
-        for item in map(str.strip, text.split(",") if text else ()):
-            if _TIME.search(item):
+        result: list[str] = []
+        for item in map(str.strip, text.split(",")):
+            if not item:
+                result += several
+            elif _TIME.search(item):
                 result += [*several, self._length(at_time(item, time) if time else item)]
             else:
                 result.append(item)
@@ -326,8 +335,8 @@ class Draft:
     def _length(self, text: str) -> str:
         return re.sub(r"\bT\b", f"{self.lengths}[n]", text) if self.lengths else text
 
-    def _ranges(self, times: str = "") -> str:
-        each = ["n in 1..N"] if self.sequences is not None else []
+    def _ranges(self, times: str = "", over: Sequence[str] = ()) -> str:
+        each = [*over, "n in 1..N"] if self.sequences is not None else [*over]
         each += [f"t in {self._length(times)}"] if times else []
         return " for " + ", ".join(each) if each else ""
 
