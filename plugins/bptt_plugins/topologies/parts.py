@@ -40,6 +40,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bptt_plugins.topologies.choices import choice, lengths_of, sequences_of, sizes_of
 from bptt_plugins.topologies.times import at_time, run, runs
+from bptt_plugins.topologies.totals import total
 from bptt_solver import options as read
 from bptt_solver.records import Network, OptionError, Shape
 
@@ -154,7 +155,7 @@ class Draft:
         if self.sequences is not None or not at.lstrip("-").isdigit():
             shared = family + (f"0_{at[1:]}" if at.startswith("-") else "0")
             label = shared + (f"[{member}]" if member else "")
-            index = f"{first}n,{self._length(at)}" if self.sequences is not None else first + at
+            index = f"{first}n,{self.length(at)}" if self.sequences is not None else first + at
             self.lines.append(f"{family}[{index}] = {label}" + self._ranges())
             self.role(shared, f"{what} of every sequence" if self.sequences is not None else what)
         self.zeros.append(label)
@@ -235,7 +236,7 @@ class Draft:
         last = self.targets == "last"
         loss = self._loss(output, f"d[{'' if last else 't'}{entry and ',' + entry}]")
         loss = f"sum({loss} for {over})" if over else loss
-        if isinstance(self.targets, tuple) and not lead:
+        if isinstance(self.targets, tuple) and not lead and not entry:
             self.data |= {f"d[{t}]": width for t in self.targets}
         else:
             self.data["d"] = (*lead, *width) if last else (*lead, "T", *width)
@@ -247,7 +248,7 @@ class Draft:
             return
         for times in self.target_times():
             self.line(f"{'e[]' if last else 'e[t]'} = {loss}", times)
-        self.lines.append(f"E = {self._total()}")
+        self.lines.append(f"E = {total(self)}")
 
     def target_times(self) -> list[str]:
         """The times with a target, as ranges."""
@@ -327,17 +328,18 @@ class Draft:
             if not item:
                 result += several
             elif _TIME.search(item):
-                result += [*several, self._length(at_time(item, time) if time else item)]
+                result += [*several, self.length(at_time(item, time) if time else item)]
             else:
                 result.append(item)
         return f"[{','.join(result)}]" if result else ""
 
-    def _length(self, text: str) -> str:
+    def length(self, text: str) -> str:
+        """A time as it is written: ``T`` is ``len[n]`` where each sequence has its length."""
         return re.sub(r"\bT\b", f"{self.lengths}[n]", text) if self.lengths else text
 
     def _ranges(self, times: str = "", over: Sequence[str] = ()) -> str:
         each = [*over, "n in 1..N"] if self.sequences is not None else [*over]
-        each += [f"t in {self._length(times)}"] if times else []
+        each += [f"t in {self.length(times)}"] if times else []
         return " for " + ", ".join(each) if each else ""
 
     def _loss(self, output: str, target: str) -> str:
@@ -355,67 +357,10 @@ class Draft:
         else:
             self.data = {"x": (*lead, "T", *width), **self.data}
 
-    def _total(self) -> str:
-        """The sum or the mean of the losses, as the option ``reduction`` has it; it is noted."""
-        if self.sequences is None:
-            time = self._reductions()[0]
-            self.note(f"E is the {time} of the losses over t.")
-            return _divided(self._summed("e"), self._count() if time == "mean" else "")
-        time, n = self._reductions()
-        if self.targets == "last":
-            self.note(f"E is the {n} of the losses over n.")
-            return _divided("sum(e[n] for n in 1..N)", "N" if n == "mean" else "")
-        if time == n:
-            self.note(f"E is the {n} of all losses, over n and t.")
-            return _divided(self._summed("e", "n in 1..N"), self._count("n in 1..N") if n == "mean" else "")
-        self.note(f"E is the {n} over n of the {time} over t of the losses.")
-        if time == "mean" and (self.lengths or self.targets == "mask"):
-            return f"sum({_divided(self._summed('e'), self._count())} for n in 1..N)"
-        return _divided(self._summed("e", "n in 1..N"), "N" if n == "mean" else self._count())
-
-    def _reductions(self) -> tuple[str, str]:
-        """How the losses are joined over time, and over sequences."""
-        value = self.options["reduction"]
-        if isinstance(value, Mapping):
-            read.mapping(value, ("time", "sequences"), "reduction")
-            words = {key: choice(word, ("sum", "mean"), "reduction", str(key)) for key, word in value.items()}
-            return words.get("time", "sum"), words.get("sequences", "sum")
-        word = choice(value, ("sum", "mean"), "reduction", also="{time: mean, sequences: sum}")
-        return word, word
-
-    def _summed(self, family: str, each: str = "") -> str:
-        """The sum of ``family`` over the times with a target, and over ``each`` as well."""
-        index = "n," if self.sequences is not None else ""
-        terms = []
-        for times in self.target_times():
-            ranges = [each] if each else []
-            ranges += [f"t in {self._length(times)}"] if ".." in times else []
-            term = f"{family}[{index}{'t' if '..' in times else times}]"
-            terms.append(f"sum({term} for {', '.join(ranges)})" if ranges else term)
-        return " + ".join(terms)
-
-    def _count(self, each: str = "") -> str:
-        """How many losses there are in one sequence, or in ``each``."""
-        if self.targets == "mask":
-            return self._summed("m", each)
-        times = "N*" if each else ""
-        if isinstance(self.targets, tuple):
-            return f"{times}{len(self.targets)}"
-        if self.lengths:
-            return f"sum({self.lengths}[n] for {each})" if each else f"{self.lengths}[n]"
-        return f"{times}T"
-
 
 def is_bias(text: str) -> bool:
     """Whether a name, or a summand, is a bias: ``b``, ``b_h``, ``b[k]``."""
     return re.fullmatch(r"b(_\w+)?(\[[^\[\]]*\])?", text) is not None
-
-
-def _divided(total: str, count: str) -> str:
-    if count in ("", "1"):
-        return total
-    total = f"({total})" if " + " in re.sub(r"\([^()]*\)", "", total) else total
-    return f"{total}/({count})" if "*" in count or " + " in count else f"{total}/{count}"
 
 
 def _reads_input(summand: str) -> bool:
