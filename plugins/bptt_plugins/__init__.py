@@ -35,6 +35,7 @@ def bptt_topologies() -> Iterable[Topology]:
         cell,
         deep,
         elman,
+        encoder_decoder,
         feedforward,
         gru,
         lags,
@@ -45,6 +46,6 @@ def bptt_topologies() -> Iterable[Topology]:
         tree,
     )
 
-    gated = (lstm.TOPOLOGY, gru.TOPOLOGY, bidirectional.TOPOLOGY, cell.TOPOLOGY, tree.TOPOLOGY)
     through_time = (elman, deep, lags, leaky, narx, ordered_net)
-    return (feedforward.TOPOLOGY, *(module.TOPOLOGY for module in through_time), narx.JORDAN, *gated)
+    cells = (lstm, gru, bidirectional, cell, encoder_decoder, tree)
+    return (feedforward.TOPOLOGY, *(module.TOPOLOGY for module in (*through_time, *cells)), narx.JORDAN)

@@ -32,9 +32,11 @@ from bptt_solver import options as read
 from bptt_solver.records import Network, OptionError, Topology
 
 OPTIONS: Mapping[str, object] = {
-    "tree": None, "sizes": None, "hidden": "tanh", "output": "identity", "loss": "squared_error", "bias": True,
-    "inputs": "leaves", "weights": "children", "cell": "simple", "gate": "sigmoid", "targets": "root", "reduction": "sum",
+    "tree": None, "sizes": None, "hidden": "tanh", "output": "identity", "loss": "squared_error", "readout": True,
+    "bias": True, "inputs": "leaves", "weights": "children", "cell": "simple", "gate": "sigmoid", "targets": "root",
+    "reduction": "sum",
 }  # fmt: skip
+_SHOWN = 20  # names of nodes in a note
 GATES = {"i": "input gate", "o": "output gate", "g": "candidate"}
 
 
@@ -76,7 +78,9 @@ def build(options: Mapping[str, object]) -> Network:
         _simple(net, shared)
     _output(net, options["targets"])
     if net.tree.labels:
-        net.note("The inner nodes are " + ", ".join(f"{i} ({name})" for i, name in net.tree.labels.items()) + ".")
+        named = [f"{i} ({name})" for i, name in net.tree.labels.items()]
+        shown = named if len(named) <= _SHOWN else [*named[: _SHOWN - 1], "...", named[-1]]
+        net.note(f"The inner nodes are {', '.join(shown)}.")
     for name, words in (("x", "input of a node"), ("h", "state of a node"), ("e", "loss of one node")):
         net.role(name, words, *net.roles[name][1:])
     return net.network("The same weights are used at every node; node j is computed from its children.")
@@ -145,36 +149,44 @@ def _node(net: _Nodes, i: str, children: Sequence[int], nodes: str = "") -> None
 
 def _output(net: _Nodes, targets: object) -> None:
     """The readout and the losses."""
-    net.parameter("W_y", "output", "hidden")
-    net.parameter("b_y", "output")
-    bias = "b_y" if net.bias else ""
-    logits = "z_y" if "o" in {line.partition("[")[0] for line in net.lines} else "o"
-    net.role(logits, "pre-activation of the output", "output", 0)
+    size = "output" if net.readout else "hidden"
+    root, nodes = net.tree.root, _targets(targets, net.tree)
+    if targets == "root":
+        ranges, at, state = [""], "", f"h[{root}]"
+        net.data["d"] = net.shape(size)
+    else:
+        ranges, at, state = [run(low, high) for low, high in runs(nodes)], "[j]", "h[j]"
+        every = {"d": (root, *net.shape(size))}
+        net.data |= every if len(nodes) == root else {f"d[{i}]": net.shape(size) for i in nodes}
     loss, numbers = read.function(net.options["loss"], "loss")
     net.functions.setdefault(loss, ("loss",))
-    root = net.tree.root
-    nodes = _targets(targets, net.tree)
-    if targets == "root":
-        ranges, at = [""], ""
-        net.data["d"] = net.shape("output")
-    else:
-        ranges, at = [run(low, high) for low, high in runs(nodes)], "[j]"
-        net.data |= {"d": (root, *net.shape("output"))} if len(nodes) == root else {
-            f"d[{i}]": net.shape("output") for i in nodes}  # fmt: skip
-    applied = net.function("output", f"{logits}{at}")
-    plain = applied == f"{logits}{at}"
     for over in ranges:
-        state = "h[j]" if at else f"h[{root}]"
-        net.total(f"{'y' if plain else logits}{at}", [f"W_y @ {state}", bias], over)
-        if not plain:
-            net.node(f"y{at} = {applied}", over)
-        net.node(f"{'e' if at else 'E'}{at} = {loss}({', '.join((f'y{at}', f'd{at}', *numbers))})", over)
+        output = _readout(net, state, at, over)
+        net.node(f"{'e' if at else 'E'}{at} = {loss}({', '.join((output, f'd{at}', *numbers))})", over)
     if at:
         mean = choice(net.options["reduction"], ("sum", "mean"), "reduction") == "mean"
-        sums = [f"sum(e[j] for j in {over})" if ".." in over else f"e[{over}]" for over in ranges]
-        joined = " + ".join(sums) if len(sums) == 1 or not mean else f"({' + '.join(sums)})"
-        net.node(f"E = {joined}" + (f"/{len(nodes)}" if mean and len(nodes) > 1 else ""))
+        total = " + ".join(f"sum(e[j] for j in {over})" if ".." in over else f"e[{over}]" for over in ranges)
+        total = f"({total})" if mean and len(ranges) > 1 else total
+        net.node(f"E = {total}" + (f"/{len(nodes)}" if mean and len(nodes) > 1 else ""))
         net.note(f"E is the {'mean' if mean else 'sum'} of the losses of the nodes that have a target.")
+
+
+def _readout(net: _Nodes, state: str, at: str, over: str) -> str:
+    """The equations of the output; what the loss reads."""
+    if not net.readout:
+        if read.function(net.options["output"], "output")[0] != "identity":
+            raise OptionError("output: there is no readout to act on (readout is false)", "output")
+        return state
+    logits = "z_y" if "z_o" in net.roles else "o"
+    net.parameter("W_y", "output", "hidden")
+    net.parameter("b_y", "output")
+    applied = net.function("output", f"{logits}{at}")
+    plain = applied == f"{logits}{at}"
+    net.total(f"{'y' if plain else logits}{at}", [f"W_y @ {state}", "b_y" if net.bias else ""], over)
+    if not plain:
+        net.role(logits, "pre-activation of the output", "output", 0)
+        net.node(f"y{at} = {applied}", over)
+    return f"y{at}"
 
 
 def _targets(value: object, tree: Tree) -> list[int]:

@@ -11,8 +11,9 @@ Path = tuple[str | int, ...]
 
 
 class Tree(NamedTuple):
-    """Leaves are 1..leaves, inner nodes follow, children before parents. ``children`` has the inner nodes in this order;
-    ``labels`` the names of those that have one."""
+    """Leaves are 1..leaves, inner nodes follow, children before parents.
+
+    ``children`` has the inner nodes in this order, ``labels`` the names of those that have one."""
 
     leaves: int
     children: Mapping[int, tuple[int, ...]]
