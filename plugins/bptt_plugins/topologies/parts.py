@@ -119,7 +119,8 @@ class Draft:
         if isinstance(name, int):
             return name
         if name not in self.sizes:
-            raise OptionError(f"sizes needs {name}: how many entries it has", "sizes")
+            hint = " (or write readout: false)" if name == "output" and "readout" in self.options else ""
+            raise OptionError(f"sizes needs {name}, the number of its entries{hint}", "sizes")
         return self.sizes[name]
 
     def shape(self, *sizes: str | int) -> tuple[int, ...]:
