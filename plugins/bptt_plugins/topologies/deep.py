@@ -35,7 +35,12 @@ def build(options: Mapping[str, object]) -> Network:
     for function, k, _, over in layer_runs(layers, end, activated):
         net.line(f"a[{k},t] = {apply(function, f'z[{k},t]')}", over=over)
     net.losses(f"a[{end},t]")
-    return net.network()
+    return net.network(_feedback(layers))
+
+
+def _feedback(layers: list[Layer]) -> str:
+    numbers = ", ".join(str(k) for k, layer in enumerate(layers, 1) if layer.recurrent)
+    return f"Layers that read their own last state: {numbers or 'none'} (of {len(layers)})."
 
 
 def _linked(layer: Layer) -> tuple[bool, bool]:
