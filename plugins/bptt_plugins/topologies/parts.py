@@ -80,10 +80,10 @@ ROLES: Mapping[str, tuple[str, str, int]] = {  # what the usual names are: words
     "E": ("total loss", "loss", 2),
 }
 
-_INDICES = re.compile(r"(?<=[\w'])\[([^\[\]]*)\]")  # the indices of a name
-_TIME = re.compile(r"(?<![\w'])[tT](?![\w'])")  # an index with it is a time
-_INPUT = re.compile(r"(?<![\w'])x\[t\]")
-_NAME = re.compile(r"[^\W\d][\w']*")
+_INDICES = r"(?<=[\w'])\[([^\[\]]*)\]"  # compiled when they are first used: the indices of a name
+_TIME = r"(?<![\w'])[tT](?![\w'])"  # an index with it is a time
+_INPUT = r"(?<![\w'])x\[t\]"
+_NAME = r"[^\W\d][\w']*"
 
 
 class Draft:
@@ -176,7 +176,7 @@ class Draft:
         if self.scalar:
             equation = equation.replace(" @ ", "*")
         time = "" if ".." in times else times
-        text = _INDICES.sub(lambda found: self._indices(found[1], time), equation)
+        text = re.sub(_INDICES, lambda found: self._indices(found[1], time), equation)
         self.lines.append(text + self._ranges("" if time else times, over))
 
     def sum(self, left: str, *summands: str, times: str = "1..T", over: Sequence[str] = ()) -> None:
@@ -191,7 +191,7 @@ class Draft:
             if not chosen:
                 raise OptionError("inputs: at a step without an input nothing is left to sum", "inputs")
             if self.inputs == "first":
-                chosen = [_INPUT.sub("x[]", s) for s in chosen]
+                chosen = [re.sub(_INPUT, "x[]", s) for s in chosen]
             self.line(f"{left} = {' + '.join(chosen)}", part, over)
 
     def finish(self, state: str = "h", size: str | int = "hidden", weights: str = "W_y", bias: str = "b_y",
@@ -260,7 +260,7 @@ class Draft:
     def network(self, *notes: str, target: str = "E") -> Network:
         """The record. Names that were not used are left out of the roles."""
         equations = "\n".join(self.lines)
-        used = set(_NAME.findall(equations))
+        used = set(re.findall(_NAME, equations))
         sizes: dict[str, int | None] = {**self.counts}
         sizes |= {"T": self.steps} if "T" in used or self.lengths else {}
         if self.sequences is not None:
@@ -328,7 +328,7 @@ class Draft:
         for item in map(str.strip, text.split(",")):
             if not item:
                 result += several
-            elif _TIME.search(item):
+            elif re.search(_TIME, item):
                 result += [*several, self.length(at_time(item, time) if time else item)]
             else:
                 result.append(item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-_AFFINE = re.compile(r"([+-]?)\s*(t|T|[0-9]+)\s*")
+_AFFINE = r"([+-]?)\s*(t|T|[0-9]+)\s*"
 
 
 def at_time(index: str, time: str) -> str:
@@ -23,9 +23,9 @@ def at_time(index: str, time: str) -> str:
 def _affine(text: str) -> dict[str, int]:
     """``T-t+1`` as ``{"T": 1, "t": -1, "": 1}``; nothing for what is not of that form."""
     result: dict[str, int] = {}
-    if _AFFINE.sub("", text).strip():
+    if re.sub(_AFFINE, "", text).strip():
         return {}
-    for sign, word in _AFFINE.findall(text):
+    for sign, word in re.findall(_AFFINE, text):
         name, amount = ("", int(word)) if word.isdigit() else (word, 1)
         result[name] = result.get(name, 0) + (-amount if sign == "-" else amount)
     return result
