@@ -179,3 +179,42 @@ def test_gradients_of_torch(module: str, topology: str, theirs: dict[str, Any], 
     for name, value in parameters(topology, "torch", slopes, reset).items():
         factor = 2 if name in ("b_g", "b_hg") and reset == "after" else 1  # these two were kept apart
         np.testing.assert_allclose(solution.ordered_derivatives[name], factor * value, 1e-9, 1e-12, err_msg=name)
+
+
+STACKED: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+    ("RNN", "bidirectional", {}, {}),
+    ("LSTM", "lstm", {}, {"directions": "both"}),
+    ("LSTM", "lstm", {"proj_size": 2}, {"directions": "both", "projection": 2}),
+    ("GRU", "gru", {}, {"directions": "both", "reset": "after"}),
+]
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(("module", "topology", "theirs", "options"), STACKED)
+def test_both_directions_and_layers_of_torch(
+    module: str, topology: str, theirs: dict[str, Any], options: dict[str, Any], layers: int
+) -> None:
+    """With a linear readout of both directions; the packed gradients are taken apart like the weights."""
+    torch = pytest.importorskip("torch")
+    net = getattr(torch.nn, module)(INPUT, HIDDEN, layers, bidirectional=True, dtype=torch.float64, **theirs)
+    readout = torch.nn.Linear(2 * int(theirs.get("proj_size", HIDDEN)), 1, dtype=torch.float64)
+    x = inputs()
+    loss = (readout(net(torch.tensor(x))[0]) ** 2).sum() / 2
+    loss.backward()
+    reset = str(options.get("reset", "before"))
+    packed = "elman" if topology == "bidirectional" else topology
+    weights = {name: value.detach().numpy() for name, value in net.named_parameters()}
+    named = parameters(packed, "torch", weights, reset)
+    named |= {"W_y": readout.weight.detach().numpy(), "b_y": readout.bias.detach().numpy()}
+    shape = {"sizes": {**SIZES, "output": 1}, "layers": layers, "combine": "concat"}
+    document = {
+        "network": {"topology": topology, **shape, **options},
+        "data": {"x": x.tolist(), "d": np.zeros((STEPS, 1)).tolist()},
+        "parameters": {name: value.tolist() for name, value in named.items()},
+    }
+    solution = bptt_solver.solve(bptt_solver.loads(json.dumps(document)))
+    np.testing.assert_allclose(solution.value, loss.item(), 1e-12)
+    np.testing.assert_allclose(solution.ordered_derivatives["W_y"], readout.weight.grad.numpy(), 1e-9, 1e-12)
+    slopes = {name: value.grad.numpy() for name, value in net.named_parameters() if "bias" not in name}
+    for name, value in parameters(packed, "torch", slopes, reset).items():
+        np.testing.assert_allclose(solution.ordered_derivatives[name], value, 1e-9, 1e-12, err_msg=name)
