@@ -38,10 +38,12 @@ def sizes(*three: int) -> dict[str, int]:
     return dict(zip(("input", "hidden", "output"), three, strict=True))
 
 
-def solve(network: Mapping[str, object], data: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+def solve(
+    network: Mapping[str, object], data: Mapping[str, Any], parameters: Mapping[str, Any], target: str = "E"
+) -> Any:
     """The checked solution of a network with its numbers."""
     document = {"network": network, "data": data, "parameters": parameters}
-    return bptt_solver.solve(bptt_solver.loads(json.dumps(document)), check="full")
+    return bptt_solver.solve(bptt_solver.loads(json.dumps(document), target=target), check="full")
 
 
 def drawn(network: Mapping[str, object], seed: int = 1, steps: int = 3, count: int = 2) -> Any:
@@ -100,7 +102,7 @@ def ours(identifier: str, key: str) -> str:
 
 
 @cache
-def seed(identifier: str) -> Any:
+def seed(identifier: str, target: str = "E") -> Any:
     """The solution of a seed's system."""
     example = EXAMPLES[identifier]
     data = {ours(identifier, key): value for key, value in example["given"].items() if key != "tree"}
@@ -109,7 +111,7 @@ def seed(identifier: str) -> Any:
     if identifier == "S001-recursive-tree":
         data["x"] = [data.pop(f"x{leaf}") for leaf in (1, 2, 3)]
     parameters = {ours(identifier, key): value for key, value in example["parameters"].items()}
-    return solve(SEEDS[identifier][0], data, parameters)
+    return solve(SEEDS[identifier][0], data, parameters, target)
 
 
 @pytest.mark.parametrize("identifier", SEEDS)
@@ -122,6 +124,30 @@ def test_numbers_of_the_seed(identifier: str) -> None:
     for kind in ("ordered_derivatives", "gradients"):
         for key, value in expected[kind].items():
             assert same(solution.ordered_derivatives[ours(identifier, key)], value), f"{kind}: {key}"
+
+
+@pytest.mark.parametrize("identifier", SEEDS)
+def test_contributions_by_use(identifier: str) -> None:
+    """What each use of a shared weight adds to its gradient."""
+    merges = {"4": "p1", "5": "p2", "": "root"} if identifier == "S001-recursive-tree" else {}
+    for parameter, expected in EXAMPLES[identifier]["expected"]["contributions_by_use"].items():
+        totals: dict[str, Any] = {}
+        for consumer, value in seed(identifier).contributions(ours(identifier, parameter)):
+            index = consumer.partition("[")[2].rstrip("]")
+            key = merges.get(index, index)
+            totals[key] = totals.get(key, 0.0) + np.asarray(value, dtype=float)
+        assert set(totals) <= set(expected)
+        for key, value in expected.items():
+            assert same(totals.get(key, np.zeros_like(value, dtype=float)), value), f"{parameter}@{key}"
+
+
+@pytest.mark.parametrize("identifier", [i for i in SEEDS if EXAMPLES[i]["expected"].get("error_signals_by_loss")])
+def test_error_signals_by_loss(identifier: str) -> None:
+    """The loss of one step as the target: the rows of the table of losses and uses."""
+    for loss, signals in EXAMPLES[identifier]["expected"]["error_signals_by_loss"].items():
+        solution = seed(identifier, ours(identifier, loss))
+        for key, value in signals.items():
+            assert same(solution.ordered_derivatives[ours(identifier, key)], value), f"{loss}: {key}"
 
 
 # ----------------------------------------------------------------------------- the documents
@@ -255,6 +281,27 @@ def test_a_custom_cell_is_the_built_in_one() -> None:
         built_in = REGISTRY.network("bidirectional", {"directions": "forward", **options})
         assert custom.equations == built_in.equations
         assert dict(custom.parameters) == dict(built_in.parameters)
+
+
+def test_sizes_and_shapes_of_a_custom_cell() -> None:
+    """Quantities of other sizes, a parameter that is a number, and what the layers above read."""
+    lines = "c[t] = alpha*c[t-1] + P @ x[t] + Q @ h[t-1]\nh[t] = tanh(W @ concat(c[t], x[t]) + b)"
+    network: dict[str, object] = {"topology": "cell", "sizes": sizes(2, 3, 1), "cell": lines, "state": {"c": 4}}
+    network |= {"shapes": {"alpha": []}, "layers": 2, "directions": "both", "combine": "concat", "bias": False}
+    shapes = REGISTRY.network("cell", {k: v for k, v in network.items() if k != "topology"}).parameters
+    found = {name: shapes[f"{name}_bw[2]"] for name in ("alpha", "P", "Q", "W")}
+    assert found == {"alpha": (), "P": (4, 6), "Q": (4, 3), "W": (3, 10)}
+    assert "b_bw[1]" not in shapes
+    assert shapes["h_bw0[1]"] == (3,)
+    assert drawn(network).verified
+
+
+def test_earlier_states_of_a_custom_cell() -> None:
+    """What is read two steps back starts at two times."""
+    network = {"topology": "cell", "sizes": "scalar", "cell": "h[t] = sin(u*h[t-1] + v*h[t-2] + w*x[t])", "steps": 3}
+    assert REGISTRY.network("cell", {k: v for k, v in network.items() if k != "topology"}).zeros == ("h[0]", "h[-1]")
+    assert drawn(network).verified
+    assert drawn({**network, "sequences": 2}).verified
 
 
 def test_reversed_input_in_the_other_direction() -> None:

@@ -15,7 +15,8 @@ state       sizes of quantities that are not of size hidden: ``{c: 4}``
 shapes      shapes of parameters, ``{P: [hidden, 4], alpha: []}``. Without: ``W`` in ``W @ x[t]`` is [hidden, input],
             in ``W @ concat(x[t], h[t-1])`` it is [hidden, input+hidden], and anything else is [hidden].
 
-The other options are in `cells` and `parts`; ``hidden`` has no meaning here.
+With ``bias: false`` the summands ``b``, ``b_s`` and so on are left out. The other options are in `cells` and `parts`;
+``hidden`` has no meaning here.
 """
 
 from __future__ import annotations

@@ -175,7 +175,8 @@ class Layers(Draft):
         if isinstance(size, int) or self.scalar:
             return size
         words: dict[str, Size] = {"input": below, "hidden": own}
-        parts = [words.get(word, word) for word in size.split("+")]
+        names = [word.strip() for word in size.split("+")]
+        parts = [int(word) if word.isdigit() else words.get(word, word) for word in names]
         return parts[0] if len(parts) == 1 else sum(self.size(part) for part in parts)
 
     def _one_note_of_states(self) -> None:
