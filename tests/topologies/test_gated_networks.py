@@ -304,6 +304,27 @@ def test_earlier_states_of_a_custom_cell() -> None:
     assert drawn({**network, "sequences": 2}).verified
 
 
+@pytest.mark.parametrize("topology", ["lstm", "gru", "bidirectional"])
+def test_unequal_lengths(topology: str) -> None:
+    """Two sequences of three and two steps together are the two of them one by one."""
+    network = {"topology": topology, "sizes": sizes(1, 2, 1), "layers": 2, "directions": "forward"}
+    x, d = {1: [[0.3], [-0.8], [0.5]], 2: [[0.6], [-0.1]]}, {1: [[0.1], [0.7], [-0.4]], 2: [[0.2], [0.9]]}
+    options = {k: v for k, v in network.items() if k != "topology"}
+    shapes = REGISTRY.network(topology, options).parameters
+    source = np.random.default_rng(3)
+    parameters = {k: source.uniform(-1, 1, list(map(int, v))).tolist() for k, v in shapes.items() if not k.endswith(",0]")}
+    alone = [solve(network, {"x": x[n], "d": d[n]}, parameters) for n in (1, 2)]
+    data = {f"x[{n},{t}]": row for n in x for t, row in enumerate(x[n], 1)}
+    data |= {f"d[{n},{t}]": row for n in d for t, row in enumerate(d[n], 1)}
+    document = {"network": {**network, "sequences": 2, "lengths": "len"}, "maps": {"len": [3, 2]}, "data": data}
+    together = bptt_solver.solve(bptt_solver.loads(json.dumps({**document, "parameters": parameters})), check="full")
+    assert together.verified
+    assert same(together.value, alone[0].value + alone[1].value)
+    for name in parameters:
+        added = sum(np.asarray(solution.ordered_derivatives[name]) for solution in alone)
+        assert same(together.ordered_derivatives[name], added), name
+
+
 def test_reversed_input_in_the_other_direction() -> None:
     """A chain that runs backwards in time is one that runs forwards over the reversed data."""
     x, d = [[0.3], [-0.8], [0.5]], [[0.1], [0.7], [-0.4]]
