@@ -312,7 +312,8 @@ def test_unequal_lengths(topology: str) -> None:
     options = {k: v for k, v in network.items() if k != "topology"}
     shapes = REGISTRY.network(topology, options).parameters
     source = np.random.default_rng(3)
-    parameters = {k: source.uniform(-1, 1, list(map(int, v))).tolist() for k, v in shapes.items() if not k.endswith(",0]")}
+    drawn_shapes = {name: list(map(int, shape)) for name, shape in shapes.items() if not name.endswith(",0]")}
+    parameters = {name: source.uniform(-1, 1, shape).tolist() for name, shape in drawn_shapes.items()}
     alone = [solve(network, {"x": x[n], "d": d[n]}, parameters) for n in (1, 2)]
     data = {f"x[{n},{t}]": row for n in x for t, row in enumerate(x[n], 1)}
     data |= {f"d[{n},{t}]": row for n in d for t, row in enumerate(d[n], 1)}
