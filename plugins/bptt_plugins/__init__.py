@@ -30,6 +30,22 @@ def bptt_losses() -> Iterable[Loss]:
 @hookimpl
 def bptt_topologies() -> Iterable[Topology]:
     """See the modules in `topologies`."""
-    from bptt_plugins.topologies import feedforward
+    from bptt_plugins.topologies import (
+        bidirectional,
+        cell,
+        deep,
+        elman,
+        encoder_decoder,
+        feedforward,
+        gru,
+        lags,
+        leaky,
+        lstm,
+        narx,
+        ordered_net,
+        tree,
+    )
 
-    return (feedforward.TOPOLOGY,)
+    through_time = (elman, deep, lags, leaky, narx, ordered_net)
+    cells = (lstm, gru, bidirectional, cell, encoder_decoder, tree)
+    return (feedforward.TOPOLOGY, *(module.TOPOLOGY for module in (*through_time, *cells)), narx.JORDAN)

@@ -9,14 +9,11 @@ Layer k reads ``a[k-1]`` (``a[0]`` is the input), forms ``z[k]`` and sends ``a[k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping
 
+from bptt_plugins.topologies.layers import Layer, activated, apply, biased, end_of, layer_runs, read_layers
 from bptt_solver import options as read
 from bptt_solver.records import Network, OptionError, Topology
-
-Choice = TypeVar("Choice", bool, tuple[str, ...])
 
 OPTIONS = {
     "input": None,  # entries of x
@@ -29,34 +26,21 @@ OPTIONS = {
 }
 
 
-class Layer(NamedTuple):
-    """One layer, read: ``path`` leads to where its activation was chosen, ``numbers`` are the activation's
-    parameters."""
-
-    size: int
-    activation: str
-    numbers: tuple[str, ...]
-    path: tuple[str | int, ...]
-    bias: bool
-
-
 def build(options: Mapping[str, object]) -> Network:
     """The equations of a feedforward network."""
     width = read.whole(options["input"], "input")
-    layers = _layers(options)
+    layers = read_layers(options)
     loss, numbers = read.function(options["loss"], "loss")
     samples = _samples(options["samples"])
     n = ",n" if samples else ""
     each = ["n in 1..N"] if samples else []
-    end = _end(layers)
+    end = end_of(layers, biased, activated)
 
     lines = [_line(f"a[0{n}] = x{'[n]' if samples else ''}", each)]
-    for bias, k, before, over in _runs(layers, end, _biased):
+    for bias, k, before, over in layer_runs(layers, end, biased):
         lines.append(_line(f"z[{k}{n}] = W[{k}] @ a[{before}{n}]" + (f" + b[{k}]" if bias else ""), over + each))
-    for (activation, *parameters), k, _, over in _runs(layers, end, _activated):
-        argument = f"z[{k}{n}]"
-        value = argument if activation == "identity" else f"{activation}({', '.join((argument, *parameters))})"
-        lines.append(_line(f"a[{k}{n}] = {value}", over + each))
+    for function, k, _, over in layer_runs(layers, end, activated):
+        lines.append(_line(f"a[{k}{n}] = {apply(function, f'z[{k}{n}]')}", over + each))
     if samples:
         lines.append(_line(f"l[n] = {loss}({', '.join((f'a[{end},n]', 'd[n]', *numbers))})", each))
         lines.append("E = sum(l[n] for n in 1..N)")
@@ -87,67 +71,12 @@ def build(options: Mapping[str, object]) -> Network:
     )
 
 
-def _layers(options: Mapping[str, object]) -> list[Layer]:
-    listed = read.items(options["layers"], "layers")
-    layers = []
-    for i, item in enumerate(listed):
-        whole = (
-            {"size": item}
-            if not isinstance(item, Mapping)
-            else read.mapping(item, ("size", "activation", "bias"), "layers", i)
-        )
-        if "size" not in whole:
-            raise OptionError(f"{read.shown(('layers', i))} needs a size", "layers", i)
-        path: tuple[str | int, ...] = ("output",) if i + 1 == len(listed) else ("hidden",)
-        chosen = options[str(path[0])]
-        if "activation" in whole:
-            path, chosen = ("layers", i, "activation"), whole["activation"]
-        name, numbers = read.function(chosen, *path)
-        bias = (
-            read.truth(whole["bias"], "layers", i, "bias") if "bias" in whole else read.truth(options["bias"], "bias")
-        )
-        size_path = ("layers", i, "size") if isinstance(item, Mapping) else ("layers", i)
-        layers.append(Layer(read.whole(whole["size"], *size_path), name, numbers, path, bias))
-    return layers
-
-
 def _samples(value: object) -> int | str | None:
     if value in ("one", "several"):
         return None if value == "one" else "several"
     if isinstance(value, str):
         raise OptionError(f"samples must be one, several or a whole number, not {value!r}", "samples")
     return read.whole(value, "samples")
-
-
-def _end(layers: list[Layer]) -> str:
-    """``L`` where the equations can be written for any depth: all layers alike, or all but the last. Else the
-    number."""
-    hidden = layers[:-1]
-    regular = all(len({key(layer) for layer in hidden}) <= 1 for key in (_biased, _activated))
-    return "L" if hidden and regular else str(len(layers))
-
-
-def _biased(layer: Layer) -> bool:
-    return layer.bias
-
-
-def _activated(layer: Layer) -> tuple[str, ...]:
-    return (layer.activation, *layer.numbers)
-
-
-def _runs(
-    layers: list[Layer], end: str, key: Callable[[Layer], Choice]
-) -> Iterator[tuple[Choice, str, str, list[str]]]:
-    """Neighbouring layers that are alike: (what they share, index of the layer, of the one before, range)."""
-    first = 1
-    for shared, group in groupby(layers, key):
-        final = first + len(list(group)) - 1
-        stop = end if final == len(layers) else f"{end}-1" if end == "L" else str(final)
-        if final > first or stop == "L-1":
-            yield shared, "k", "k-1", [f"k in {first}..{stop}"]
-        else:
-            yield shared, stop, "L-1" if stop == "L" else str(first - 1), []
-        first = final + 1
 
 
 def _line(equation: str, ranges: list[str]) -> str:

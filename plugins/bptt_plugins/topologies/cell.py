@@ -1,0 +1,172 @@
+"""A recurrence of one's own: the equations of one step get data, layers, directions, an output and losses.
+
+    network:
+      topology: cell
+      sizes: {input: 2, hidden: 3, output: 2}
+      cell: |
+        s[t] = sigmoid(W_s @ x[t] + b_s)
+        h[t] = s[t]*h[t-1] + (1 - s[t])*tanh(W @ x[t] + U @ h[t-1])
+
+``x[t]`` is the input; what is read at ``t-1`` (or ``t-2``) is the state, which starts from `initial`; a name without
+index is a parameter. ``h`` is sent to the next layer and to the output, or else what the last line defines.
+
+sends       the name of what is sent instead
+state       sizes of quantities that are not of size hidden: ``{c: 4}``
+shapes      shapes of parameters, ``{P: [hidden, 4], alpha: []}``. Without: ``W`` in ``W @ x[t]`` is [hidden, input],
+            in ``W @ concat(x[t], h[t-1])`` it is [hidden, input+hidden], and anything else is [hidden].
+
+With ``bias: false`` the summands ``b``, ``b_s`` and so on are left out. The other options are in `cells` and `parts`;
+``hidden`` has no meaning here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from bptt_plugins.topologies.cells import INPUT, JOINED, OPTIONS, TIME, Cell, Layers
+from bptt_solver import options as read
+from bptt_solver.errors import Excerpt, ProblemError, suggest
+from bptt_solver.formulas import OPERATORS
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import Call, Expression, Reference, preorder
+from bptt_solver.language.parser import parse_equations
+from bptt_solver.records import Network, OptionError, Topology
+
+TAKEN = (INPUT, JOINED, "y", "d", "e", "m", "z_y", "E", "W_y", "b_y", "T", "N", "L", "t", "n", "k")
+Size = str | int
+
+
+def build(options: Mapping[str, object]) -> Network:
+    """The equations of a network whose recurrence is given."""
+    lines = _lines(options["cell"])
+    own = [line.name for line in lines]
+    sizes = _sizes(options["state"], own)
+    parameters = _shapes(options["shapes"], lines, sizes)
+    sends = _sends(options["sends"], own)
+    net = Layers(options)
+    for line in lines:
+        for node in preorder(line.right):
+            if isinstance(node, Call) and node.operation not in OPERATORS:
+                net.functions.setdefault(node.operation, ("cell",))
+    lags: dict[str, int] = {}
+    for name, lag in _earlier(lines, own):
+        lags[name] = max(lag, lags.get(name, 1))
+    state = {name: sizes.get(name, "hidden") for name in own if name in lags}
+    roles = {name: "state of the cell" if name in state else "quantity of the cell" for name in own}
+    cell = Cell(str(options["cell"]), state, parameters, roles, sends, sizes.get(sends, "hidden"), lags)
+    return net.write(cell)
+
+
+def _lines(text: object) -> list[Equation]:
+    """The lines as equations, after a look at what they define."""
+    if not isinstance(text, str) or not text.strip():
+        raise OptionError("cell must be lines of equations, written with `cell: |`", "cell")
+    try:
+        lines = parse_equations(Excerpt.of(text, "cell"))
+    except ProblemError as error:
+        problem = error.problems[0]
+        where = f" in line {problem.span.source.position(problem.span.start)[0]}" if problem.span else ""
+        raise OptionError(f"cell: {problem.message}{where}", "cell") from None
+    names: list[str] = []
+    for line in lines:
+        left = line.name + ("[t]" if line.indices else "")
+        if line.ranges or line.conditions:
+            raise OptionError(f"cell: leave out the range of {left}: the lines are those of one step", "cell")
+        if line.indices != (TIME,):
+            raise OptionError(f"cell: a line defines a quantity at time t, like {line.name}[t]", "cell")
+        if line.name in TAKEN or line.name in names:
+            why = "is defined twice" if line.name in names else "has a meaning already: choose another name"
+            raise OptionError(f"cell: '{line.name}' {why}", "cell")
+        names.append(line.name)
+    return lines
+
+
+def _sends(value: object, own: Sequence[str]) -> str:
+    if value == "":
+        return "h" if "h" in own else own[-1]
+    if value not in own:
+        hint = suggest(str(value), own) or "the lines define " + ", ".join(own)
+        raise OptionError(f"sends: no line of the cell defines '{value}' ({hint})", "sends")
+    return str(value)
+
+
+def _sizes(value: object, own: Sequence[str]) -> dict[str, Size]:
+    """The sizes of quantities that the option ``state`` names."""
+    if not isinstance(value, Mapping):
+        raise OptionError(f"state must be a mapping like {{c: hidden}}, not {value!r}", "state")
+    for name in value:
+        if name not in own:
+            raise OptionError(f"state: no line of the cell defines '{name}'", "state", str(name))
+    return {str(name): _size(size, "state", str(name)) for name, size in value.items()}
+
+
+def _size(value: object, *path: str | int) -> Size:
+    if isinstance(value, str):
+        for word in value.split("+"):
+            if word.strip() not in ("input", "hidden", "output"):
+                raise OptionError(f"{read.shown(path)}: '{word}' is not a size: input, hidden, output", *path)
+        return value
+    return read.whole(value, *path)
+
+
+def _earlier(lines: Sequence[Equation], own: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """The uses of own quantities at earlier times, with how many steps earlier."""
+    for line in lines:
+        for node in preorder(line.right):
+            if isinstance(node, Reference) and node.name in (*own, INPUT) and node.indices:
+                lag = TIME.plus(node.indices[0], -1)
+                if len(node.indices) > 1 or lag.terms or lag.constant < 0 or (lag.constant and node.name == INPUT):
+                    allowed = "t" if node.name == INPUT else "t, or at an earlier time like t-1"
+                    raise OptionError(f"cell: '{node.name}' must be read at time {allowed}", "cell")
+                if lag.constant:
+                    yield node.name, lag.constant
+
+
+def _shapes(value: object, lines: Sequence[Equation], sizes: Mapping[str, Size]) -> dict[str, tuple[Size, ...]]:
+    """The shapes of the parameters, declared or read off the lines."""
+    if not isinstance(value, Mapping):
+        raise OptionError(f"shapes must be a mapping like {{W: [hidden, input]}}, not {value!r}", "shapes")
+    own = [line.name for line in lines]
+    found: dict[str, tuple[Size, ...]] = {}
+    plain: dict[str, tuple[Size, ...]] = {}
+    for line in lines:
+        for node in preorder(line.right):
+            if isinstance(node, Reference) and not node.indices and node.name not in own:
+                plain.setdefault(node.name, (sizes.get(line.name, "hidden"),))
+            if isinstance(node, Call) and node.operation == "matmul" and isinstance(node.arguments[0], Reference):
+                matrix, operand = node.arguments
+                if isinstance(matrix, Reference) and not matrix.indices:
+                    found.setdefault(matrix.name, (sizes.get(line.name, "hidden"), _width(operand, sizes)))
+    shapes = plain | found
+    for name, shape in value.items():
+        if name not in shapes:
+            raise OptionError(f"shapes: the cell has no parameter '{name}'", "shapes", str(name))
+        if not isinstance(shape, Sequence) or isinstance(shape, str):
+            told = f"shapes.{name} must be a list of sizes like [hidden, input], not {shape!r}"
+            raise OptionError(told, "shapes", str(name))
+        shapes[str(name)] = tuple(_size(size, "shapes", str(name), i) for i, size in enumerate(shape))
+    return shapes
+
+
+def _width(expression: Expression, sizes: Mapping[str, Size]) -> Size:
+    """The size of a vector in a cell, as far as it can be told without shapes."""
+    if isinstance(expression, Reference):
+        return "input" if expression.name == INPUT else sizes.get(expression.name, "hidden")
+    if isinstance(expression, Call) and expression.operation == "concat":
+        return "+".join(str(_width(part, sizes)) for part in expression.arguments)
+    if not isinstance(expression, Call) or expression.operation == "matmul":
+        return "hidden"
+    return next((size for size in (_width(a, sizes) for a in expression.arguments) if size != "hidden"), "hidden")
+
+
+TOPOLOGY = Topology(
+    "cell",
+    build,
+    {**OPTIONS, "cell": None, "sends": "", "state": {}, "shapes": {}},
+    example={
+        "sizes": {"input": 2, "hidden": 3, "output": 2},
+        "cell": "s[t] = sigmoid(W_s @ x[t] + b_s)\nh[t] = s[t]*h[t-1] + (1 - s[t])*tanh(W @ x[t] + U @ h[t-1])",
+        "steps": 3,
+    },
+    summary="layers of a recurrence that is given by its equations",
+)

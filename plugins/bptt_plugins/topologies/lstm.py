@@ -1,0 +1,107 @@
+"""Long short-term memory (LSTM), plain, with peepholes, with coupled gates, with a projection.
+
+    network: {topology: lstm, sizes: {input: 2, hidden: 3, output: 2}, steps: 3}
+
+    i[t] = sigmoid(z_i[t])           how much of the candidate enters
+    f[t] = sigmoid(z_f[t])           how much of the old cell state stays
+    g[t] = tanh(z_g[t])              the candidate
+    c[t] = f[t]*c[t-1] + i[t]*g[t]   the cell state
+    o[t] = sigmoid(z_o[t])           how much of it is sent
+    h[t] = o[t]*q[t]                 the hidden state, with q[t] = tanh(c[t])
+
+peephole    the gates i and f also see ``P_i*c[t-1]``, ``P_f*c[t-1]``, and o sees ``P_o*c[t]``
+coupled     ``f[t] = 1 - i[t]`` instead of a forget gate of its own
+projection  the hidden state is ``W_p @ (o[t]*q[t])``, of this size; false: none
+gates       the order in which the gates are written: [i, f, g, o], or that of a library: torch, keras or onnx
+gate        the function of the gates; ``hidden`` is that of the candidate and of the cell state
+
+The other options are in `cells` and `parts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bptt_plugins.topologies.cells import OPTIONS, Cell, Layers
+from bptt_solver import options as read
+from bptt_solver.errors import suggest
+from bptt_solver.records import Network, OptionError, Topology
+
+ORDERS = {"torch": "ifgo", "keras": "ifgo", "onnx": "iofg"}  # Keras and ONNX write c for the candidate g
+GATES = {"i": "input gate", "f": "forget gate", "g": "candidate", "o": "output gate"}
+SEEN = {"i": "c[t-1]", "f": "c[t-1]", "o": "c[t]"}  # what a peephole shows
+
+
+def build(options: Mapping[str, object]) -> Network:
+    """The equations of an LSTM."""
+    peephole = read.truth(options["peephole"], "peephole")
+    coupled = read.truth(options["coupled"], "coupled")
+    projected = options["projection"] is not False
+    order = gate_order(options["gates"])
+    net = Layers(options)
+    if projected:
+        net.sizes["projection"] = read.whole(options["projection"], "projection")
+    width = "projection" if projected else "hidden"
+
+    lines: list[str] = []
+    parameters: dict[str, tuple[str | int, ...]] = {}
+    for gate in order:
+        seen = f" + P_{gate}*{SEEN[gate]}" if peephole and gate in SEEN else ""
+        if coupled and gate == "f":
+            lines.append("f[t] = 1 - i[t]")
+            continue
+        function = net.function("hidden" if gate == "g" else "gate", f"z_{gate}[t]")
+        lines.append(f"z_{gate}[t] = W_{gate} @ x[t] + U_{gate} @ h[t-1] + b_{gate}{seen}")
+        lines.append(f"{gate}[t] = {function}")
+        parameters |= {f"W_{gate}": ("hidden", "input"), f"U_{gate}": ("hidden", width), f"b_{gate}": ("hidden",)}
+        parameters |= {f"P_{gate}": ("hidden",)} if seen else {}
+    lines.append("c[t] = f[t]*c[t-1] + i[t]*g[t]")
+    lines.append(f"q[t] = {net.function('hidden', 'c[t]')}")
+    lines.append("h[t] = W_p @ (o[t]*q[t])" if projected else "h[t] = o[t]*q[t]")
+    parameters |= {"W_p": ("projection", "hidden")} if projected else {}
+
+    cell = Cell("\n".join(lines), {"h": width, "c": "hidden"}, parameters, roles(), width=width)
+    return net.write(cell, *_notes(peephole, coupled, projected, order))
+
+
+def gate_order(value: object) -> str:
+    """The gates in order, ``ifgo``, from a list of them or the name of a library."""
+    if isinstance(value, str):
+        if value not in ORDERS:
+            known = "torch, keras, onnx, or a list like [i, f, g, o]"
+            raise OptionError(f"unknown gate order '{value}' ({suggest(value, ORDERS) or f'known: {known}'})", "gates")
+        return ORDERS[value]
+    if not isinstance(value, Sequence) or sorted(map(str, value)) != sorted(GATES):
+        raise OptionError(f"gates must be the four gates i, f, g, o in some order, not {value!r}", "gates")
+    return "".join(map(str, value))
+
+
+def roles() -> dict[str, str]:
+    """What the names are."""
+    words = {"c": "cell state", "q": "cell state as it is sent", "h": "hidden state", "W_p": "the projection"}
+    for gate, what in GATES.items():
+        words |= {f"z_{gate}": f"pre-activation of the {what}", gate: what, f"b_{gate}": f"biases of the {what}"}
+        words |= {f"W_{gate}": f"weights from the input to the {what}", f"U_{gate}": f"recurrent weights of the {what}"}
+        words |= {f"P_{gate}": f"peephole weights of the {what}"}
+    return words
+
+
+def _notes(peephole: bool, coupled: bool, projected: bool, order: str) -> list[str]:
+    notes = [f"The gates are written in the order {', '.join(order)}."] if order != "ifgo" else []
+    if peephole:
+        notes.append("Peepholes: the gates i and f see the old cell state, the gate o the new one, entry by entry.")
+    if coupled:
+        notes.append("The gates are coupled: f[t] = 1 - i[t], so what enters takes the place of what is forgotten.")
+    if projected:
+        notes.append("The hidden state is a projection of o[t]*q[t]; it is what the gates and the output read.")
+    return notes
+
+
+TOPOLOGY = Topology(
+    "lstm",
+    build,
+    {**OPTIONS, "peephole": False, "coupled": False, "projection": False, "gates": tuple("ifgo"), "gate": "sigmoid"},
+    example={"sizes": {"input": 2, "hidden": 2, "output": 2}, "steps": 3},
+    summary="long short-term memory, plain, with peepholes, coupled gates or a projection",
+    source="Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000",
+)

@@ -1,0 +1,65 @@
+"""Networks that read their own past outputs: NARX (Lin et al. 1996) and Jordan networks (Jordan 1986).
+
+    network: {topology: narx, sizes: {input: 1, hidden: 3, output: 1}, input_lags: [0, 1], output_lags: [1, 2]}
+    network: {topology: jordan, sizes: {input: 2, hidden: 2, output: 2}}
+
+With ``mode: parallel`` the network reads its own outputs (free running, so that derivatives flow back through them);
+with ``mode: series`` it reads the targets in their place (teacher forcing, called series-parallel as well).
+``readout: false`` leaves the hidden layer out: the output reads everything itself. A Jordan network has a hidden layer,
+the present input and the last output. The other options are those of `parts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bptt_plugins.topologies.choices import choice
+from bptt_plugins.topologies.lags import lagged
+from bptt_plugins.topologies.parts import COMMON, Draft
+from bptt_solver.records import Network, OptionError, Topology
+
+
+def build(options: Mapping[str, object]) -> Network:
+    """The equations of a NARX network."""
+    net = Draft(options)
+    parallel = choice(options["mode"], ("parallel", "series"), "mode") == "parallel"
+    if not parallel and net.targets not in ("all", "mask"):
+        raise OptionError("mode: series reads the target of every step, but targets does not have them all", "mode")
+    layer = "hidden" if net.readout else "output"
+    inputs = lagged(net, "input_lags", "W_x", "x", layer, "input")
+    outputs = lagged(net, "output_lags", "W_r", "y" if parallel else "d", layer, "output")
+    net.role("W_r", "weights from the last outputs" if parallel else "weights from the last targets")
+    if net.readout:
+        net.parameter("b_h", "hidden")
+        net.sum("a[t]", *inputs, *outputs, "b_h")
+        net.line(f"h[t] = {net.function('hidden', 'a[t]')}")
+        net.finish("h", "hidden", everywhere=parallel)
+    else:
+        net.parameter("b_y", "output")
+        net.losses(net.apply_output((*inputs, *outputs, "b_y"), everywhere=parallel), "output")
+    fed = "its own output" if parallel else "the target"
+    return net.network(f"The network reads {fed} of an earlier step.")
+
+
+def build_jordan(options: Mapping[str, object]) -> Network:
+    """The equations of a Jordan network."""
+    return build({**options, "input_lags": (0,), "output_lags": (1,)})
+
+
+TOPOLOGY = Topology(
+    "narx",
+    build,
+    {**COMMON, "input_lags": (0, 1), "output_lags": (1, 2), "mode": "parallel"},
+    example={"sizes": {"input": 1, "hidden": 2, "output": 1}, "steps": 4},
+    summary="an output that reads past inputs and past outputs",
+    source="Lin, Horne, Tino and Giles 1996",
+)
+
+JORDAN = Topology(
+    "jordan",
+    build_jordan,
+    {**COMMON, "mode": "parallel"},
+    example={"sizes": {"input": 2, "hidden": 2, "output": 2}, "steps": 3},
+    summary="a hidden layer that reads the last output",
+    source="Jordan 1986",
+)

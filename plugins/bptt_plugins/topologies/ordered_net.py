@@ -1,0 +1,85 @@
+"""The fully ordered network (Werbos 1990): every unit may read every earlier unit, and all units of earlier steps.
+
+    network: {topology: ordered_net, sizes: {input: 2, hidden: 2, output: 1}, lags: [0, 1, 2]}
+
+The units are numbered through, inputs first and outputs last; each is a number. ``W[i,j]`` leads from unit j to a later
+unit i of the same step, ``W'[i,j]`` from any unit of the step before, ``W''[i,j]`` from the one before that. The other
+options are those of `parts`; functions have to take numbers, so softmax is none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bptt_plugins.topologies.lags import lags_of
+from bptt_plugins.topologies.parts import COMMON, Draft
+from bptt_solver.records import Network, OptionError, Topology
+
+
+def build(options: Mapping[str, object]) -> Network:
+    """The equations of a fully ordered network."""
+    net = Draft({**options, "readout": True, "outputs": "all"})
+    if net.scalar or net.inputs != "all":
+        other = "sizes must count the units" if net.scalar else "every step needs an input: inputs must be all"
+        raise OptionError(f"ordered_net: {other}", "sizes" if net.scalar else "inputs")
+    inputs, hidden, outputs = (net.size(name) for name in ("input", "hidden", "output"))
+    units = inputs + hidden + outputs
+    net.counts |= {"I": inputs, "M": units, "K": outputs}
+    net.line("s[i,t] = x[t,i]", over=["i in 1..I"])
+    lags = sorted(lags_of(options["lags"], "lags", least=0))
+    for past in range(max(lags)):
+        _start(net, past, units)
+    summands = []
+    for lag in lags:
+        if lag > 2:
+            raise OptionError(f"lags: an ordered net has lags 0, 1 and 2, not {lag}", "lags")
+        weights = "W" + "'" * lag
+        net.parameter(weights, units, units)
+        net.role(weights, f"weights from units {lag} steps ago" if lag else "weights from earlier units")
+        reach = "1..M" if lag else "1..i-1"
+        summands.append(f"sum({weights}[i,j]*s[j,t{-lag or ''}] for j in {reach})")
+    net.parameter("b", units)
+    net.sum("z[i,t]", *summands, *(["b[i]"] if net.bias else []), over=["i in I+1..M"])
+    _activate(net, hidden)
+    net.losses("s[M-K+i,t]", "output", entry="i", over="i in 1..K")
+    for name, words, lane, place in (("s", "unit", "units", 1), ("z", "pre-activation", "units", 0)):
+        net.role(name, words, lane, place)
+    return net.network()
+
+
+def _start(net: Draft, past: int, units: int) -> None:
+    """What the units were before the first step: 0, given, or a parameter for each unit."""
+    name = f"s0_{past}" if past else "s0"
+    if net.initial == "given":
+        return
+    value = "0" if net.initial == "zero" else f"{name}[i]"
+    net.line(f"s[i,t] = {value}", str(-past), over=["i in 1..M"])
+    net.note(
+        f"At t = {-past} all units are {'0' if value == '0' else name + ', trained; it starts at 0 unless given'}."
+    )
+    if value != "0":
+        net.role(name, "initial value of each unit")
+        net.zeros.extend(f"{name}[{i}]" for i in range(1, units + 1))
+        net.shapes.update({f"{name}[{i}]": () for i in range(1, units + 1)})
+
+
+def _activate(net: Draft, hidden: int) -> None:
+    """One line for all units, if all have the same function."""
+    first, last = net.function("hidden", "z[i,t]"), net.function("output", "z[i,t]")
+    if first == last or not hidden:
+        net.line(f"s[i,t] = {last}", over=["i in I+1..M"])
+        return
+    net.line(f"s[i,t] = {first}", over=["i in I+1..M-K"])
+    net.line(f"s[i,t] = {last}", over=["i in M-K+1..M"])
+
+
+TOPOLOGY = Topology(
+    "ordered_net",
+    build,
+    {key: value for key, value in COMMON.items() if key not in ("readout", "outputs")}
+    | {"hidden": "sigmoid", "output": "sigmoid", "lags": (0, 1)},
+    example={"sizes": {"input": 2, "hidden": 2, "output": 1}, "lags": [0, 1, 2], "steps": 3},
+    summary="units in an order, each reading every earlier one",
+    source="Werbos 1990",
+    aliases=("werbos",),
+)

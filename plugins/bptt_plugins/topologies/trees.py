@@ -1,0 +1,155 @@
+"""Reading a tree from an option: nested lists of leaves, or inner nodes with their children."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bptt_solver.records import OptionError
+
+Path = tuple[str | int, ...]
+
+
+class Tree(NamedTuple):
+    """Leaves are 1..leaves, inner nodes follow, children before parents.
+
+    ``children`` has the inner nodes in this order, ``labels`` the names of those that have one."""
+
+    leaves: int
+    children: Mapping[int, tuple[int, ...]]
+    labels: Mapping[int, str]
+
+    @property
+    def root(self) -> int:
+        """The last node."""
+        return self.leaves + len(self.children)
+
+    @property
+    def arity(self) -> int:
+        """The most children that a node has."""
+        return max(map(len, self.children.values()))
+
+
+def tree_of(value: object, *path: str | int) -> Tree:
+    """A tree from ``[[1, 2], 3]`` or from ``{p: [1, 2], root: [p, 3]}``. Raises `OptionError` with the place."""
+    if isinstance(value, Mapping):
+        children, places = _from_map(value, path)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        children, places = _from_lists(value, path)
+    else:
+        told = "nested lists of leaves like [[1, 2], 3], or nodes with their children like {p: [1, 2], root: [p, 3]}"
+        raise OptionError(f"{path[0]} must be {told}, not {value!r}", *path)
+    if not children:
+        raise OptionError(f"{path[0]} has no inner node", *path)
+    parents = _parents(children, places, isinstance(value, Mapping))
+    order = _from_children_up(children, parents, places, path)
+    leaves = _leaves(parents, children, places, path)
+    numbers = {str(leaf): leaf for leaf in range(1, leaves + 1)}
+    numbers |= {name: number for number, name in enumerate(order, leaves + 1)}
+    inner = {numbers[name]: tuple(numbers[child] for child in children[name]) for name in order}
+    return Tree(leaves, inner, {numbers[name]: name for name in order if isinstance(value, Mapping)})
+
+
+def _from_map(value: Mapping[object, object], path: Path) -> tuple[dict[str, list[str]], dict[str, Path]]:
+    children: dict[str, list[str]] = {}
+    places: dict[str, Path] = {}
+    for key, items in value.items():
+        place = (*path, str(key))
+        if not isinstance(items, Sequence) or isinstance(items, str) or not items:
+            raise OptionError(f"{path[0]}: the children of '{key}' must be a list, not {items!r}", *place)
+        for i, item in enumerate(items):
+            if not isinstance(item, str | int) or isinstance(item, bool):
+                raise OptionError(f"{path[0]}: a child of '{key}' must be a leaf's number or a node's name", *place, i)
+        children[str(key)] = [str(item) for item in items]
+        places[str(key)] = place
+    return children, places
+
+
+def _from_lists(value: object, path: Path) -> tuple[dict[str, list[str]], dict[str, Path]]:
+    """Each list is a node; it is named by its place."""
+    children: dict[str, list[str]] = {}
+    places: dict[str, Path] = {}
+    stack: list[tuple[Sequence[object], Path]] = [(value, path)] if isinstance(value, Sequence) else []
+    while stack:
+        node, place = stack.pop()
+        if not node:
+            raise OptionError(f"{path[0]} has a node without children", *place)
+        name = _name(place)
+        children[name], places[name] = [], place
+        for i, item in enumerate(node):
+            if isinstance(item, Sequence) and not isinstance(item, str):
+                children[name].append(_name((*place, i)))
+                stack.append((item, (*place, i)))
+            elif isinstance(item, int) and not isinstance(item, bool):
+                children[name].append(str(item))
+            else:
+                raise OptionError(f"{path[0]}: a leaf must be its number, not {item!r}", *place, i)
+    return children, places
+
+
+def _name(place: Path) -> str:
+    return "at " + ".".join(map(str, place))
+
+
+def _parents(children: Mapping[str, Sequence[str]], places: Mapping[str, Path], named: bool) -> dict[str, str]:
+    parents: dict[str, str] = {}
+    for name, items in children.items():
+        for i, child in enumerate(items):
+            if child in parents:
+                what = f"'{child}'" if child in children else f"leaf {child}"
+                both = f"two parents, '{parents[child]}' and '{name}'" if named else "two parents"
+                raise OptionError(f"{places[name][0]}: {what} has {both}", *places[name], i)
+            parents[child] = name
+    return parents
+
+
+def _from_children_up(
+    children: Mapping[str, Sequence[str]], parents: Mapping[str, str], places: Mapping[str, Path], path: Path
+) -> list[str]:
+    """The inner nodes, children before parents. No recursion: a tree may be a chain of thousands."""
+    roots = [name for name in children if name not in parents]
+    if len(roots) > 1:
+        raise OptionError(f"{path[0]} has two roots, '{roots[0]}' and '{roots[1]}'", *places[roots[1]])
+    order: list[str] = []
+    stack = [(name, False) for name in roots]
+    while stack:
+        name, done = stack.pop()
+        if done:
+            order.append(name)
+        elif name in children:
+            stack.append((name, True))
+            stack.extend((child, False) for child in reversed(children[name]))
+    if len(order) < len(children):
+        reached = set(order)
+        circle = list(_circle(next(name for name in children if name not in reached), parents))
+        raise OptionError(f"{path[0]} has a cycle: {' ← '.join(circle)}", *places[circle[0]])
+    return order
+
+
+def _circle(name: str, parents: Mapping[str, str]) -> Iterator[str]:
+    """A node that is below itself, its parent, and so on until it comes again."""
+    seen: set[str] = set()
+    while name not in seen:
+        seen.add(name)
+        name = parents[name]
+    first = name
+    yield first
+    while True:
+        name = parents[name]
+        yield name
+        if name == first:
+            return
+
+
+def _leaves(
+    parents: Mapping[str, str], children: Mapping[str, Sequence[str]], places: Mapping[str, Path], path: Path
+) -> int:
+    """How many leaves there are; they have to be numbered from 1."""
+    found = [name for name in parents if name not in children]
+    for name in found:
+        if not (name.isascii() and name.isdigit() and 1 <= int(name) <= len(found) and str(int(name)) == name):
+            raise OptionError(
+                f"{path[0]}: '{name}' is neither a node with children nor a leaf: the leaves are numbered "
+                f"1 to {len(found)}", *places[parents[name]],
+            )  # fmt: skip
+    return len(found)
