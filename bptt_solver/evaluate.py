@@ -228,7 +228,7 @@ def find_shapes(
     system = unfolded.system
     shapes: dict[int, Shape] = {}
     limits = limits or Limits()
-    most, elements, first = limits.get("elements"), 0, 0
+    most, elements, largest, first = limits.get("elements"), 0, 0, 0
     measured: dict[tuple[int, tuple[Shape, ...]], int] = {}
     for number, key in enumerate(unfolded.keys):
         if unfolded.grounds[number] is None and given[key]:
@@ -249,8 +249,7 @@ def find_shapes(
                         expression, operands, system.operations
                     )
                 if size > most:
-                    name = instance_text(unfolded.keys[number])
-                    limits.check("elements", size, f"an intermediate result of {name}", _span(unfolded, number))
+                    largest, first = max(largest, size), first or number
         name = unfolded.keys[number][0]
         if not shape and system.ranks[name]:
             shape = tuple([n for n in family[name] if n is not None])
@@ -264,8 +263,9 @@ def find_shapes(
             elements += math.prod(shape)
             if elements > most:
                 first = first or number
-    if elements > most:
-        limits.check("elements", elements, "the system", _span(unfolded, first))
+    if largest > elements:
+        limits.check("elements", largest, "an intermediate result", _span(unfolded, first))
+    limits.check("elements", elements, "the system", _span(unfolded, first))
     return shapes
 
 

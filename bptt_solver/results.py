@@ -34,7 +34,20 @@ def plain(value: Value) -> Any:
 
 def exact_text(value: Value) -> Any:
     """An exact value as text ``p/q`` (or nested lists of such)."""
-    return [exact_text(v) for v in value] if is_array(value) else str(value)
+    if is_array(value):
+        return [exact_text(v) for v in value]
+    if type(value) is Fraction and value.denominator != 1:
+        return f"{_digits(value.numerator)}/{_digits(value.denominator)}"
+    return _digits(int(value))
+
+
+def _digits(value: int) -> str:
+    """The decimal digits of a whole number of any length; ``str`` stops at 4,300 of them."""
+    if value.bit_length() < 10_000:
+        return str(value)
+    from decimal import Decimal
+
+    return f"{Decimal(value):f}"
 
 
 def values(computation: Computation) -> dict[str, Any]:

@@ -124,7 +124,7 @@ BOMBS = {
     "YAML braces": ("values: " + "{a: " * MILLION, "20 levels of nesting (--limit yaml_depth=N"),
     "YAML dashes": ("- " * MILLION, "20 levels of nesting (--limit yaml_depth=N"),
     "aliases": ("a: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n", "anchors (&a) are not allowed"),
-    "a factor often": (equations("E = " + "*".join(["x"] * 40_000)), "(--limit elements=1600000000)"),
+    "a factor often": (equations("E = " + "*".join(["x"] * 20_000)), "(--limit elements=400000000)"),
     "an argument often": (equations("E = concat(" + ",".join(["x"] * 40_000) + ")"), "elements, limit 10,000,000"),
     "indices": (equations("E = x[" + ",".join("1" * 40_000) + "]"), "40,000 indices, limit 8"),
     "ranges": (
@@ -139,7 +139,7 @@ BOMBS = {
     "a long sum": (equations("E = sum(x*t for t in 1..T)", rest=f"values: {{x: 1}}\n{TALL}"), "1,000,000,001 instances"),
     "a wide family": (
         equations("h[i,j] = x for i in 1..T, j in 1..T", "E = h[1,1]", rest=f"values: {{x: 1}}\n{TALL}"),
-        "1,000,000,001,000,000,000 instances",
+        "the system has 1,000,000,001,000,000,001 instances",
     ),
     "a triangle": (
         equations("E = sum(x for i in 1..T, j in 1..i)", rest="values: {x: 1}\nsizes: {T: 100000}"),
@@ -258,11 +258,11 @@ AT_N = {
     "elements given": ("elements=4", equations("E = sum(v)", rest="values: {v: [1, 2, 3, 4]}"),
                        equations("E = sum(v)", rest="values: {v: [1, 2, 3, 4, 5]}"), "elements=5"),
     "elements computed": ("elements=12", equations("M = outer(v, v)", "E = sum(M)", rest="values: {v: [1, 2, 3]}"),
-                          equations("M = outer(v, v)", "E = sum(M*v[1])", rest="values: {v: [[1, 2, 3, 4]]}"), "elements="),
+                          equations("M = outer(v, v)", "E = sum(M)", rest="values: {v: [1, 2, 3, 4]}"), "elements=20"),
     "elements on the way": ("elements=9", equations("E = sum(outer(v, v))", rest="values: {v: [1, 2, 3]}"),
                             equations("E = sum(outer(v, v))", rest="values: {v: [1, 2, 3, 4]}"), "elements=16"),
     "factors": ("elements=16", equations("E = x*x*x*x"), equations("E = x*x*x*x*x"), "elements=25"),
-    "equation_length": ("equation_length=9", equations("E = x + x"), equations("E = x + xx"), "equation_length=10"),
+    "equation_length": ("equation_length=9", equations("E = x + x"), equations("E = x +  x"), "equation_length=10"),
     "equation_nodes": ("equation_nodes=4", equations("E = x + x"), equations("E = x + x + x"), "equation_nodes=5"),
     "depth": ("depth=3", equations("E = sin(sin(sin(x)))"), equations("E = sin(sin(sin(sin(x))))"), "depth=N"),
     "digits": ("digits=3", equations("E = x*123"), equations("E = x*1234"), "digits=4"),
@@ -274,8 +274,7 @@ AT_N = {
                 equations("E = x[1,1,1]", rest="values: {x: [[[1]]]}"), "indices=3"),
     "ranges": ("indices=2", equations("E = sum(x for i in 1..2, j in 1..2)"),
                equations("E = sum(x for i in 1..2, j in 1..2, k in 1..2)"), "indices=N"),
-    "exact_bits": ("exact_bits=20", equations("E = x**19", rest="values: {x: 2}"),
-                   equations("E = x**20", rest="values: {x: 2}"), "exact_bits=N"),
+    "exact_bits": ("exact_bits=20", equations("E = x*2**19"), equations("E = x*2**20"), "exact_bits=N"),
 }  # fmt: skip
 
 
@@ -290,7 +289,7 @@ def test_limits_at_n_and_above(name: str) -> None:
     assert str(caught.value).startswith("<text>:")
 
 
-@pytest.mark.parametrize("name", [n for n in AT_N if "=N" not in AT_N[n][3] and n != "elements computed"])
+@pytest.mark.parametrize("name", [n for n in AT_N if "=N" not in AT_N[n][3]])
 def test_the_flag_of_the_message_lifts_the_limit(name: str) -> None:
     _, _, too_much, flag = AT_N[name]
     assert api.solve(api.loads(too_much, limits=Limits.parse([flag]))).verified
@@ -309,7 +308,7 @@ def test_a_limit_on_the_result(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_exact_numbers_may_be_longer_than_python_prints() -> None:
     text = equations("E = x**3/y**3", rest=f"values: {{x: 1{'7' * 1500}, y: 1{'3' * 1500}}}")
-    limits = Limits.parse(["digits=4000"])
+    limits = Limits.parse(["digits=4000", "exact_bits=100000"])
     solution = api.solve(api.loads(text, limits=limits))
     assert len(json.loads(solution.render("json"))["exact"]["E"]) > 9000
     assert "E" in solution.render("text")
@@ -335,12 +334,11 @@ def test_titles_are_text(name: str, form: str) -> None:
     title = TITLES[name]
     text = f"title: '{title}'\ndescription: '{title}'\n" + equations("E = 2*x")
     written = api.solve(api.loads(text)).render(form)
-    head = next(line for line in written.splitlines() if "alert" in line or line.strip() and title[:1] in line)
     if form == "text":
         assert title in written
     elif form == "markdown":
         assert not re.search(r"(?<!\\)[<>`]", written.split("```")[0].split("$`")[0])
-        assert not re.search(r"(?<!\\)\]\(", head)
+        assert not re.search(r"(?<!\\)\]\(", written.split("```")[0])
     else:
         assert r"\input{/" not in written
         assert r"\write18" not in written
@@ -394,7 +392,7 @@ def test_documents_load_nothing(tmp_path: Path, line: str) -> None:
     before = os.getcwd()
     os.chdir(tmp_path)
     try:
-        assert_refused(command("bad.yaml"), "")
+        assert_refused(command("bad.yaml"), "", r"\S+:\d+:\d+: ")
     finally:
         os.chdir(before)
     assert not (tmp_path / "fired").exists()

@@ -66,7 +66,8 @@ def power(base: Value, exponent: Value, most_bits: int = EXACT_BITS) -> Value:
     if type(exponent) is Fraction and exponent.denominator != 1:
         return power(float(base), float(exponent))
     exponent = int(exponent)
-    if bits(base) * abs(exponent) > most_bits and base not in (0, 1, -1):
+    least = bits(base) - (2 if type(base) is Fraction else 1)  # bits of the result for each factor
+    if least * abs(exponent) > most_bits:
         raise TooLarge
     if base == 0 and exponent < 0:
         raise NotFinite("zero to a negative power")

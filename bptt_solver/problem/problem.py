@@ -575,7 +575,7 @@ class _Builder:
         """The values of the given instances; a number given for a member of an array family fills it."""
         exact = all(_all_exact(v) for members in values.values() for v in members.values())
         exact = exact and sum(_size(v) for members in values.values() for v in members.values()) <= _MOST_EXACT
-        total = 0
+        total, most, first = 0, self.limits.get("elements"), None
         result: dict[Instance, Value] = {}
         for name, members in values.items():
             if name not in system.given:
@@ -583,6 +583,8 @@ class _Builder:
             for indices, raw in members.items():
                 value = _to_value(raw, exact)
                 total += value.size if is_array(value) else 1
+                if total > most and first is None:
+                    first = self.spans.get(name)
                 shape = tuple([n for n in shapes[name] if n is not None])
                 if not is_array(value) and system.ranks[name]:
                     if len(shape) != system.ranks[name]:
@@ -593,7 +595,7 @@ class _Builder:
                 elif (value.ndim if is_array(value) else 0) != system.ranks[name]:
                     raise self._member_differs((name, indices), _shape(value), shapes[name], members)
                 result[name, indices] = value
-        self.limits.check("elements", total, "the data")
+        self.limits.check("elements", total, "the data", first)
         return result
 
     def _member_differs(
