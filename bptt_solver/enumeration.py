@@ -64,7 +64,7 @@ class Enumeration:
             raise self._exceeded(total, "the system", first, or_more=not sure)
 
     def _summands(self, leaves: Sequence[Expression]) -> tuple[int, bool]:
-        """How many summands inner sums have for one member, 0 where that depends on indices; and whether that is all."""
+        """How many summands inner sums have for one member, 0 where it depends on indices; and whether that is all."""
         total, all_sure = 0, True
         pending: list[tuple[int, Sequence[Expression]]] = [(1, leaves)]
         while pending:

@@ -236,8 +236,11 @@ def test_plugins_use_nothing_private(name: str) -> None:
         "bptt_solver.records",
         "bptt_solver.options",
         "bptt_solver.testing",
-    }
+        "bptt_solver.errors",
+        "bptt_solver.formulas",
+    }  # and the language: a topology may read, rewrite and print equations
     found = {module for module, _, _ in imports(name) if module.startswith("bptt_solver")}
+    found = {module for module in found if not module.startswith("bptt_solver.language")}
     assert found <= public
 
 

@@ -1,22 +1,17 @@
 """Hostile documents through the command: refused quickly, with one message that says where, or solved like any other.
 
-`tests/errors` holds what is said; here it is how: exit code, time, memory, no traceback, no control character - and that
-nothing of a document is ever run.
+`tests/errors` holds what is said; here it is how: exit code, time, memory, no traceback, no control character - and
+that nothing of a document is ever run. `test_damage` tries random damage.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
-import random
 import re
-import signal
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -136,7 +131,10 @@ BOMBS = {
         "conditions has 10,004,569 elements",
     ),
     "a long family": (equations("h[t] = x for t in 1..T", "E = h[T]", rest=f"values: {{x: 1}}\n{TALL}"), "no --limit"),
-    "a long sum": (equations("E = sum(x*t for t in 1..T)", rest=f"values: {{x: 1}}\n{TALL}"), "1,000,000,001 instances"),
+    "a long sum": (
+        equations("E = sum(x*t for t in 1..T)", rest=f"values: {{x: 1}}\n{TALL}"),
+        "1,000,000,001 instances",
+    ),
     "a wide family": (
         equations("h[i,j] = x for i in 1..T, j in 1..T", "E = h[1,1]", rest=f"values: {{x: 1}}\n{TALL}"),
         "the system has 1,000,000,001,000,000,001 instances",
@@ -167,9 +165,7 @@ BOMBS = {
         "400,000,000 elements, limit 10,000,000 (--limit elements=400000000)",
     ),
     "many matrices": (
-        equations(
-            "M[t] = outer(v, v) for t in 1..50", "E = sum(M[50])", rest="values: {v: {random: {shape: [1000]}}}"
-        ),
+        equations("M[t] = outer(v, v) for t in 1..50", "E = sum(M[50])", rest="values: {v: {random: {shape: [1000]}}}"),
         "50,001,000 elements, limit 10,000,000 (--limit elements=50001000)",
     ),
     "a far map": (
@@ -218,7 +214,9 @@ HARMLESS = {
     "nested sums": equations("E = " + "sum(" * 60 + "x" + "".join(f" for i{k} in 1..1)" for k in range(60))),
     "chain": equations("z0 = x", *(f"z{i} = z{i - 1} + 1" for i in range(1, 5000)), rest="values: {x: 1}"),
     "size that is not used": equations("E = 2*x", rest=f"values: {{x: 1}}\n{TALL}"),
-    "empty range": equations("h[t] = x for t in 1..T", "E = x + sum(h[t] for t in 1..T)", rest="values: {x: 1}\nsizes: {T: 0}"),
+    "empty range": equations(
+        "h[t] = x for t in 1..T", "E = x + sum(h[t] for t in 1..T)", rest="values: {x: 1}\nsizes: {T: 0}"
+    ),
     "no derivative": equations("E = x*0 + 2"),
     "braces": "title: '{0} {x} %s {{7*7}} ${7*7}'\n" + equations("E = 2*x"),
     "code as a title": "title: __import__('os').system('touch pwned')\n" + equations("E = 2*x"),
@@ -256,7 +254,7 @@ AT_N = {
     "instances of two indices": ("instances=13", equations("E = sum(x for i in 1..3, j in 1..3)"),
                                  equations("E = sum(x for i in 1..3, j in 1..4)"), "instances=16"),
     "elements given": ("elements=4", equations("E = sum(v)", rest="values: {v: [1, 2, 3, 4]}"),
-                       equations("E = sum(v)", rest="values: {v: [1, 2, 3, 4, 5]}"), "elements=5"),
+                       equations("E = sum(v)", rest="values: {v: [1, 2, 3, 4, 5]}"), "elements=N"),
     "elements computed": ("elements=12", equations("M = outer(v, v)", "E = sum(M)", rest="values: {v: [1, 2, 3]}"),
                           equations("M = outer(v, v)", "E = sum(M)", rest="values: {v: [1, 2, 3, 4]}"), "elements=20"),
     "elements on the way": ("elements=9", equations("E = sum(outer(v, v))", rest="values: {v: [1, 2, 3]}"),
@@ -352,7 +350,9 @@ def test_titles_are_text(name: str, form: str) -> None:
 @pytest.mark.parametrize("place", ["title: 'a{}b'", 'title: "a{}b"', "values: {{x{}: 1}}", "target: E{}", "# {}"])
 def test_hidden_characters_are_refused(character: str, place: str) -> None:
     with pytest.raises(ProblemError, match=rf"U\+{ord(character):04X}") as caught:
-        api.loads(place.replace("{}", character).replace("{{", "{").replace("}}", "}") + "\n" + equations("E = 2*x", rest=""))
+        api.loads(
+            place.replace("{}", character).replace("{{", "{").replace("}}", "}") + "\n" + equations("E = 2*x", rest="")
+        )
     assert_harmless(str(caught.value))
 
 
@@ -396,103 +396,3 @@ def test_documents_load_nothing(tmp_path: Path, line: str) -> None:
     finally:
         os.chdir(before)
     assert not (tmp_path / "fired").exists()
-
-
-# ----------------------------------------------------------------------------- random damage
-
-PIECES = (
-    "h x W E t T 1 0 -1 1/3 1e308 [ ] ( ) [t] [t-1] [T] [0] + - * / @ ** , : = .. for in where sum( exp( log( sqrt( softmax( "
-    "concat( part( entry( dot( outer( max( .T ² ∂⁺ # | ' \" { } & ! % random null 9**9**9 1000000000 é ₁ 1..3 3..1 0..0 [t==1] "
-    "values: sizes: target: wrt: maps: from: file: network:"
-).split()
-
-
-def damaged(text: str, others: list[str], chance: random.Random) -> str:
-    """A document with one to four things wrong."""
-    for _ in range(chance.choice([1, 1, 2, 4])):
-        at = chance.randrange(max(1, len(text)))
-        end = at + chance.choice([0, 1, 2, 5, 20])
-        lines = text.split("\n")
-        line = chance.randrange(len(lines))
-        match chance.randrange(6):
-            case 0:
-                text = text[:at] + text[end:]
-            case 1:
-                text = text[:at] + chance.choice(PIECES) + text[end:]
-            case 2:
-                lines.insert(chance.randrange(len(lines)), lines[line])
-                text = "\n".join(lines)
-            case 3:
-                del lines[line]
-                text = "\n".join(lines)
-            case 4:
-                lines[line] = chance.choice(chance.choice(others).split("\n"))
-                text = "\n".join(lines)
-            case _:
-                words = list(re.finditer(r"[A-Za-z_]+|[0-9.]+|[-+*/@]", text))
-                if words:
-                    one, other = chance.choice(words), chance.choice(words)
-                    text = text[: one.start()] + other.group() + text[one.end() :]
-    return text
-
-
-class TooSlow(BaseException):
-    """Not an `Exception`, so that nothing handles it."""
-
-
-@contextlib.contextmanager
-def patience(seconds: int) -> Iterator[None]:
-    """Give up on what hangs."""
-
-    def stop(_number: int, _frame: object) -> None:
-        raise TooSlow
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs a timer")
-@pytest.mark.parametrize("seed", range(4))
-def test_damaged_documents(tmp_path: Path, seed: int) -> None:
-    """``BPTT_FUZZ=20000`` tries that many for each seed; the four seeds are the same on every run."""
-    sources = sorted((ROOT / "tests" / "acceptance").glob("documents*/*.yaml"))
-    texts = [text for text in (path.read_text(encoding="utf-8") for path in sources) if len(text) < 3000]
-    assert len(texts) > 40
-    chance = random.Random(seed)
-    path = tmp_path / "bad.yaml"
-    for _ in range(int(os.environ.get("BPTT_FUZZ", "60"))):
-        text = damaged(chance.choice(texts), texts, chance)
-        path.write_text(text, encoding="utf-8")
-        out, told = io.StringIO(), io.StringIO()
-        form = chance.choice(["text", "markdown", "latex", "json"])
-        with patience(30), contextlib.redirect_stdout(out), contextlib.redirect_stderr(told):
-            code = run([str(path), "-f", form])
-        assert code in (0, 1, 2), text
-        assert "Traceback" not in told.getvalue(), text
-        assert_harmless(out.getvalue())
-        assert_harmless(told.getvalue())
-        if code == 2:
-            assert re.match(rf"{re.escape(str(path))}:\d+:\d+: ", told.getvalue()), text + told.getvalue()
-        elif code == 0:
-            assert told.getvalue() == "", text
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_random_bytes(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    alphabet = "abETx0123456789 \t\n:-[]{}()+*/=#'\"|>&!%@,.?^~\\_é∂⁺²ᵀ\u0301\ufeff\u2028"
-    path = tmp_path / "bad.yaml"
-    for _ in range(200):
-        text = "".join(chance.choices(alphabet, k=chance.randrange(1, 120)))
-        data = text.encode() if chance.random() < 0.8 else bytes(chance.choices(range(256), k=60))
-        path.write_bytes(chance.choice([b"", b"equations: |\n  ", b"values: "]) + data)
-        told = io.StringIO()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(told):
-            assert run([str(path)]) == 2
-        assert "Traceback" not in told.getvalue()
-        assert_harmless(told.getvalue())
