@@ -317,7 +317,7 @@ def solve(
         computation = Computation(problem)
         checked = verify(computation, check)
     options = {
-        "detail": detail,
+        "detail": "scalar" if entries and detail == "matrix" else detail,  # who names an entry wants to see it
         "entries": tuple(entries),
         "second": second,
         "closed_form": closed_form,
