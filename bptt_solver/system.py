@@ -16,12 +16,10 @@ from bptt_solver.language.expressions import (
     Expression,
     Index,
     IndexValue,
-    Iverson,
     Lookup,
     Number,
     Reference,
     Sum,
-    is_derivative,
     preorder,
 )
 from bptt_solver.language.operations import Operations
@@ -402,20 +400,3 @@ def _loose_call(node: Call, operands: Sequence[LooseShape | None], operations: O
     if name in ("expand", "place"):
         return shapes[-1]
     return (None,) * operation.rank([len(s) for s in shapes])
-
-
-def is_given_derivative(name: str) -> bool:
-    """Whether an absent instance of this family counts as 0: ordered derivatives that no path gives."""
-    return is_derivative(name)
-
-
-def has_guard(expression: Expression) -> bool:
-    """Whether a guard stands in the expression, outside inner sums."""
-    stack = [expression]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Iverson):
-            return True
-        if isinstance(node, Call):
-            stack.extend(node.arguments)
-    return False

@@ -295,14 +295,3 @@ _LATIN = (  # Greek and Cyrillic letters whose shape is that of a Latin one
     "ABEZHIKMNOPTYXoABEKMHOPCTYXSIJaceopcxysij",
 )
 _ALIKE = str.maketrans(_GREEK[0] + _LATIN[0], _GREEK[1] + _LATIN[1])
-
-
-def lookups_in(expression: Expression) -> list[Lookup]:
-    """The map lookups in an expression's indices."""
-    return [
-        look
-        for node in preorder(expression)
-        if isinstance(node, Reference)
-        for i in node.indices
-        for look in i.lookups()
-    ]
