@@ -52,6 +52,9 @@ class _Narrator(Narration):
     def blocks(self) -> list[Block]:
         """All sections."""
         blocks: list[Block] = [self._title()]
+        description = self.derivation.computation.problem.document.description
+        if description:
+            blocks.append(Paragraph((" ".join(description.split()),)))
         sections = (self._given, self._order, self._forward, self._partials, self._sweep, self._gather, self._check)
         for number, section in enumerate(sections, 1):
             body = section()

@@ -354,3 +354,10 @@ def test_a_broken_catalogue_is_an_error(text: str) -> None:
     """Each names the line."""
     with pytest.raises(ValueError, match="line"):
         read_catalogue(text)
+
+
+def test_a_description_stands_below_the_title() -> None:
+    text = "title: T\ndescription: What it is about.\nequations: E = 2*z1\nvalues: {z1: 1}\n"
+    computation = Computation(load_problem(Source("t.yaml", text)))
+    lines = render(narrate(derive(computation, verify(computation))), "text").splitlines()
+    assert [line.strip() for line in lines[:2]] == ["T", "What it is about."]
