@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from bptt_solver.arithmetic import is_array
+from bptt_solver.asked import Asked
 from bptt_solver.collection import PausedCollection
 from bptt_solver.computation import Computation
 from bptt_solver.errors import Excerpt, Source, fail, suggest
@@ -16,6 +17,7 @@ from bptt_solver.system import Instance
 from bptt_solver.unfold import instance_text
 
 if TYPE_CHECKING:
+    from bptt_solver.asked import Analysis
     from bptt_solver.blocks import Block
     from bptt_solver.verify import Check
 
@@ -76,10 +78,12 @@ class Solution(Mapping[str, Any]):
     Vectors and matrices are nested lists, as in the JSON output.
     """
 
-    def __init__(self, computation: Computation, check: Check, options: Mapping[str, Any]) -> None:
+    def __init__(self, computation: Computation, check: Check, options: Mapping[str, Any], asked: Asked) -> None:
         self.computation = computation
         self.check = check
         self._options = options
+        self._asked = asked
+        self._analyses: list[Analysis] | None = None
         self._values: dict[str, Any] | None = None
         self._derivatives: dict[str, Any] | None = None
         self._partials: tuple[dict[str, dict[str, Any]], list[str]] | None = None
@@ -205,6 +209,15 @@ class Solution(Mapping[str, Any]):
         return self.computation.problem.warnings
 
     @property
+    def analyses(self) -> list[Analysis]:
+        """What was asked for beyond the derivation, computed when first looked at."""
+        if self._analyses is None:
+            from bptt_solver.asked import analyses
+
+            self._analyses = analyses(self.computation, self._asked)
+        return self._analyses
+
+    @property
     def blocks(self) -> list[Block]:
         """The derivation as blocks of words and formulas."""
         if self._blocks is None:
@@ -224,6 +237,10 @@ class Solution(Mapping[str, Any]):
 
     def _more(self) -> list[Block]:
         blocks: list[Block] = []
+        if self.analyses:
+            from bptt_solver.narrate import narrate_analyses
+
+            blocks += narrate_analyses(self.analyses)
         if self._options["second"]:
             from bptt_solver.narrate import narrate_hessian
 
@@ -262,6 +279,7 @@ class Solution(Mapping[str, Any]):
             "steps": steps(self.computation, self._options["steps"] == "all"),
             "check": self.check.as_json(),
         }
+        data.update((analysis.key, analysis.data()) for analysis in self.analyses)
         if left_out:
             data["left_out"] = {"simple_partials": left_out}
         if self._options["second"]:
@@ -324,7 +342,7 @@ def solve(
         "simplify": simplify,
         "steps": steps,
     }
-    return Solution(computation, checked, options)
+    return Solution(computation, checked, options, Asked())
 
 
 def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> str:

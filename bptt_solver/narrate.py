@@ -26,6 +26,7 @@ from bptt_solver.narration.common import Narration, chain_words, joined
 from bptt_solver.narration.sweep import SweepWords
 
 if TYPE_CHECKING:
+    from bptt_solver.asked import Analysis
     from bptt_solver.derivation import GatherStep, LocalStep, Match
 
 
@@ -46,6 +47,14 @@ def narrate_closed_forms(forms: Sequence[tuple[Reference, Expression]], lang: st
     from bptt_solver.narration.more import closed_form_blocks
 
     return closed_form_blocks(forms, Catalogue(lang))
+
+
+def narrate_analyses(analyses: Sequence[Analysis], lang: str = "en") -> list[Block]:
+    """One section for each analysis."""
+    from bptt_solver.narration.analyses import analysis_blocks
+
+    say = Catalogue(lang)
+    return [block for analysis in analyses for block in analysis_blocks(analysis, say)]
 
 
 class _Narrator(Narration):
@@ -261,4 +270,4 @@ class _Narrator(Narration):
         return check_blocks(self.derivation, self.say)
 
 
-__all__ = ["narrate", "narrate_closed_forms", "narrate_hessian"]
+__all__ = ["narrate", "narrate_analyses", "narrate_closed_forms", "narrate_hessian"]

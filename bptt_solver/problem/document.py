@@ -11,11 +11,12 @@ import unicodedata
 from bptt_solver.errors import Excerpt, Problems, Source, Span, fail, suggest
 from bptt_solver.limits import Limits
 from bptt_solver.problem.forms import VALUE_FORM, FormReader
-from bptt_solver.problem.network import NetworkBlock, read_network
+from bptt_solver.problem.network import NetworkBlock, Settings, read_network, read_settings
 from bptt_solver.problem.nodes import PLAIN, Mapping, Node, Packed, Scalar, Sequence, compose, shorten
 from bptt_solver.problem.text import STANDARD_INPUT, read_text
 from bptt_solver.problem.values import Given, RandomValue, Value, kind_of, locate
 
+SETTINGS = ("notation", "truncate", "clip", "update")  # read here, understood by what they are for
 KEYS = (
     "title",
     "description",
@@ -28,6 +29,7 @@ KEYS = (
     "maps",
     "target",
     "wrt",
+    *SETTINGS,
 )
 ROLES = {"values": "value", "data": "data", "parameters": "parameter"}
 _INSTEAD = {
@@ -51,6 +53,10 @@ _EXAMPLES = {
     "sizes": "sizes: {T: 3}",
     "maps": "maps: {left: [0, 1, 1]}",
     "network": "network: {topology: elman, sizes: {input: 2, hidden: 3, output: 1}}",
+    "notation": "notation: werbos",
+    "truncate": "truncate: {depth: 2}",
+    "clip": "clip: {norm: 1}",
+    "update": "update: {rule: sgd, learning_rate: 0.1}",
 }
 _ENOUGH = 1000  # lines to look at
 
@@ -59,7 +65,8 @@ class Document:
     """What a document says, not yet understood as a system of equations.
 
     ``equations`` are texts to parse; ``givens`` hold values, data and parameters in the order of the document,
-    ``sizes`` and ``maps`` the like for whole numbers. ``folder`` is where files are looked for.
+    ``sizes`` and ``maps`` the like for whole numbers. ``settings`` holds the blocks of `SETTINGS` that there are.
+    ``folder`` is where files are looked for.
     """
 
     __slots__ = (
@@ -69,6 +76,7 @@ class Document:
         "givens",
         "maps",
         "network",
+        "settings",
         "sizes",
         "source",
         "target",
@@ -88,6 +96,7 @@ class Document:
         self.maps: list[Given] = []
         self.target: Excerpt | None = None
         self.wrt: list[Excerpt] | None = None
+        self.settings: dict[str, Settings] = {}
 
 
 def read_document(
@@ -217,6 +226,11 @@ class _DocumentReader(FormReader):
             self.document.network = read_network(node, self)
         else:
             self.note(f"expected a network, got {kind_of(node)}", node, f"for example {_EXAMPLES['network']}")
+
+    def read_setting(self, key: Scalar, node: Node) -> None:
+        self.document.settings[key.text] = read_settings(node, self)
+
+    read_notation = read_truncate = read_clip = read_update = read_setting
 
     # What is given
 

@@ -1,4 +1,4 @@
-"""The ``network:`` block: a topology's name and its options, as plain data that knows its places."""
+"""The ``network:`` block and the settings: options as plain data that knows its places."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _OTHER_WORDS = frozenset({"yes", "no", "on", "off", "True", "False", "TRUE", "FA
 _LIKE_NUMBER = re.compile(r"[-+]?\.?[0-9][0-9_xXoObB:./eE+-]*")
 
 
-class NetworkBlock:
-    """``topology`` by name, and ``options`` as text, numbers, booleans, lists and dictionaries."""
+class Settings:
+    """A block of options: ``options`` as text, numbers, booleans, lists and dictionaries (a block that is no mapping:
+    its value under ``""``), and where each of them stands."""
 
-    __slots__ = ("mapping", "options", "source", "topology")
+    __slots__ = ("node", "options", "source")
 
-    def __init__(self, topology: str, options: dict[str, object], mapping: Mapping, source: Source) -> None:
-        self.topology = topology
+    def __init__(self, options: dict[str, object], node: Node, source: Source) -> None:
         self.options = options
-        self.mapping = mapping
+        self.node = node
         self.source = source
 
     @property
     def span(self) -> Span:
-        """Where the topology is named."""
-        return self.span_of("topology")
+        """Where the block begins."""
+        return self.node.span(self.source)
 
     def span_of(self, *path: str | int, key: bool = False) -> Span:
         """Where a value stands (or, for the last step, its key): ``span_of("sizes", "hidden")``."""
-        node: Node = self.mapping
+        node: Node = self.node
         for at, step in enumerate(path):
             inner: Node | None = None
             if isinstance(node, Mapping) and isinstance(step, str):
@@ -48,6 +48,27 @@ class NetworkBlock:
                 break
             node = inner
         return node.span(self.source)
+
+
+class NetworkBlock(Settings):
+    """``topology`` by name, and its options."""
+
+    __slots__ = ("topology",)
+
+    def __init__(self, topology: str, options: dict[str, object], node: Mapping, source: Source) -> None:
+        super().__init__(options, node, source)
+        self.topology = topology
+
+    @property
+    def span(self) -> Span:
+        """Where the topology is named."""
+        return self.span_of("topology")
+
+
+def read_settings(node: Node, reader: ValueReader) -> Settings:
+    """A block of options. Values that look like numbers but are none are noted."""
+    value = plain(node, reader)
+    return Settings(value if isinstance(value, dict) else {"": value}, node, reader.source)
 
 
 def read_network(node: Mapping, reader: ValueReader) -> NetworkBlock | None:

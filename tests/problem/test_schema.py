@@ -41,6 +41,7 @@ VALID = [
     "equations: a = 1\nsizes: {T: 3, n: 0}\nmaps: {left: [1, -2], m: [[1], [2]], r: {from: 0, values: [1]}}",
     "equations: a = 1\ntarget: E\nwrt: W",
     "equations: a = 1\ntarget: h[2]\nwrt: [W, h]",
+    "network: {topology: elman}\nnotation: werbos\ntruncate: {depth: 2}\nclip: {norm: 1}\nupdate: {rule: sgd}",
     "network: {topology: elman}",
     "network: {topology: elman, sizes: {input: 2, hidden: [3, 4]}, bias: true, rate: 0.5, act: [tanh]}\nvalues: {}",
 ]
