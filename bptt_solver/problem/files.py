@@ -1,4 +1,4 @@
-"""Numbers from files beside the document (``.json``, ``.csv``, ``.npy``, ``.npz``), and random numbers.
+"""Numbers from files beside the document (``.json``, ``.csv``, ``.npy``, ``.npz``, ``.safetensors``).
 
 A file never leaves the document's folder, is a regular file, and never runs code: NumPy files are read by their plain
 header only, no pickle exists here. Sizes are calculated and checked before anything is allocated.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from bptt_solver.errors import ProblemError, Problems, Source, Span, fail, suggest
@@ -18,16 +19,28 @@ from bptt_solver.language.tokens import Malformed
 from bptt_solver.limits import Limits
 from bptt_solver.problem.nodes import Mapping, Node, compose
 from bptt_solver.problem.numerals import read_number, shortened
+from bptt_solver.problem.tensors import Tensors
 from bptt_solver.problem.text import check_characters, decode, read_bytes
-from bptt_solver.problem.values import FileValue, Nested, RandomValue, ValueReader
+from bptt_solver.problem.values import FileValue, Nested, ValueReader
 
 if TYPE_CHECKING:
+    from zipfile import ZipFile
+
     import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.generic]
 
-ENDINGS = (".json", ".csv", ".npy", ".npz")
+ENDINGS = (".json", ".csv", ".npy", ".npz", ".safetensors")
+_TENSORS = "save them with safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+_ARRAYS = "save plain arrays with numpy.savez('weights.npz', W=...)"
+_REFUSED = {  # endings of files that cannot be read, and why
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ("is a pickle, and reading one may run any code", _TENSORS)),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), ("is a pickle, and reading one may run any code", _ARRAYS)),
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), ("is a file of Keras or HDF5", _ARRAYS)),
+    ".onnx": ("is a whole ONNX model", _ARRAYS),
+    ".mat": ("is a MATLAB file", _ARRAYS),
+}
 _DRIVE = re.compile(r"[A-Za-z]:")
 _HEADER = re.compile(
     rb"\{'descr': '([<>|=]?[a-zA-Z][0-9]{1,3})', 'fortran_order': (True|False), 'shape': \(([0-9, ]*)\), \}\s*"
@@ -46,6 +59,9 @@ def name_fault(name: str) -> tuple[str, str | None] | None:
         return f"'{shortened(name)}' has a backslash", "write / between folders"
     if ".." in name.split("/"):
         return f"'{shortened(name)}' leaves the document's folder", inside
+    ending = os.path.splitext(name)[1].lower()
+    if ending in _REFUSED:
+        return f"'{shortened(name)}' {_REFUSED[ending][0]}", _REFUSED[ending][1]
     if os.path.splitext(name)[1] not in ENDINGS:
         return f"'{shortened(name)}' is not a file that can be read", f"known endings: {', '.join(ENDINGS)}"
     return None
@@ -60,6 +76,10 @@ def load(value: FileValue, folder: str | None, limits: Limits) -> Nested | Array
     ending = os.path.splitext(value.file)[1]
     if ending == ".npz":
         return _read_archive(data, value, limits)
+    if ending == ".safetensors":
+        tensors = Tensors(data, value.file, value.file_span)
+        name = _needed_key(value, tensors.names)
+        return finite(tensors.array(name, limits), f"{value.file}[{name}]", value.file_span)
     if ending == ".npy":
         if value.key is not None:
             raise fail("a .npy file has no keys", value.key_span, "remove 'key'")
@@ -68,6 +88,44 @@ def load(value: FileValue, folder: str | None, limits: Limits) -> Nested | Array
         return _read_array(BytesIO(data), value.file, value.file_span, limits)
     source = decode(data, value.file)
     return _read_json(source, value, limits) if ending == ".json" else _read_csv(source, value, limits)
+
+
+class Archive:
+    """The named arrays of a file (``.npz``, ``.safetensors`` or ``.json``), each read when it is asked for."""
+
+    def __init__(self, value: FileValue, folder: str | None, limits: Limits) -> None:
+        """Raises ProblemError where the file cannot be read, or holds no named arrays."""
+        self.value = value
+        self.limits = limits
+        ending = os.path.splitext(value.file)[1]
+        if ending in (".npy", ".csv"):
+            raise fail(f"'{value.file}' holds one array", value.file_span, "named ones are in .safetensors or .npz")
+        self._data = read_bytes(_resolve(value, folder), value.file, limits, value.file_span)
+        self._tensors = Tensors(self._data, value.file, value.file_span) if ending == ".safetensors" else None
+        self._source = decode(self._data, value.file) if ending == ".json" else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all arrays."""
+        if self._tensors is not None:
+            return self._tensors.names
+        if self._source is not None:
+            node = compose(self._source, self.limits)
+            if not isinstance(node, Mapping):
+                raise fail(f"'{self.value.file}' holds one array, without a name", self.value.file_span)
+            return tuple(key.text for key in node.keys)
+        return _archive_names(self._data, self.value)
+
+    def array(self, name: str) -> Array:
+        """One of them, as a NumPy array. Raises ProblemError."""
+        import numpy as np
+
+        value = FileValue(self.value.file, name, self.value.file_span, self.value.file_span)
+        if self._tensors is not None:
+            return finite(self._tensors.array(name, self.limits), f"{value.file}[{name}]", value.file_span)
+        if self._source is not None:
+            return np.asarray(_read_json(self._source, value, self.limits), dtype=np.float64)
+        return _read_archive(self._data, value, self.limits)
 
 
 def _resolve(value: FileValue, folder: str | None) -> str:
@@ -185,17 +243,27 @@ def _told(error: Malformed | ProblemError) -> tuple[str, str | None]:
 # NumPy files
 
 
+def _archive_names(data: bytes, value: FileValue) -> tuple[str, ...]:
+    with _opened(data, value) as archive:
+        return tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
+
+
 def _read_archive(data: bytes, value: FileValue, limits: Limits) -> Array:
     """One array of an ``.npz``: its header is read first, then exactly as many bytes as it announces."""
+    key = _needed_key(value, _archive_names(data, value))
+    with _opened(data, value) as archive, archive.open(f"{key}.npy") as member:
+        return _read_array(member, f"{value.file}[{key}]", value.file_span, limits)
+
+
+@contextmanager
+def _opened(data: bytes, value: FileValue) -> Iterator[ZipFile]:
+    """A NumPy archive; what goes wrong in it is told as one problem."""
     import zipfile
     from io import BytesIO
 
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            names = tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
-            key = _needed_key(value, names)
-            with archive.open(f"{key}.npy") as member:
-                return _read_array(member, f"{value.file}[{key}]", value.file_span, limits)
+            yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
         message = f"'{value.file}' is not a NumPy archive that can be read"
         raise fail(message, value.file_span, str(error)[:80]) from None
@@ -232,40 +300,15 @@ def _read_array(file: IO[bytes], name: str, span: Span, limits: Limits) -> Array
         raise fail(f"'{name}' is not as long as its header says", span)
     flat: Array = np.frombuffer(data, dtype=dtype).astype(dtype.newbyteorder("="))
     array = flat.reshape(shape[::-1]).transpose() if found.group(2) == b"True" else flat.reshape(shape)
+    return finite(array, name, span)
+
+
+def finite(array: Array, name: str, span: Span) -> Array:
+    """The array, if all its numbers are finite. Raises ProblemError."""
+    import numpy as np
+
     if not np.isfinite(array).all():
         place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
         shown = ", ".join(str(at + 1) for at in place)
         raise fail(f"entry ({shown}) of '{name}' is {array[place]}", span, "only finite numbers")
     return array
-
-
-# Random numbers
-
-
-def seed_of(name: str) -> int:
-    """The seed of a name for which the document gives none: the CRC-32 of its NFC form, so that names differ."""
-    return zlib.crc32(unicodedata.normalize("NFC", name).encode("utf-8"))
-
-
-def draw(shape: tuple[int, ...], seed: int, scale: float = 1.0, places: int | None = None) -> NDArray[np.float64]:
-    """Numbers evenly spread over ``[-scale, scale)``, rounded to ``places`` decimals if given.
-
-    They are the bits of PCG64, whose stream NumPy guarantees (NEP 19), taken as ``default_rng(seed).random`` does:
-    the same on every machine and with every version.
-    """
-    import numpy as np
-
-    count = 1
-    for length in shape:
-        count *= length
-    raw = np.random.PCG64(seed).random_raw(count)
-    numbers = ((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53 * 2.0 - 1.0) * scale
-    if places is not None:
-        numbers = np.round(numbers, places) + 0.0  # no -0.0
-    return numbers.reshape(shape)
-
-
-def draw_value(value: RandomValue, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """What `draw` gives for a document's ``random``; ``shape`` counts where the document says none."""
-    seed = seed_of(name) if value.seed is None else value.seed
-    return draw(shape if value.shape is None else value.shape, seed, value.scale, value.places)

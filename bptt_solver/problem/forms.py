@@ -1,14 +1,21 @@
-"""The longer forms of a value: ``{from: ..., values: ...}``, ``{file: ..., key: ...}`` and ``{random: {...}}``."""
+"""The longer forms of a value: ``{from: .., values: ..}``, ``{file: ..}``, ``{random: {..}}`` and ``{one_hot: ..}``."""
 
 from __future__ import annotations
 
 from bptt_solver.errors import suggest
 from bptt_solver.problem.nodes import Mapping, Node, Scalar, Sequence, shorten
-from bptt_solver.problem.values import FileValue, RandomValue, Value, ValueReader, kind_of, shape_of
+from bptt_solver.problem.values import FileValue, Nested, OneHot, RandomValue, Value, ValueReader, kind_of, shape_of
 
 VALUE_FORM = "a number, a list of numbers, {from: 0, values: [1, 2]}, {file: data.csv} or random"
-_VALUE_KEYS = ("from", "values", "file", "key", "random")
-_RANDOM_KEYS = ("shape", "seed", "scale", "round")
+LIBRARIES = ("torch", "keras", "onnx")
+WEIGHTS_KEYS = ("file", "library", "prefix", "output")
+INITS = ("uniform", "normal", "orthogonal", "identity", "zeros", "ones")
+_FORMS = ("values", "file", "random", "one_hot")
+_BELONGING = {"key": "file", "classes": "one_hot", "first": "one_hot"}  # keys, and the form that they belong to
+_VALUE_KEYS = ("from", *_FORMS, *_BELONGING)
+_FILE_KEYS = ("file", "key")
+_RANDOM_KEYS = ("shape", "seed", "scale", "round", "init")
+_EXAMPLES = {"file": "{file: weights.npz, key: W}", "one_hot": "{one_hot: [0, 2, 1], classes: 3}"}
 _LARGEST_SEED = 2**63 - 1
 _MOST_PLACES = 15
 
@@ -23,23 +30,26 @@ class FormReader(ValueReader):
         return None
 
     def form(self, node: Mapping, member: bool) -> tuple[Value | None, tuple[int, ...], Node]:
-        """``{values: ...}``, ``{file: ...}`` or ``{random: ...}``, perhaps with ``from``."""
+        """``{values: ...}``, ``{file: ...}``, ``{random: ...}`` or ``{one_hot: ...}``, perhaps with ``from``."""
         before = self.found
         self.known(node, _VALUE_KEYS)
-        forms = [name for name in ("values", "file", "random") if name in node.places]
+        forms = [name for name in _FORMS if name in node.places]
         value: Value | None = None
         numbers: Node = node
         if len(forms) != 1:
             if self.found == before:
-                self.note("expected one of 'values', 'file' and 'random' here", node, f"expected {VALUE_FORM}")
+                expected = "expected one of 'values', 'file', 'random' and 'one_hot' here"
+                self.note(expected, node, f"expected {VALUE_FORM}")
         elif forms == ["values"]:
             numbers = node.values[node.places["values"]]
             value = self.array(numbers, "a list of numbers")
         else:
             inner = node.values[node.places[forms[0]]]
-            value = self.file(node, inner) if forms == ["file"] else self.random(inner)
-        if "key" in node.places and forms != ["file"]:
-            self.note("'key' belongs to 'file'", node.key("key"), "for example {file: weights.npz, key: W}")
+            read = {"file": self.file, "random": self.random, "one_hot": self.one_hot}
+            value = read[forms[0]](node, inner)
+        for name, form in _BELONGING.items():
+            if name in node.places and forms != [form]:
+                self.note(f"'{name}' belongs to '{form}'", node.key(name), f"for example {_EXAMPLES[form]}")
         starts = self.starts(node, value, member)
         return (value if self.found == before else None), starts, numbers
 
@@ -78,23 +88,40 @@ class FormReader(ValueReader):
         span = named.span(self.source) if named else None
         return FileValue(scalar.text, named.text if named else None, scalar.span(self.source), span)
 
-    def random(self, node: Node) -> RandomValue | None:
+    def one_hot(self, node: Mapping, inner: Node) -> OneHot | None:
+        """Class labels, in lists or in a file, with the number of classes and the label of the first one."""
+        labels: Nested | FileValue | None = None
+        if isinstance(inner, Mapping):
+            self.known(inner, _FILE_KEYS)
+            named = inner.get("file")
+            if named is None:
+                self.note("expected class labels", inner, f"for example {_EXAMPLES['one_hot']}")
+            else:
+                labels = self.file(inner, named)
+        else:
+            labels = self.array(inner, "class labels, whole numbers")
+        classes, first = node.get("classes"), node.get("first")
+        count = self.whole(classes, "the number of classes", least=1) if classes is not None else None
+        start = self.whole(first, "the label of the first class") if first is not None else 0
+        return None if labels is None or start is None else OneHot(labels, count, start, inner)
+
+    def random(self, parent: Mapping, node: Node) -> RandomValue | None:
         if not isinstance(node, Mapping):
             hint = "for example {random: {shape: [2, 3], seed: 1}}, or only the word random"
             self.note(f"expected a mapping, got {kind_of(node)}", node, hint)
             return None
         self.known(node, _RANDOM_KEYS)
         random = RandomValue()
-        shape, seed, scale, places = (node.get(name) for name in _RANDOM_KEYS)
+        shape, seed, scale, places, init = (node.get(name) for name in _RANDOM_KEYS)
+        if init is not None:
+            random.init = self.init(init)
         if shape is not None:
             items = shape.items if isinstance(shape, Sequence) else [shape]
             sizes = [self.whole(item, "a size", least=1) for item in items]
             random.shape = tuple(size for size in sizes if size is not None)
             self.check_shape(random.shape, shape)
         if seed is not None:
-            random.seed = self.whole(seed, "a seed", least=0)
-            if random.seed is not None and random.seed > _LARGEST_SEED:
-                self.note(f"a seed is at most {_LARGEST_SEED:,}", seed)
+            random.seed = self.seed(seed, "a seed")
         if places is not None:
             random.places = self.whole(places, "the number of decimals", least=0)
             if random.places is not None and random.places > _MOST_PLACES:
@@ -105,6 +132,45 @@ class FormReader(ValueReader):
             if not random.scale > 0:
                 self.note("a scale is greater than 0", scale)
         return random
+
+    def init(self, node: Node) -> str:
+        """The kind of random numbers, by its name."""
+        text = node.text if isinstance(node, Scalar) else ""
+        if text not in INITS:
+            hint = suggest(text, INITS) or f"known: {', '.join(INITS)}"
+            self.note(f"expected the kind of random numbers, got {kind_of(node)}", node, hint)
+            return INITS[0]
+        return text
+
+    def seed(self, node: Node, what: str) -> int | None:
+        """A seed, or None; then noted."""
+        seed = self.whole(node, what, least=0)
+        if seed is not None and seed > _LARGEST_SEED:
+            self.note(f"{what} is at most {_LARGEST_SEED:,}", node)
+            return None
+        return seed
+
+    def weights(self, node: Mapping) -> None:
+        """Note what is wrong with the options of ``weights`` as far as they tell by themselves."""
+        before = self.found
+        for key in node.keys:
+            if key.text not in WEIGHTS_KEYS:
+                named = "numbers by name stand under 'parameters'"
+                self.note(f"unknown key '{shorten(key.text)}'", key, suggest(key.text, WEIGHTS_KEYS) or named)
+        file = node.get("file")
+        if file is not None:
+            self.file(node, file)
+        elif self.found == before:
+            self.note("the weights need a file", node, "for example weights: {file: weights.safetensors, prefix: rnn.}")
+        library = node.get("library")
+        if library is not None and (not isinstance(library, Scalar) or library.text not in LIBRARIES):
+            self.note(f"expected {', '.join(LIBRARIES)}, got {kind_of(library)}", library)
+        for name in ("prefix", "output"):
+            value = node.get(name)
+            items = value.items if isinstance(value, Sequence) and name == "prefix" else [value]
+            for item in items:
+                if item is not None:
+                    self.text(item, "the beginning of the tensors' names, like rnn.")
 
     def check_shape(self, shape: tuple[int, ...], node: Node) -> None:
         """The sizes of an array are checked before it is made."""

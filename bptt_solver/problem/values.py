@@ -29,13 +29,13 @@ class FileValue:
 
 
 class RandomValue:
-    """``random`` or ``{random: {shape: [2, 3], seed: 1, scale: 0.5, round: 2}}``; see `files.draw`.
+    """``random`` or ``{random: {shape: [2, 3], seed: 1, scale: 0.5, round: 2, init: normal}}``; see `drawing.draw`.
 
-    ``shape`` None: the shape that the topology asks for (equations alone do not fix one). ``seed`` None:
-    `files.seed_of` the name.
+    ``shape`` None: the shape that the topology asks for (equations alone do not fix one). ``seed`` None: that of the
+    document, or `drawing.seed_of` the name.
     """
 
-    __slots__ = ("places", "scale", "seed", "shape")
+    __slots__ = ("init", "places", "scale", "seed", "shape")
 
     def __init__(
         self,
@@ -43,14 +43,32 @@ class RandomValue:
         seed: int | None = None,
         scale: float = 1.0,
         places: int | None = None,
+        init: str = "uniform",
     ) -> None:
+        self.init = init
         self.shape = shape
         self.seed = seed
         self.scale = scale
         self.places = places
 
 
-Value = Nested | FileValue | RandomValue
+class OneHot:
+    """``{one_hot: [0, 2, 1], classes: 3, first: 0}``: class labels, each for a vector with a 1 in its place.
+
+    ``labels`` are whole numbers in lists, or a file with such numbers. ``classes`` None: as many as the network has.
+    ``first`` is the label of the first class. ``span_of`` tells where a label stands.
+    """
+
+    __slots__ = ("classes", "first", "labels", "node")
+
+    def __init__(self, labels: Nested | FileValue, classes: int | None, first: int, node: Node) -> None:
+        self.labels = labels
+        self.classes = classes
+        self.first = first
+        self.node = node  # of the labels
+
+
+Value = Nested | FileValue | RandomValue | OneHot
 
 
 class Given:
@@ -93,6 +111,15 @@ class Given:
         """Where an entry (or a row) of the value stands, by its 0-based place."""
         node = locate(self.node, path)
         return node.span(self.value_span.source)
+
+
+def split_label(label: str) -> tuple[str, tuple[int, ...] | None]:
+    """``h[0]`` as ``("h", (0,))``, ``W`` as ``("W", None)``; an index that is no number leads to no member: ()."""
+    name, opened, rest = label.partition("[")
+    words = [word.strip() for word in rest.rstrip("]").split(",")]
+    if not opened:
+        return name, None
+    return name, tuple(int(w) for w in words) if all(w.lstrip("-").isdigit() for w in words) else ()
 
 
 def locate(node: Node, path: tuple[int, ...]) -> Node:

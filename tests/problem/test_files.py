@@ -1,4 +1,4 @@
-"""Numbers from files beside the document, and random numbers."""
+"""Numbers from files beside the document, and random numbers of a document."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bptt_solver
 from bptt_solver.errors import ProblemError, Source, Span
 from bptt_solver.limits import Limits
-from bptt_solver.problem.files import draw, draw_value, load, seed_of
+from bptt_solver.problem.drawing import draw, draw_value, seed_of
+from bptt_solver.problem.files import load
 from bptt_solver.problem.values import FileValue, RandomValue
 
 FLOATS = "{'descr': '<f8', 'fortran_order': False, 'shape': (SHAPE), }"
@@ -230,6 +232,18 @@ def test_missing_large_and_folderless(tmp_path: Path) -> None:
     assert "a folder, not a file" in told(tmp_path, "d.csv")
     with pytest.raises(ProblemError, match="this document has no folder"):
         load(FileValue("a.csv", None, SPAN, None), None, Limits())
+
+
+def test_entries_of_an_array_are_numbers(tmp_path: Path) -> None:
+    """An array that is read with all its indices, or that has none, gives plain numbers."""
+    np.savez(tmp_path / "a.npz", W=np.array([[1.5, 2.0], [3.0, 4.0]]), c=np.float32(0.5))
+    (tmp_path / "problem.yaml").write_text(
+        "equations: E = sum(c*W[i,j]**2 for i in 1..2, j in 1..2)\n"
+        "parameters: {W: {file: a.npz, key: W}, c: {file: a.npz, key: c}}\n"
+    )
+    solution = bptt_solver.solve(bptt_solver.load(tmp_path / "problem.yaml"), check="full")
+    assert solution.verified
+    assert type(solution.values["W[1,1]"]) is type(solution.values["c"]) is float
 
 
 def test_random_numbers_are_the_same_everywhere() -> None:

@@ -1,117 +1,162 @@
-"""The weights of torch, Keras and ONNX as parameters of the topologies ``elman``, ``lstm`` and ``gru``.
+"""How torch, Keras and ONNX pack the weights of the topologies elman, deep, bidirectional, lstm and gru.
 
 Libraries keep the matrices of all gates in one array, one below the other, each library in its own order, and Keras
-transposed. `parameters` takes them apart and gives each part the name that the topology writes: ``W_i``, ``U_i``,
-``b_i`` for the gate i, with ``[k]`` for layer k of several, ``_fw`` and ``_bw`` where there are two directions.
+transposed. A topology ends with ``return packed(network, "lstm")``, and a document says `weights:`.
 
-Two biases of a gate, ``b_ih`` and ``b_hh`` in torch, always act as their sum and have equal gradients; here they are
-added. Only the candidate of a GRU whose reset gate acts after the product keeps them apart (``b_g`` and ``b_hg``).
+torch and ONNX (and Keras, for a GRU whose reset gate acts after the product) have two biases for each gate, which
+are added. They are kept apart: ``b_i`` is then a sum ``b_ih_i + b_hh_i``. Only the candidate of such a GRU has
+biases that are two of its own (``b_g`` and ``b_hg``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+from bptt_solver.records import Network, Packed, Packing
 
 ORDERS: Mapping[str, Mapping[str, str]] = {  # the gates from top to bottom, under the names of the topologies
     "lstm": {"torch": "ifgo", "keras": "ifgo", "onnx": "iofg"},
     "gru": {"torch": "rzg", "keras": "zrg", "onnx": "zrg"},
     "elman": {"torch": "h", "keras": "h", "onnx": "h"},
+    "deep": {"torch": "h", "keras": "h", "onnx": "h"},
 }
 PEEPHOLES = "iof"  # the order of ONNX
+_NAMES = {"elman": ("W_x", "W_h", "b_h"), "deep": ("W", "U", "b")}  # without gates in them
+_READOUT = ("W_y", "W_y_fw", "W_y_bw")
+_PLACE = r"(_fw|_bw)?(?:\[([0-9]+)\])?"
 
 
-class _Packed(NamedTuple):
-    """The arrays of one layer in one direction, receiver first; biases have two rows where there are two."""
+class _Chain(NamedTuple):
+    """One layer in one direction: ``way`` is the suffix of its names, ``at`` their index."""
 
-    suffix: str
-    inputs: Array
-    recurrent: Array
-    biases: Array | None
-    projection: Array | None = None
-    peepholes: Array | None = None
+    cell: str
+    way: str
+    at: str
+    layer: int
+    both: bool  # whether the candidate has two biases of its own
 
+    def weights(self, gate: str) -> tuple[str, str]:
+        """The matrices of the input and of the state."""
+        inputs, recurrent = _NAMES.get(self.cell, (f"W_{gate}", f"U_{gate}", ""))[:2]
+        return self._name(inputs), self._name(recurrent)
 
-def parameters(topology: str, library: str, arrays: Mapping[str, Array], reset: str = "before") -> dict[str, Array]:
-    """The parameters of ``topology`` (elman, lstm or gru) from the arrays of ``library`` under their names there.
+    def bias(self, gate: str) -> str:
+        """The bias of a gate."""
+        return self._name(_NAMES[self.cell][2] if self.cell in _NAMES else f"b_{gate}")
 
-    torch: ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0``, ``weight_hr_l0``, also with ``_reverse``;
-    Keras: ``kernel``, ``recurrent_kernel``, ``bias`` of one layer; ONNX: ``W``, ``R``, ``B``, ``P`` of one node.
-    ``reset`` is the option of the topology gru. Raises ValueError for names or shapes that do not go together.
-    """
-    readers = {"torch": _torch, "keras": _keras, "onnx": _onnx}
-    if topology not in ORDERS or library not in readers:
-        known = f"{', '.join(ORDERS)} of {', '.join(readers)}"
-        raise ValueError(f"there are weights for {known}, not for {topology} of {library}")
-    order = ORDERS[topology][library]
-    result: dict[str, Array] = {}
-    for packed in readers[library](arrays):
-        count, height = len(order), packed.recurrent.shape[0]
-        if height % count or packed.inputs.shape[0] != height:
-            shapes = f"{packed.inputs.shape} and {packed.recurrent.shape}"
-            raise ValueError(f"weights of {shapes} do not hold {count} gates of {topology} one below the other")
-        size = height // count
-        for place, gate in enumerate(order):
-            rows = slice(place * size, (place + 1) * size)
-            recurrent, inputs = ("W_h", "W_x") if topology == "elman" else (f"U_{gate}", f"W_{gate}")
-            result[inputs + packed.suffix] = packed.inputs[rows]
-            result[recurrent + packed.suffix] = packed.recurrent[rows]
-            if packed.biases is not None:
-                result |= _biases(gate, packed, rows, apart=topology == "gru" and gate == "g" and reset == "after")
-        if packed.projection is not None:
-            result["W_p" + packed.suffix] = packed.projection
-        if packed.peepholes is not None:
-            parts = packed.peepholes.reshape(len(PEEPHOLES), size)
-            result |= {f"P_{gate}{packed.suffix}": parts[i] for i, gate in enumerate(PEEPHOLES)}
-    return result
+    def biases(self, gate: str) -> tuple[str, str]:
+        """Its two summands: from the input, and from the state."""
+        if self.both and gate == "g":
+            return self._name("b_g"), self._name("b_hg")
+        end = "" if self.cell in _NAMES else f"_{gate}"
+        return self._name(f"b_ih{end}"), self._name(f"b_hh{end}")
+
+    def own(self, name: str) -> str:
+        """Another name of this chain, such as ``W_p``."""
+        return self._name(name)
+
+    def _name(self, name: str) -> str:
+        return f"{name}{self.way}{self.at}"
 
 
-def _biases(gate: str, packed: _Packed, rows: slice, apart: bool) -> Iterator[tuple[str, Array]]:
-    assert packed.biases is not None
-    both = packed.biases.reshape(-1, packed.recurrent.shape[0])
-    if apart and len(both) == 1:
-        raise ValueError("a GRU with its reset gate after the product needs two biases: of the input and the state")
-    yield f"b_{gate}{packed.suffix}", both[0, rows] if apart else both[:, rows].sum(axis=0)
-    if apart:
-        yield f"b_hg{packed.suffix}", both[1, rows]
+def packed(network: Network, cell: str, refused: Mapping[str, str] | None = None) -> Network:
+    """The network with how each library packs its parameters; ``refused`` says why a library cannot have them."""
+    chains = list(_chains(network, cell))
+    first = ORDERS[cell]["torch"][0]
+    if not chains or any(not network.parameters.get(name) for chain in chains for name in chain.weights(first)):
+        return network  # without inputs, or a network of numbers
+    packings: dict[str, Packing | str] = {
+        "torch": _torch(network, chains),
+        "keras": _keras(network, chains),
+        "onnx": _onnx(network, chains),
+    }
+    return network.replace(packings=packings | dict(refused or {}))
 
 
-def _torch(arrays: Mapping[str, Array]) -> Iterator[_Packed]:
-    import numpy as np
-
-    layers = sum(name.startswith("weight_ih_l") and not name.endswith("_reverse") for name in arrays)
-    if not layers:
-        raise ValueError("there is no weight_ih_l0")
-    both = "weight_ih_l0_reverse" in arrays
-    for layer in range(layers):
-        for ending, way in (("", "_fw"), ("_reverse", "_bw"))[: 1 + both]:
-            end = f"_l{layer}{ending}"
-            suffix = (way if both else "") + (f"[{layer + 1}]" if layers > 1 else "")
-            biased = f"bias_ih{end}" in arrays
-            yield _Packed(
-                suffix,
-                arrays[f"weight_ih{end}"],
-                arrays[f"weight_hh{end}"],
-                np.stack([arrays[f"bias_ih{end}"], arrays[f"bias_hh{end}"]]) if biased else None,
-                arrays.get(f"weight_hr{end}"),
-            )
+def _chains(network: Network, cell: str) -> Iterator[_Chain]:
+    """The layers in order, in each the chain that runs forwards and the one that runs backwards."""
+    first = ORDERS[cell]["torch"][0]
+    recurrent = _Chain(cell, "", "", 0, False).weights(first)[1]
+    found = (re.fullmatch(re.escape(recurrent) + _PLACE, label) for label in network.parameters)
+    places = sorted({(int(match[2] or 0), match[1] != "_fw", match[1] or "") for match in found if match})
+    for layer, _, way in places:
+        at = f"[{layer}]" if layer else ""
+        yield _Chain(cell, way, at, max(layer, 1), f"b_hg{way}{at}" in network.parameters)
 
 
-def _keras(arrays: Mapping[str, Array]) -> Iterator[_Packed]:
-    if "kernel" not in arrays or "recurrent_kernel" not in arrays:
-        raise ValueError("there is no kernel or no recurrent_kernel")
-    yield _Packed("", arrays["kernel"].T, arrays["recurrent_kernel"].T, arrays.get("bias"))
+def _torch(network: Network, chains: list[_Chain]) -> Packing:
+    tensors: dict[str, Packed] = {}
+    for chain in chains:
+        end = f"_l{chain.layer - 1}{'_reverse' if chain.way == '_bw' else ''}"
+        order = ORDERS[chain.cell]["torch"]
+        tensors[f"weight_ih{end}"], tensors[f"weight_hh{end}"] = _matrices(chain, order)
+        if chain.bias(order[0]) in network.parameters:
+            two = list(zip(*map(chain.biases, order), strict=True))
+            tensors |= {f"bias_ih{end}": Packed((two[0],)), f"bias_hh{end}": Packed((two[1],))}
+        if chain.own("W_p") in network.parameters:
+            tensors[f"weight_hr{end}"] = Packed(((chain.own("W_p"),),))
+    return Packing((tensors,), _readout(network, chains, "weight"), _sums(network, chains, "torch"))
 
 
-def _onnx(arrays: Mapping[str, Array]) -> Iterator[_Packed]:
-    if "W" not in arrays or "R" not in arrays:
-        raise ValueError("there is no W or no R")
-    both = len(arrays["W"]) == 2
-    for place, way in enumerate(("_fw", "_bw")[: 1 + both]):
-        biases, peepholes = (arrays[name][place] if name in arrays else None for name in "BP")
-        yield _Packed(way if both else "", arrays["W"][place], arrays["R"][place], biases, None, peepholes)
+def _keras(network: Network, chains: list[_Chain]) -> Packing:
+    groups = []
+    for chain in chains:
+        order = ORDERS[chain.cell]["keras"]
+        inputs, recurrent = _matrices(chain, order, transposed=True)
+        tensors = {"kernel": inputs, "recurrent_kernel": recurrent}
+        if chain.both:
+            tensors["bias"] = Packed(tuple(zip(*map(chain.biases, order), strict=True)), stacked=True)
+        elif chain.bias(order[0]) in network.parameters:
+            tensors["bias"] = Packed((tuple(map(chain.bias, order)),))
+        groups.append(tensors)
+    sums = _sums(network, chains, "keras") if chains[0].both else {}
+    return Packing(tuple(groups), _readout(network, chains, "kernel", transposed=True), sums)
+
+
+def _onnx(network: Network, chains: list[_Chain]) -> Packing:
+    groups = []
+    for layer in sorted({chain.layer for chain in chains}):
+        ways = [chain for chain in chains if chain.layer == layer]
+        order = ORDERS[ways[0].cell]["onnx"]
+        pairs = [_matrices(chain, order) for chain in ways]
+        tensors = {
+            name: Packed(tuple(pair[place].parts[0] for pair in pairs), stacked=True) for place, name in enumerate("WR")
+        }
+        if ways[0].bias(order[0]) in network.parameters:
+            rows = [list(zip(*map(chain.biases, order), strict=True)) for chain in ways]
+            tensors["B"] = Packed(tuple((*row[0], *row[1]) for row in rows), stacked=True)
+        if ways[0].own("P_i") in network.parameters:
+            rows_of = tuple(tuple(chain.own(f"P_{gate}") for gate in PEEPHOLES) for chain in ways)
+            tensors["P"] = Packed(rows_of, stacked=True)
+        groups.append(tensors)
+    return Packing(tuple(groups), {}, _sums(network, chains, "onnx"))
+
+
+def _matrices(chain: _Chain, order: str, transposed: bool = False) -> tuple[Packed, Packed]:
+    inputs, recurrent = zip(*map(chain.weights, order), strict=True)
+    return Packed((inputs,), transposed=transposed), Packed((recurrent,), transposed=transposed)
+
+
+def _sums(network: Network, chains: list[_Chain], library: str) -> dict[str, tuple[str, ...]]:
+    """The biases that are sums, if there are biases."""
+    return {
+        chain.bias(gate): chain.biases(gate)
+        for chain in chains
+        for gate in ORDERS[chain.cell][library]
+        if chain.bias(gate) in network.parameters and chain.bias(gate) not in chain.biases(gate)
+    }
+
+
+def _readout(network: Network, chains: list[_Chain], weight: str, transposed: bool = False) -> dict[str, Packed]:
+    """The layer that reads the state; where two chains are read by a matrix each, these stand side by side."""
+    if chains[0].cell == "deep":
+        last = f"[{chains[-1].layer + 1}]"
+        matrices, bias = tuple(f"W{last}" for _ in "W" if f"W{last}" in network.parameters), f"b{last}"
+    else:
+        matrices, bias = tuple(name for name in _READOUT if name in network.parameters), "b_y"
+    if not matrices:
+        return {}
+    tensors = {weight: Packed((matrices,), axis=1, transposed=transposed)}
+    return tensors | ({"bias": Packed(((bias,),))} if bias in network.parameters else {})
