@@ -7,13 +7,18 @@ from collections.abc import Iterable, Sequence
 
 
 class Source:
-    """A text that was read, with the name it is shown under (a path, or ``<stdin>``)."""
+    """A text that was read, with the name it is shown under (a path, or ``<stdin>``).
 
-    __slots__ = ("_starts", "name", "text")
+    A text that the program wrote itself, such as the equations of a topology, has ``written_by``: the place that it
+    was asked for at, which is where a person can do something about it.
+    """
 
-    def __init__(self, name: str, text: str) -> None:
+    __slots__ = ("_starts", "name", "text", "written_by")
+
+    def __init__(self, name: str, text: str, written_by: Span | None = None) -> None:
         self.name = name
         self.text = text
+        self.written_by = written_by
         self._starts: list[int] | None = None
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -87,33 +92,54 @@ class Excerpt:
         return Span(self.source, first, self.offset(end - 1) + 1 if end is not None and end > start else first + 1)
 
 
+Notes = Sequence[tuple[str, Span]]  # what else belongs to a problem, each with its place
+
+
 class Problem:
-    """One thing that is wrong, said so that a person can act on it."""
+    """One thing that is wrong, said so that a person can act on it. ``notes`` tell of other places that belong to it,
+    such as the second of two that disagree."""
 
-    __slots__ = ("hint", "message", "span")
+    __slots__ = ("hint", "message", "notes", "span")
 
-    def __init__(self, message: str, span: Span | None = None, hint: str | None = None) -> None:
+    def __init__(self, message: str, span: Span | None = None, hint: str | None = None, notes: Notes = ()) -> None:
         self.message = message
         self.span = span
         self.hint = hint
+        self.notes = tuple(notes)
 
     def render(self) -> str:
-        """``file:line:column: message (hint)``, the source line, a caret. Safe to print on a terminal."""
+        """``file:line:column: message (hint)``, the source line, a caret; the same for each note. Safe to print on a
+        terminal."""
         text = self.message + (f" ({self.hint})" if self.hint else "")
         if self.span is None:
-            return safe_text(f"error: {text}")
-        source = self.span.source
-        line, column = source.position(self.span.start)
-        content = source.line(line)
-        first, last = column - 1, max(column, min(column - 1 + self.span.end - self.span.start, len(content)))
-        if len(content) > 160:  # show a window around the place, so that a 100 kB line stays one line
-            start = max(0, first - 60)
-            content, first, last = content[start : start + 120], first - start, min(last - start, 120)
-        shown = safe_text(content.replace("\t", " "))
-        gap = " " * _width(safe_text(content[:first]))
-        caret = "^" * max(1, _width(safe_text(content[first:last])))
-        name = safe_text(source.name).replace("\n", "\ufffd")
-        return f"{name}:{line}:{column}: {safe_text(text)}\n  {shown}\n  {gap}{caret}"
+            lines = [safe_text(f"error: {text}")]
+        elif self.span.source.written_by is None:
+            lines = [_place(self.span, text)]
+        else:  # the place in the document, and below it what was written for it
+            lines = [_place(self.span.source.written_by, text)]
+            lines.append(f"  in an equation of {safe_text(self.span.source.name)}:\n{_line(self.span)}")
+        lines += [_place(span, f"note: {note}") for note, span in self.notes]
+        return "\n".join(lines)
+
+
+def _place(span: Span, text: str) -> str:
+    line, column = span.source.position(span.start)
+    name = safe_text(span.source.name).replace("\n", "\ufffd")
+    return f"{name}:{line}:{column}: {safe_text(text)}\n{_line(span)}"
+
+
+def _line(span: Span) -> str:
+    """The line of a place, and a caret below it."""
+    line, column = span.source.position(span.start)
+    content = span.source.line(line)
+    first, last = column - 1, max(column, min(column - 1 + span.end - span.start, len(content)))
+    if len(content) > 160:  # show a window around the place, so that a 100 kB line stays one line
+        start = max(0, first - 60)
+        content, first, last = content[start : start + 120], first - start, min(last - start, 120)
+    shown = safe_text(content.replace("\t", " "))
+    gap = " " * _width(safe_text(content[:first]))
+    caret = "^" * max(1, _width(safe_text(content[first:last])))
+    return f"  {shown}\n  {gap}{caret}"
 
 
 class ProblemError(Exception):
@@ -127,9 +153,9 @@ class ProblemError(Exception):
         return "\n".join(problem.render() for problem in self.problems)
 
 
-def fail(message: str, span: Span | None = None, hint: str | None = None) -> ProblemError:
+def fail(message: str, span: Span | None = None, hint: str | None = None, notes: Notes = ()) -> ProblemError:
     """A `ProblemError` with one problem, ready to be raised."""
-    return ProblemError(Problem(message, span, hint))
+    return ProblemError(Problem(message, span, hint, notes))
 
 
 class Problems:
@@ -141,9 +167,9 @@ class Problems:
     def __init__(self) -> None:
         self._problems: list[Problem] = []
 
-    def add(self, message: str, span: Span | None = None, hint: str | None = None) -> None:
+    def add(self, message: str, span: Span | None = None, hint: str | None = None, notes: Notes = ()) -> None:
         """Note a problem and go on."""
-        self._problems.append(Problem(message, span, hint))
+        self._problems.append(Problem(message, span, hint, notes))
         if len(self._problems) >= self.ENOUGH:
             self.raise_if_any()
 

@@ -7,10 +7,13 @@ from functools import cache
 
 from bptt_solver.errors import Excerpt, ProblemError
 from bptt_solver.language.expressions import Call, Expression, Number, Reference, preorder
-from bptt_solver.records import Activation, Function, Loss, Topology
+from bptt_solver.records import Activation, Function, Loss, Topology, UpdateRule
 
 RESULT = "result"
 KINDS = ("elementwise", "scalar")
+TARGETS = ("numbers", "classes", "shares", "binary", "signs", "counts")  # of a loss
+RESERVED = ("rule", "steps", "clip")  # options of `update` that are no options of a rule
+WEIGHT, GRADIENT, STEP = "w", "g", "k"  # what the formulas of an update rule may use besides its own names
 OPERATORS = frozenset({"add", "neg", "mul", "div", "matmul", "power", "transpose"})
 
 
@@ -52,9 +55,42 @@ class Formulas:
     def calls(self) -> Iterator[tuple[str, str, int]]:
         """What each formula calls: (what the formula is, function, number of arguments); operators are left out."""
         for what, tree in self.every():
-            for node in preorder(tree):
-                if isinstance(node, Call) and node.operation not in OPERATORS:
-                    yield what, node.operation, len(node.arguments)
+            yield from _calls(what, tree)
+
+
+class UpdateFormulas:
+    """An update rule's formulas as trees, in the order of computation: ``state``, ``between``, ``weight``."""
+
+    __slots__ = ("between", "record", "state", "weight")
+
+    def __init__(self, record: UpdateRule) -> None:
+        """Read and check a record. Raises ValueError with a sentence that says what is wrong."""
+        check_fields(record)
+        self.record = record
+        known = (WEIGHT, GRADIENT, STEP, *record.options, *record.state)
+        self.state: dict[str, Expression] = {}
+        for name, text in record.state.items():
+            self.state[name] = _formula(f"state {name}", text, known)
+            known = (*known, name + "'")
+        self.between: dict[str, Expression] = {}
+        for name, text in record.between.items():
+            self.between[name] = _formula(name, text, known)
+            known = (*known, name)
+        self.weight = _formula("weight", record.weight, known)
+
+    def calls(self) -> Iterator[tuple[str, str, int]]:
+        """What each formula calls: (what the formula is, function, number of arguments); operators are left out."""
+        for name, tree in self.state.items():
+            yield from _calls(f"state {name}", tree)
+        for name, tree in self.between.items():
+            yield from _calls(name, tree)
+        yield from _calls("weight", self.weight)
+
+
+def _calls(what: str, tree: Expression) -> Iterator[tuple[str, str, int]]:
+    for node in preorder(tree):
+        if isinstance(node, Call) and node.operation not in OPERATORS:
+            yield what, node.operation, len(node.arguments)
 
 
 def parse(text: str) -> Expression:
@@ -90,7 +126,7 @@ def _formula(what: str, text: object, names: tuple[str, ...]) -> Expression:
 # ----------------------------------------------------------------------------- fields
 
 
-def check_fields(record: Function | Topology) -> None:
+def check_fields(record: Function | Topology | UpdateRule) -> None:
     """Whether every field has the type that the contract says. Raises ValueError with a sentence."""
     _is_name("name", record.name)
     _texts("aliases", record.aliases)
@@ -104,6 +140,9 @@ def check_fields(record: Function | Topology) -> None:
             raise ValueError("build cannot be called")
         _mapping("options", record.options)
         _mapping("example", record.example)
+        return
+    if isinstance(record, UpdateRule):
+        _check_update_rule(record)
         return
     _check_signature(record)
     _check_mappings(record)
@@ -137,10 +176,7 @@ def _check_mappings(record: Function) -> None:
             if name not in names:
                 raise ValueError(f"{field} names {name!r}, which is not an argument")
     for name, bounds in record.domain.items():
-        if not (
-            isinstance(bounds, tuple) and len(bounds) == 2 and all(map(_is_finite, bounds)) and bounds[0] < bounds[1]
-        ):
-            raise ValueError(f"the domain of {name} is not a pair (low, high)")
+        _bounds(name, bounds)
     if isinstance(record, Loss):
         _mapping("matched", record.matched)
         _mapping("fused", record.fused)
@@ -148,6 +184,40 @@ def _check_mappings(record: Function) -> None:
             if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
                 raise ValueError(f"matched with {output} is not a pair (formula, reason)")
         _texts("fused", tuple(record.fused.values()))
+        if record.targets not in TARGETS:
+            raise ValueError(f"targets is {record.targets!r}, not one of {', '.join(TARGETS)}")
+
+
+def _check_update_rule(record: UpdateRule) -> None:
+    for field in ("state", "between", "options", "domain", "symbols", "instead"):
+        _mapping(field, getattr(record, field))
+    own = (*record.state, *record.between, *record.options)
+    for name in own:
+        _is_name("name", name)
+    known = (WEIGHT, GRADIENT, STEP, *own, *(name + "'" for name in record.state))
+    if len(set(known)) < len(known):
+        raise ValueError(f"state and options must be different names, none of them {WEIGHT}, {GRADIENT} or {STEP}")
+    for name, default in record.options.items():
+        if name in RESERVED:
+            raise ValueError(f"an option cannot be called {name}: every update has that one")
+        if not _is_finite(default):
+            raise ValueError(f"the default of option {name} is not a number")
+        _bounds(name, record.domain.get(name, (default, default + 1)))
+    for field in ("domain", "symbols"):
+        for name in getattr(record, field):
+            if name not in (record.options if field == "domain" else own):
+                raise ValueError(f"{field} names {name!r}, which is not one of its names")
+    for name, symbol in record.symbols.items():
+        _is_name(f"symbol of {name}", symbol)
+    _texts("rules in instead", tuple(record.instead.values()))
+    pairs = all(isinstance(pair, tuple) and len(pair) == 2 and all(map(_is_finite, pair)) for pair in record.trace)
+    if not isinstance(record.trace, tuple) or not pairs:
+        raise ValueError("trace is not a tuple of pairs (gradient, weight after it)")
+
+
+def _bounds(name: str, bounds: object) -> None:
+    if not (isinstance(bounds, tuple) and len(bounds) == 2 and all(map(_is_finite, bounds)) and bounds[0] < bounds[1]):
+        raise ValueError(f"the domain of {name} is not a pair (low, high)")
 
 
 def _mapping(field: str, value: object) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bptt_solver.errors import suggest
-from bptt_solver.records import OptionError
+from bptt_solver.records import Length, OptionError
 
 Path = tuple[str | int, ...]
 
@@ -19,10 +19,11 @@ def shown(path: Path) -> str:
     return text
 
 
-def whole(value: object, *path: str | int, least: int = 1) -> int:
-    """A whole number that is at least ``least``."""
+def whole(value: object, *path: str | int, least: int = 1) -> Length:
+    """A whole number that is at least ``least``. It knows its path: as a length in a shape it is told with its place
+    where data are of another length."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
-        return value
+        return Length(value, *path)
     raise OptionError(f"{shown(path)} must be a whole number, at least {least}, not {value!r}", *path)
 
 
@@ -50,8 +51,18 @@ def mapping(value: object, known: Sequence[str], *path: str | int) -> Mapping[st
     for key in value:
         if key not in known:
             hint = suggest(str(key), known) or "known: " + ", ".join(known)
-            raise OptionError(f"{shown(path)} has no option '{key}' ({hint})", *path, str(key))
+            raise OptionError(f"{shown(path)} has no option '{key}' ({hint})", *path, str(key), key=True)
     return value
+
+
+def choice(value: object, words: Sequence[str], *path: str | int, also: str = "") -> str:
+    """One of the given words; ``also`` says what else the option may be."""
+    if isinstance(value, str) and value in words:
+        return value
+    hint = suggest(value, words) if isinstance(value, str) else ""
+    known = [*words, *([also] if also else [])]
+    listed = ", ".join(known[:-1]) + " or " + known[-1] if len(known) > 1 else known[0]
+    raise OptionError(f"{shown(path)} must be {listed}, not {value!r}" + (f" ({hint})" if hint else ""), *path)
 
 
 def function(value: object, *path: str | int) -> tuple[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ frozen and compared by their fields; plain classes, because they are on the way 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 TYPE_CHECKING = False  # what `typing` offers, without its import; type checkers know the name
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 Shape = tuple[int | str, ...]  # lengths, or names of sizes
+Numbers = Sequence["int | Numbers"]  # nested lists, counted from 1
+Place = tuple[tuple[str | int, ...], tuple[int, int] | None]  # an option's path, and a stretch of its text
+IndexMap = Numbers | Mapping[int, int] | Mapping[tuple[int, ...], int]
 
 
 class _Record:
@@ -116,13 +119,16 @@ class Loss(Function):
     ``matched`` maps an output function to the derivative with respect to *its* argument when the two are used together
     (softmax with cross-entropy: ``p*sum(d) - d``), in terms of the loss's arguments, with the reason that is printed.
     ``fused`` maps an output function to the loss on its argument that is the same number and does not lose digits
-    (softmax with cross-entropy: ``softmax_cross_entropy``).
+    (softmax with cross-entropy: ``softmax_cross_entropy``). ``targets`` says what a target is: ``numbers``,
+    ``classes`` (a 1 in the place of the class), ``shares`` (more than 0, their sum is 1), ``binary`` (0 or 1),
+    ``signs`` (-1 or 1) or ``counts``: such targets are made up where a network is given no data.
     """
 
-    __slots__ = ("matched", "fused")  # noqa: RUF023 - in the order of declaration
+    __slots__ = ("matched", "fused", "targets")  # noqa: RUF023 - in the order of declaration
 
     matched: Mapping[str, tuple[str, str]]
     fused: Mapping[str, str]
+    targets: str
 
     def __init__(
         self,
@@ -139,34 +145,111 @@ class Loss(Function):
         source: str = "",
         matched: Mapping[str, tuple[str, str]] = MappingProxyType({}),
         fused: Mapping[str, str] = MappingProxyType({}),
+        targets: str = "numbers",
     ) -> None:
         super().__init__(name, value, derivatives, arguments, parameters, kind, kinks, domain, aliases, summary, source)
-        self._set(matched=matched, fused=fused)
+        self._set(matched=matched, fused=fused, targets=targets)
 
 
 class OptionError(ValueError):
-    """An option of a topology that cannot be used. ``path`` leads to it: ``("layers", 1, "size")``."""
+    """An option of a topology that cannot be used. ``path`` leads to it: ``("layers", 1, "size")``.
 
-    def __init__(self, message: str, *path: str | int) -> None:
+    ``at`` is a stretch (start, end) of an option that is a text, such as a block of equations: the caret stands there.
+    With ``key`` it stands at the option's name. ``also`` is the path of a second option that does not go with the
+    first: its place is shown as well.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *path: str | int,
+        at: tuple[int, int] | None = None,
+        also: tuple[str | int, ...] = (),
+        key: bool = False,
+    ) -> None:
         super().__init__(message)
         self.path = path
+        self.at = at
+        self.also = also
+        self.key = key
+
+
+class Length(int):
+    """A whole number that knows which option it came from (``path``), so that data of another length can be told with
+    its place. `bptt_solver.options.whole` makes them; a sum of two is a plain number."""
+
+    path: tuple[str | int, ...]
+
+    def __new__(cls, value: int, *path: str | int) -> Self:
+        """The number, with the path of its option."""
+        self = super().__new__(cls, value)
+        self.path = path
+        return self
+
+
+class Packed(_Record):
+    """One tensor of a library that holds several parameters of a network.
+
+    Each row of ``parts`` names the parameters that stand one after the other along ``axis``: ``(("W_i", "W_f"),)``.
+    ``stacked``: the rows are on an axis of their own in front, even a single one. ``transposed``: matrices are kept the
+    other way round (sender first).
+    """
+
+    __slots__ = ("parts", "axis", "stacked", "transposed")  # noqa: RUF023 - in the order of declaration
+
+    parts: tuple[tuple[str, ...], ...]
+    axis: int
+    stacked: bool
+    transposed: bool
+
+    def __init__(
+        self, parts: tuple[tuple[str, ...], ...], axis: int = 0, stacked: bool = False, transposed: bool = False
+    ) -> None:
+        self._set(parts=parts, axis=axis, stacked=stacked, transposed=transposed)
+
+
+class Packing(_Record):
+    """How a library keeps the parameters of a network: in ``tensors`` under names of its own, one mapping for each
+    prefix that the names may have (torch: one in all, ONNX: one for each layer). ``output`` are those of the layer that
+    reads the state. ``sums`` are parameters that the library keeps as a sum of several, by the names that these have in
+    the tensors: ``{"b_i": ("b_ih_i", "b_hh_i")}``; each becomes a line of the network's equations."""
+
+    __slots__ = ("tensors", "output", "sums")  # noqa: RUF023 - in the order of declaration
+
+    tensors: tuple[Mapping[str, Packed], ...]
+    output: Mapping[str, Packed]
+    sums: Mapping[str, tuple[str, ...]]
+
+    def __init__(
+        self,
+        tensors: tuple[Mapping[str, Packed], ...],
+        output: Mapping[str, Packed] = MappingProxyType({}),
+        sums: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
+        self._set(tensors=tensors, output=output, sums=sums)
 
 
 class Network(_Record):
     """What a topology returns: equations in the language, and what the names in them are. Never numbers.
 
     ``sizes`` are the integers that the equations name (``L``, ``T``); None means: as many as the data have.
-    ``parameters`` and ``data`` map a given name, or one member (``W[2]``), to its shape; a length is an integer or
-    the name of a size, and sizes that stand first are read off the data (``x: ("T", 2)``). ``zeros`` are parameters
-    that are 0 unless the document gives them (``h[0]``). ``functions`` tells where in the options the name of each
-    function came from, so that an unknown one is reported there. ``roles`` (name -> what it is, in words), ``lanes``
-    (name -> column of the picture, place in it) and ``notes`` (sentences about choices that the topology made) are
-    for the reader.
+    ``parameters`` and ``data`` map a given name, or one member (``W[2]``), to its shape; a length is an integer or the
+    name of a size, and sizes that stand first are read off the data (``x: ("T", 2)``). ``zeros`` are parameters that
+    are 0 unless the document gives them: a member ``h[0]``, ``b[T+1]``, or several, ``h[n,0] for n in 1..N``.
+    ``trained`` are those of them whose derivatives are wanted even where they are not given. ``functions`` tells where
+    in the options the name of each function came from, so that an unknown one is reported there; ``places`` does so for
+    families that are defined by an option's text (and for maps that the document has to give): a path, and the stretch
+    of the text or None. ``maps`` are whole numbers in which indices are looked up (``len[n]``, ``left[j]``): lists that
+    count from 1, or by index (``{4: 1, 5: 4}``; with several indices ``{(1, 1): 2}``); the document's own of the same
+    name come first. ``roles`` (name -> what it is, in words), ``lanes`` (name -> column of the picture, place in it)
+    and ``notes`` (sentences about choices that the topology made) are for the reader. ``packings`` tell for ``torch``,
+    ``keras`` and ``onnx`` how these keep the parameters, or in words why they cannot have them.
     """
 
     # fmt: off
     __slots__ = (  # noqa: RUF023 - in the order of declaration
-        "equations", "target", "sizes", "parameters", "data", "zeros", "functions", "roles", "lanes", "notes",
+        "equations", "target", "sizes", "parameters", "data", "zeros", "functions", "roles", "lanes", "notes", "maps",
+        "trained", "packings", "places",
     )
     # fmt: on
 
@@ -180,6 +263,10 @@ class Network(_Record):
     roles: Mapping[str, str]
     lanes: Mapping[str, tuple[str, int]]
     notes: tuple[str, ...]
+    maps: Mapping[str, IndexMap]
+    trained: tuple[str, ...]
+    packings: Mapping[str, Packing | str]
+    places: Mapping[str, Place]
 
     def __init__(
         self,
@@ -193,9 +280,14 @@ class Network(_Record):
         roles: Mapping[str, str] = MappingProxyType({}),
         lanes: Mapping[str, tuple[str, int]] = MappingProxyType({}),
         notes: tuple[str, ...] = (),
+        maps: Mapping[str, IndexMap] = MappingProxyType({}),
+        trained: tuple[str, ...] = (),
+        packings: Mapping[str, Packing | str] = MappingProxyType({}),
+        places: Mapping[str, Place] = MappingProxyType({}),
     ) -> None:
         self._set(equations=equations, target=target, sizes=sizes, parameters=parameters, data=data, zeros=zeros)
-        self._set(functions=functions, roles=roles, lanes=lanes, notes=notes)
+        self._set(functions=functions, roles=roles, lanes=lanes, notes=notes, maps=maps, trained=trained)
+        self._set(packings=packings, places=places)
 
 
 class Topology(_Record):
@@ -231,3 +323,56 @@ class Topology(_Record):
         self._set(
             name=name, build=build, options=options, example=example, summary=summary, source=source, aliases=aliases
         )
+
+
+class UpdateRule(_Record):
+    """How a step of training changes a weight by its gradient, entry by entry.
+
+    ``weight`` is the formula of the new weight and ``state`` those of the numbers that the rule remembers for each
+    weight (0 at first), in the order in which they are computed. The formulas may use ``w`` (the weight), ``g`` (its
+    gradient), ``k`` (the number of the step, from 1), the ``options``, and what is remembered: ``v`` before the step
+    and, with a prime, ``v'`` after it. ``between`` are formulas of numbers that are computed then, for those that
+    stand behind them and for the weight, and not remembered. ``options`` map each option of the document to its
+    default; ``domain`` bounds them, at least the first number and less than the second. ``symbols`` are shorter names
+    for options, state and what is between when formulas are printed. ``instead`` tells, for an option of another rule,
+    which rule that is (``{"momentum": "momentum"}``). ``trace`` are known steps for tests: pairs of a gradient and of
+    the weight after it, from the weight 1 with the default options.
+    """
+
+    # fmt: off
+    __slots__ = (  # noqa: RUF023 - in the order of declaration
+        "name", "weight", "state", "between", "options", "domain", "symbols", "instead", "trace", "aliases", "summary",
+        "source",
+    )
+    # fmt: on
+
+    name: str
+    weight: str
+    state: Mapping[str, str]
+    between: Mapping[str, str]
+    options: Mapping[str, float]
+    domain: Mapping[str, tuple[float, float]]
+    symbols: Mapping[str, str]
+    instead: Mapping[str, str]
+    trace: tuple[tuple[float, float], ...]
+    aliases: tuple[str, ...]
+    summary: str
+    source: str
+
+    def __init__(
+        self,
+        name: str,
+        weight: str,
+        state: Mapping[str, str] = MappingProxyType({}),
+        between: Mapping[str, str] = MappingProxyType({}),
+        options: Mapping[str, float] = MappingProxyType({}),
+        domain: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+        symbols: Mapping[str, str] = MappingProxyType({}),
+        instead: Mapping[str, str] = MappingProxyType({}),
+        trace: tuple[tuple[float, float], ...] = (),
+        aliases: tuple[str, ...] = (),
+        summary: str = "",
+        source: str = "",
+    ) -> None:
+        self._set(name=name, weight=weight, state=state, between=between, options=options, domain=domain)
+        self._set(symbols=symbols, instead=instead, trace=trace, aliases=aliases, summary=summary, source=source)

@@ -6,41 +6,27 @@ is no global registry; whoever needs one loads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from bptt_solver.errors import Span, fail, safe_text, suggest
-from bptt_solver.formulas import OPERATORS, Formulas, check_fields
-from bptt_solver.records import Activation, Function, Loss, Network, OptionError, Topology
+from bptt_solver.finding import Plugin, installed, local, told
+from bptt_solver.formulas import OPERATORS, Formulas, UpdateFormulas, check_fields
+from bptt_solver.records import Activation, Function, Loss, Network, OptionError, Topology, UpdateRule
 
 TYPE_CHECKING = False  # what `typing` offers, without its import; type checkers know the name
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-    from types import ModuleType
-
     from pluggy import PluginManager
 
-FIRST_PARTY = ("bptt", "bptt-solver")  # entry point, distribution
-HOOKS: Mapping[str, type[Function] | type[Topology]] = {
+Record = Function | Topology | UpdateRule
+HOOKS: Mapping[str, type[Record]] = {
     "bptt_activations": Activation,
     "bptt_functions": Function,
     "bptt_losses": Loss,
     "bptt_topologies": Topology,
+    "bptt_update_rules": UpdateRule,
 }
-
-
-class Plugin:
-    """A plugin that was found but not yet imported."""
-
-    __slots__ = ("distribution", "load", "name")
-
-    def __init__(self, name: str, distribution: str, load: Callable[[], object]) -> None:
-        self.name = name
-        self.distribution = distribution
-        self.load = load
-
-    def __str__(self) -> str:
-        return f"plugin '{self.name}' ({self.distribution})"
+LATER = ("bptt_topologies", "bptt_update_rules")  # asked when the first of their records is
 
 
 class Registry:
@@ -49,34 +35,41 @@ class Registry:
     def __init__(self) -> None:
         self._functions: dict[str, Formulas] = {}  # by name and by alias
         self._topologies: dict[str, Topology] = {}
+        self._update_rules: dict[str, UpdateFormulas] = {}
         self._origins: dict[tuple[type, str], Plugin] = {}
         self._warnings: list[str] = []
+        self._waiting: list[tuple[Plugin, PluginManager]] = []  # those whose later hooks were not called yet
 
     @classmethod
     def load(cls, local_files: Iterable[str] = ()) -> Registry:
         """All plugins that are installed, and the local files that the command line names. It does not raise: see
-        `warnings`."""
+        `warnings`. Topologies and update rules are only imported when they are asked for."""
         registry = cls()
-        for plugin in [*_installed(registry._warn), *map(_local, local_files)]:
-            for record in registry._records(plugin):
-                registry._add(record, plugin)
+        for plugin in [*installed(registry._warn), *map(local, local_files)]:
+            manager = registry._manager(plugin)
+            if manager is not None:
+                registry._waiting.append((plugin, manager))
+                registry._take(plugin, manager, [hook for hook in HOOKS if hook not in LATER])
         registry._drop_unknown_calls()
         registry._drop_circles()
         return registry
 
     @classmethod
-    def of(cls, *records: Function | Topology, base: Registry | None = None) -> Registry:
+    def of(cls, *records: Record, base: Registry | None = None) -> Registry:
         """A registry of given records (and those of another one), for tests. It does not raise: see `warnings`."""
         registry = cls()
         if base is not None:
+            base._complete()
             registry._functions.update(base._functions)
             registry._topologies.update(base._topologies)
+            registry._update_rules.update(base._update_rules)
             registry._origins.update(base._origins)
         plugin = Plugin("given", "no distribution", lambda: None)
         for record in records:
             registry._add(record, plugin)
         registry._drop_unknown_calls()
         registry._drop_circles()
+        registry._drop_rules()
         return registry
 
     # ------------------------------------------------------------------------- lookups
@@ -84,6 +77,12 @@ class Registry:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was left out and why, one sentence each, with the plugin's name and distribution."""
+        self._complete()
+        return tuple(self._warnings)
+
+    @property
+    def warnings_so_far(self) -> tuple[str, ...]:
+        """The same without asking for what nobody has needed yet."""
         return tuple(self._warnings)
 
     @property
@@ -94,7 +93,14 @@ class Registry:
     @property
     def topologies(self) -> tuple[Topology, ...]:
         """All topologies, by name."""
+        self._complete()
         return tuple(t for name, t in sorted(self._topologies.items()) if name == t.name)
+
+    @property
+    def update_rules(self) -> tuple[UpdateRule, ...]:
+        """All update rules, by name."""
+        self._complete()
+        return tuple(r.record for name, r in sorted(self._update_rules.items()) if name == r.record.name)
 
     def find(self, name: str) -> Function | None:
         """The function of that name or alias, if there is one."""
@@ -113,15 +119,24 @@ class Registry:
 
     def topology(self, name: str, span: Span | None = None) -> Topology:
         """The topology of that name or alias. Raises ProblemError (at ``span``) with the nearest known name."""
+        self._complete()
         if name not in self._topologies:
             known = ", ".join(t.name for t in self.topologies) or "none"
             raise fail(f"unknown topology '{name}'", span, suggest(name, self._topologies) or f"known: {known}")
         return self._topologies[name]
 
-    def origin(self, record: Function | Topology) -> str:
+    def update_rule(self, name: str, span: Span | None = None) -> UpdateFormulas:
+        """The update rule of that name or alias, with its formulas as trees. Raises ProblemError (at ``span``) with
+        the nearest known name."""
+        self._complete()
+        if name not in self._update_rules:
+            known = ", ".join(r.name for r in self.update_rules) or "none"
+            raise fail(f"unknown update rule '{name}'", span, suggest(name, self._update_rules) or f"known: {known}")
+        return self._update_rules[name]
+
+    def origin(self, record: Record) -> str:
         """The plugin and the distribution that a record comes from."""
-        kind = Topology if isinstance(record, Topology) else Function
-        plugin = self._origins[kind, record.name]
+        plugin = self._origins[_kind(record), record.name]
         return f"{plugin.name} ({plugin.distribution})"
 
     def network(self, name: str, options: Mapping[str, object], span: Span | None = None) -> Network:
@@ -130,7 +145,7 @@ class Registry:
         for option in options:
             if option not in topology.options:
                 hint = suggest(option, topology.options) or "known: " + ", ".join(topology.options)
-                raise OptionError(f"topology '{name}' has no option '{option}' ({hint})", option)
+                raise OptionError(f"topology '{name}' has no option '{option}' ({hint})", option, key=True)
         for option, default in topology.options.items():
             if default is None and options.get(option) is None:
                 raise OptionError(f"topology '{name}' needs the option '{option}'")
@@ -140,7 +155,7 @@ class Registry:
         except OptionError:
             raise
         except Exception as error:
-            raise OptionError(f"topology '{name}' of plugin {plugin} failed: {_told(error)}") from error
+            raise OptionError(f"topology '{name}' of plugin {plugin} failed: {told(error)}") from error
         if not isinstance(network, Network):
             raise OptionError(
                 f"topology '{name}' of plugin {plugin} returned a {type(network).__name__}, not a Network"
@@ -154,13 +169,13 @@ class Registry:
     def check(self) -> tuple[str, ...]:
         """Compare every rule with its own value formula (`bptt_solver.testing`): one sentence for each that is
         wrong."""
-        from bptt_solver.testing import check_function, check_topology
+        from bptt_solver.testing import check_record
 
         wrong = []
-        records: list[Function | Topology] = [*self.functions, *self.topologies]
+        records: list[Record] = [*self.functions, *self.topologies, *self.update_rules]
         for record in records:
             try:
-                check_topology(record, self) if isinstance(record, Topology) else check_function(record, self)
+                check_record(record, self)
             except AssertionError as error:
                 wrong.append(f"plugin {self.origin(record)}: {error}")
         return tuple(wrong)
@@ -170,8 +185,16 @@ class Registry:
     def _warn(self, sentence: str) -> None:
         self._warnings.append(safe_text(sentence))
 
-    def _records(self, plugin: Plugin) -> list[Function | Topology]:
-        """What one plugin yields, by name. A generator is run here, with the plugin's name at hand."""
+    def _complete(self) -> None:
+        """Call the hooks that wait until their records are asked for."""
+        waiting, self._waiting = self._waiting, []
+        for plugin, manager in waiting:
+            self._take(plugin, manager, LATER)
+        if waiting:
+            self._drop_rules()
+
+    def _manager(self, plugin: Plugin) -> PluginManager | None:
+        """One plugin, imported, with a manager of its own; None if it cannot be imported."""
         import pluggy
 
         from bptt_solver import hookspecs
@@ -182,15 +205,21 @@ class Registry:
             loaded = plugin.load()
             manager.register(loaded, plugin.name)
         except (Exception, SystemExit) as error:
-            self._warn(f"{plugin} was left out: {_told(error)}")
-            return []
+            self._warn(f"{plugin} was left out: {told(error)}")
+            return None
         self._warn_of_hooks(plugin, manager)
-        records: list[Function | Topology] = []
-        for hook, kind in HOOKS.items():
+        return manager
+
+    def _take(self, plugin: Plugin, manager: PluginManager, hooks: Iterable[str]) -> None:
+        """Add what some hooks of one plugin yield, by name. A generator is run here, with the plugin's name at
+        hand."""
+        records: list[Record] = []
+        for hook in hooks:
+            kind = HOOKS[hook]
             try:
                 yielded = [list(result) for result in getattr(manager.hook, hook)()]
             except (Exception, SystemExit) as error:
-                self._warn(f"{plugin}: {hook} failed: {_told(error)}")
+                self._warn(f"{plugin}: {hook} failed: {told(error)}")
                 continue
             for record in (record for result in yielded for record in result):
                 if type(record) is kind or (kind is Function and isinstance(record, Function)):
@@ -199,7 +228,8 @@ class Registry:
                     self._warn(
                         f"{plugin}: {hook} yielded a {type(record).__name__}, not a {kind.__name__}; it was left out"
                     )
-        return sorted(records, key=lambda record: str(record.name))
+        for record in sorted(records, key=lambda record: str(record.name)):
+            self._add(record, plugin)
 
     def _warn_of_hooks(self, plugin: Plugin, manager: PluginManager) -> None:
         implemented = manager.get_hookcallers(manager.get_plugin(plugin.name)) or []
@@ -210,17 +240,20 @@ class Registry:
         if not implemented:
             self._warn(f"{plugin} has no hook: mark {', '.join(HOOKS)} with @hookimpl")
 
-    def _add(self, record: Function | Topology, plugin: Plugin) -> None:
-        kind: type[Function] | type[Topology] = Topology if isinstance(record, Topology) else Function
-        what = f"{type(record).__name__.lower()} {record.name!r}"
+    def _add(self, record: Record, plugin: Plugin) -> None:
+        kind = _kind(record)
+        what = f"{'update rule' if kind is UpdateRule else type(record).__name__.lower()} {record.name!r}"
         try:
             formulas = Formulas(record) if isinstance(record, Function) else None
-            if formulas is None:
+            rule = UpdateFormulas(record) if isinstance(record, UpdateRule) else None
+            if isinstance(record, Topology):
                 check_fields(record)
         except ValueError as error:
             self._warn(f"{plugin}: {what} was left out: {error}")
             return
-        table: Mapping[str, Formulas | Topology] = self._functions if formulas else self._topologies
+        table: Mapping[str, Formulas | Topology | UpdateFormulas] = (
+            self._functions if formulas else self._update_rules if rule else self._topologies
+        )
         names = (record.name, *record.aliases)
         if len(set(names)) < len(names):
             self._warn(f"{plugin}: {what} was left out: its names {', '.join(names)} repeat one")
@@ -231,13 +264,15 @@ class Registry:
                 return
             if name in table:
                 taken = table[name]
-                other = taken.record if isinstance(taken, Formulas) else taken
+                other = taken if isinstance(taken, Topology) else taken.record
                 first = self._origins[kind, other.name]
                 self._warn(f"{plugin}: {what} was left out: {first} has '{name}' already")
                 return
         self._origins[kind, record.name] = plugin
         if formulas:
             self._functions.update(dict.fromkeys(names, formulas))
+        elif rule:
+            self._update_rules.update(dict.fromkeys(names, rule))
         elif isinstance(record, Topology):
             self._topologies.update(dict.fromkeys(names, record))
 
@@ -294,51 +329,21 @@ class Registry:
         for name in sorted(calls):
             self._drop(self._functions[name].record, "its value is defined in a circle: " + ", ".join(sorted(calls)))
 
-
-# ----------------------------------------------------------------------------- finding
-
-
-def _installed(warn: Callable[[str], None]) -> list[Plugin]:
-    """The plugins of the entry points, our own first, the others by name."""
-    from importlib.metadata import entry_points
-
-    from bptt_solver.hookspecs import GROUP
-
-    try:
-        points = list(entry_points(group=GROUP))
-    except Exception as error:
-        warn(f"the installed plugins could not be listed: {_told(error)}")
-        return []
-    found: dict[tuple[str, str, str], EntryPoint] = {}
-    for point in points:  # the same installation may be seen twice, through two entries of the path
-        found.setdefault((point.name, point.value, _distribution(point)), point)
-    ordered = sorted(found, key=lambda key: ((key[0], key[2].split(" ")[0]) != FIRST_PARTY, key))
-    return [Plugin(key[0], key[2], found[key].load) for key in ordered]
+    def _drop_rules(self) -> None:
+        """Update rules that call a function that is not there."""
+        for record in self.update_rules:
+            rule = self._update_rules[record.name]
+            wrong = next(filter(None, (self._wrong_call(*call) for call in rule.calls())), None)
+            if wrong:
+                plugin = self._origins.pop((UpdateRule, record.name))
+                for name in (record.name, *record.aliases):
+                    del self._update_rules[name]
+                self._warn(f"{plugin}: update rule '{record.name}' was left out: {wrong}")
 
 
-def _distribution(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
-
-
-def _local(path: str) -> Plugin:
-    from pathlib import Path
-
-    def load() -> ModuleType:
-        from importlib.util import module_from_spec, spec_from_file_location
-
-        spec = spec_from_file_location(f"bptt_local_plugin_{Path(path).stem}", path)
-        if spec is None or spec.loader is None:
-            raise ImportError("not a Python file")
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return Plugin(Path(path).stem, f"file {path}", load)
-
-
-def _told(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _kind(record: Record) -> type[Record]:
+    """Records of one kind share their names."""
+    return Topology if isinstance(record, Topology) else UpdateRule if isinstance(record, UpdateRule) else Function
 
 
 @cache

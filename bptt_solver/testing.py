@@ -7,7 +7,8 @@
 
 A rule is compared with its value by three routes that share nothing with it: SymPy's ``diff``, the complex step and
 central differences; and the formulas must stay finite at ±1000. What is wrong raises AssertionError, which names the
-record, the argument, the point and both numbers. `check_topology` builds a network from the topology's example.
+record, the argument, the point and both numbers. `check_topology` builds a topology's networks and
+solves them, `check_update_rule` takes steps with an update rule.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from typing import Any
 import numpy as np
 
 from bptt_solver.arithmetic import Arithmetic, ComplexArithmetic, Value
-from bptt_solver.errors import Excerpt, ProblemError
 from bptt_solver.formulas import RESULT, Formulas
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Reference, preorder
 from bptt_solver.language.operations import Operations
 from bptt_solver.language.templates import slot
-from bptt_solver.records import Function, Loss, OptionError, Topology
+from bptt_solver.records import Function, Loss, Topology, UpdateRule
 from bptt_solver.registry import Registry
+from bptt_solver.topology_checks import check_topology
+from bptt_solver.training.checks import check_update_rule
 
 Point = Mapping[str, Any]  # per argument a float, or an array; per parameter a float
 
@@ -363,31 +365,17 @@ class _Composed:
         return np.array(slopes)
 
 
-# ----------------------------------------------------------------------------- topologies
+# ----------------------------------------------------------------------------- any record
 
 
-def check_topology(
-    record: Topology, registry: Registry | None = None, options: Mapping[str, object] | None = None
-) -> None:
-    """Build a network from ``options`` (default: the topology's own example): its equations parse, and every name
-    that it declares is used in them. Raises AssertionError."""
-    from bptt_solver.language.parser import parse_equations
+def check_record(record: Function | Topology | UpdateRule, registry: Registry | None = None) -> None:
+    """The check that belongs to a record of any kind. Raises AssertionError."""
+    if isinstance(record, Topology):
+        check_topology(record, registry)
+    elif isinstance(record, UpdateRule):
+        check_update_rule(record, registry)
+    else:
+        check_function(record, registry)
 
-    known = registry if registry is not None else Registry.load()
-    if record.name not in {t.name for t in known.topologies}:
-        known = Registry.of(record, base=known)
-    try:
-        network = known.network(record.name, options if options is not None else record.example)
-        equations = parse_equations(Excerpt.of(network.equations, f"<network {record.name}>"))
-    except OptionError as error:
-        raise AssertionError(f"topology {record.name}: {error}") from None
-    except ProblemError as error:
-        raise AssertionError(f"topology {record.name} writes equations that do not parse:\n{error}") from None
-    used = {e.name for e in equations}
-    used |= {node.name for e in equations for node in preorder(e.right) if isinstance(node, Reference)}
-    for what in ("parameters", "data", "zeros", "roles"):
-        for name in getattr(network, what):
-            if name.partition("[")[0] not in used:
-                raise AssertionError(f"topology {record.name}: '{name}' in {what} is not in its equations")
-    if network.target.partition("[")[0] not in {e.name for e in equations}:
-        raise AssertionError(f"topology {record.name}: no equation defines the target '{network.target}'")
+
+__all__ = ["ROUTES", "check_function", "check_record", "check_topology", "check_update_rule"]

@@ -16,8 +16,8 @@ import pytest
 from bptt_solver import hookspecs
 from bptt_solver.errors import ProblemError
 from bptt_solver.records import Activation, Function, Loss, Network, OptionError, Topology
-from bptt_solver.registry import HOOKS, Registry
-from bptt_solver.testing import check_function, check_topology
+from bptt_solver.registry import HOOKS, Record, Registry
+from bptt_solver.testing import check_function, check_record, check_topology
 
 HEAD = """
 from bptt_solver.hookspecs import hookimpl
@@ -86,7 +86,8 @@ BAD = {
     ),
     "no hook": (
         "x = 1",
-        "has no hook: mark bptt_activations, bptt_functions, bptt_losses, bptt_topologies with @hookimpl",
+        "has no hook: mark bptt_activations, bptt_functions, bptt_losses, bptt_topologies, bptt_update_rules "
+        "with @hookimpl",
     ),
     "no marker": ("def bptt_losses(): return []", "has no hook"),
     "misspelt hook": (
@@ -369,10 +370,10 @@ def test_example_in_the_docstring_of_each_hook_is_a_plugin(hook: str, tmp_path: 
     (tmp_path / "example.py").write_text(code)
     registry = Registry.load([str(tmp_path / "example.py")])
     assert registry.warnings == ()
-    mine: list[Function | Topology] = [*registry.functions, *registry.topologies]
+    mine: list[Record] = [*registry.functions, *registry.topologies, *registry.update_rules]
     (record,) = [r for r in mine if registry.origin(r).startswith("example (file")]
     assert type(record) is HOOKS[hook]
-    check_topology(record, registry) if isinstance(record, Topology) else check_function(record, registry)
+    check_record(record, registry)
 
 
 def test_records_are_frozen_and_compared_by_their_fields() -> None:
@@ -403,3 +404,19 @@ def test_entry_points_in_the_metadata_are_those_of_the_project_file() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     points = {p.name: p.value for p in distribution("bptt-solver").entry_points if p.group == hookspecs.GROUP}
     assert points == project["entry-points"][hookspecs.GROUP]
+
+
+def test_topologies_are_not_imported_for_a_function() -> None:
+    """Start-up: whoever needs a function does not wait for the networks."""
+    program = (
+        "import sys\n"
+        "from bptt_solver.registry import Registry\n"
+        "registry = Registry.load()\n"
+        "assert registry.find('swish') and registry.warnings_so_far == ()\n"
+        "later = [m for m in sys.modules if m.startswith(('bptt_plugins.topologies', 'bptt_plugins.update_rules'))]\n"
+        "assert not later, later\n"
+        "assert registry.topology('elman').name == 'elman'\n"
+        "assert 'bptt_plugins.topologies.elman' in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import Value, is_array
 from bptt_solver.errors import Problems
@@ -18,6 +18,9 @@ from bptt_solver.problem.values import Given as GivenText
 from bptt_solver.system import (
     LooseShape,
 )
+
+if TYPE_CHECKING:
+    from bptt_solver.records import IndexMap
 
 
 def covers_members(whole: GivenText, members: tuple[int, ...]) -> bool:
@@ -39,6 +42,18 @@ def leaves(value: Any, starts: Sequence[int]) -> Iterator[tuple[tuple[int, ...],
             stack.extend(((*indices, start + k), node[k]) for k in range(len(node) - 1, -1, -1))
         else:
             yield indices, node
+
+
+def index_table(entries: IndexMap) -> dict[tuple[int, ...], int]:
+    """A topology's map by its indices: nested lists count from 1."""
+    if isinstance(entries, Mapping):
+        return {at if isinstance(at, tuple) else (at,): int(value) for at, value in entries.items()}
+    return {at: int(value) for at, value in leaves(_listed(entries), ())}
+
+
+def _listed(entries: Any) -> Any:
+    """Nested sequences as nested lists (as deep as a map has indices)."""
+    return entries if isinstance(entries, int) else [_listed(item) for item in entries]
 
 
 def split(
@@ -103,6 +118,13 @@ def all_exact(value: Any) -> bool:
     if is_array(value):
         return bool(value.dtype == object)
     return all(type(v) is int or type(v) is Fraction for _, v in leaves(value, ()))
+
+
+def double(array: Any) -> Any:
+    """An array of a file as float64: numbers of fewer bits are exact in it, and whole ones do not overflow."""
+    import numpy
+
+    return array.astype(numpy.float64)
 
 
 def to_value(value: Any, exact: bool) -> Value:

@@ -16,7 +16,7 @@ from bptt_solver.problem.nodes import PLAIN, Mapping, Node, Packed, Scalar, Sequ
 from bptt_solver.problem.text import STANDARD_INPUT, read_text
 from bptt_solver.problem.values import Given, RandomValue, Value, kind_of, locate
 
-SETTINGS = ("notation", "truncate", "clip", "update")  # read here, understood by what they are for
+SETTINGS = ("seed", "weights", "notation", "truncate", "clip", "update")  # read here, understood by what they are for
 KEYS = (
     "title",
     "description",
@@ -36,7 +36,6 @@ _INSTEAD = {
     "name": "title",
     "inputs": "data",
     "input": "data",
-    "weights": "parameters",
     "constants": "values",
     "given": "values",
     "initial": "values",
@@ -53,6 +52,8 @@ _EXAMPLES = {
     "sizes": "sizes: {T: 3}",
     "maps": "maps: {left: [0, 1, 1]}",
     "network": "network: {topology: elman, sizes: {input: 2, hidden: 3, output: 1}}",
+    "seed": "seed: 2",
+    "weights": "weights: {file: weights.safetensors, prefix: rnn.}",
     "notation": "notation: werbos",
     "truncate": "truncate: {depth: 2}",
     "clip": "clip: {norm: 1}",
@@ -231,6 +232,18 @@ class _DocumentReader(FormReader):
         self.document.settings[key.text] = read_settings(node, self)
 
     read_notation = read_truncate = read_clip = read_update = read_setting
+
+    def read_seed(self, key: Scalar, node: Node) -> None:
+        if self.seed(node, "a seed") is not None:
+            self.read_setting(key, node)
+
+    def read_weights(self, key: Scalar, node: Node) -> None:
+        if isinstance(node, Mapping):
+            self.weights(node)
+            self.read_setting(key, node)
+        else:
+            example = f"for example {_EXAMPLES['weights']}"
+            self.note(f"expected a file with its options, got {kind_of(node)}", node, example)
 
     # What is given
 

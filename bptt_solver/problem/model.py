@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from bptt_solver.arithmetic import Value
 from bptt_solver.language.expressions import Reference
@@ -10,13 +11,19 @@ from bptt_solver.language.operations import Operations
 from bptt_solver.language.shapes import Shape
 from bptt_solver.limits import Limits
 from bptt_solver.problem.document import Document
-from bptt_solver.records import Function
+from bptt_solver.records import Function, Network
 from bptt_solver.registry import Registry
-from bptt_solver.system import (
-    Instance,
-    System,
-)
+from bptt_solver.system import Instance, System
 from bptt_solver.unfold import Unfolded, instance_text
+
+
+class Remark(NamedTuple):
+    """What a reader has to know about given numbers: ``kind`` is the sentence, ``names`` what it is about (each with
+    its member), ``fields`` what stands in it."""
+
+    kind: str
+    names: tuple[tuple[str, tuple[int, ...]], ...]
+    fields: Mapping[str, str]
 
 
 class Problem:
@@ -33,7 +40,8 @@ class Problem:
         wrt: Sequence[str] | None,
         limits: Limits,
         registry: Plugins,
-        notes: Sequence[str] = (),
+        network: Network | None = None,
+        remarks: Sequence[Remark] = (),
     ) -> None:
         self.document = document
         self.title = document.title
@@ -45,7 +53,13 @@ class Problem:
         self.wrt = wrt
         self.limits = limits
         self.registry = registry
-        self.notes = tuple(notes)
+        self.network = network  # what the topology declared, if there is one
+        self.remarks = tuple(remarks)  # about given numbers
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the topology says about its choices."""
+        return self.network.notes if self.network is not None else ()
 
     def wanted(self) -> list[Instance]:
         """The instances whose derivatives are wanted: ``wrt`` if the document says, else the parameters, else what
@@ -75,6 +89,13 @@ class Plugins:
         self.files = tuple(files)
         self._registry: Registry | None = None
 
+    @classmethod
+    def of(cls, registry: Registry) -> Plugins:
+        """A registry that is loaded already."""
+        plugins = cls()
+        plugins._registry = registry
+        return plugins
+
     @property
     def registry(self) -> Registry:
         """The loaded registry."""
@@ -85,7 +106,7 @@ class Plugins:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings of plugins that were loaded; none if none was needed."""
-        return self.registry.warnings if self._registry is not None or self.files else ()
+        return self.registry.warnings_so_far if self._registry is not None or self.files else ()
 
     def functions(self) -> Iterator[Function]:
         """All functions of all plugins."""

@@ -95,6 +95,7 @@ class Resolver:
         self.maps = dict.fromkeys(maps)
         self.arities = {name: len(next(iter(table.table), ())) for name, table in maps.items()}
         self.problems = problems
+        self.places: Mapping[str, Span] = {}  # where a topology's option asks for a map
         self.sizes: dict[str, tuple[Equation, Expression | None]] = {}  # names used as sizes -> where first
         self.bounds: set[str] = set()  # those that bound a range or stand in brackets, not only in conditions
 
@@ -184,7 +185,8 @@ class Resolver:
         """Note a map that is not declared, or is read with a wrong number of indices."""
         if name not in self.maps:
             hint = suggest(name, self.maps) or f"declare it: `maps: {{{name}: [1, 2, 3]}}`"
-            self.problems.add(f"'{name}' is not a declared map", span_of_word(equation, name), hint)
+            span = self.places.get(name) or span_of_word(equation, name)
+            self.problems.add(f"'{name}' is not a declared map", span, hint)
             self.maps[name] = None
         elif self.arities.get(name, count) != count:
             read = ", ".join("ijklmnop"[: self.arities[name]])
@@ -248,39 +250,6 @@ class Resolver:
 
 def _indices(count: int) -> str:
     return "no index" if count == 0 else "one index" if count == 1 else f"{count} indices"
-
-
-def infer_size(
-    name: str, equations: Sequence[Equation], extents: Mapping[str, Sequence[tuple[int, int]]]
-) -> tuple[int | None, list[tuple[str, int]]]:
-    """A size that is not declared, from the data that are read up to it: (the size, what each name says).
-
-    Only whole given families count: where ``t`` runs to ``T`` and ``x[t]`` is read, ``T`` is the last index of ``x``.
-    """
-    said: dict[str, int] = {}
-    shifted: dict[str, int] = {}
-
-    def look(expression: Expression, ranges: dict[str, Range]) -> None:
-        stack: list[tuple[Expression, dict[str, Range]]] = [(expression, ranges)]
-        while stack:
-            node, scope = stack.pop()
-            if isinstance(node, Sum):
-                stack.append((node.body, {**scope, **{r.variable: r for r in node.ranges}}))
-            elif isinstance(node, Call):
-                stack.extend((a, scope) for a in node.arguments)
-            elif isinstance(node, Reference) and node.name in extents:
-                for index, (_, last) in zip(node.indices, extents[node.name], strict=False):
-                    if len(index.terms) != 1 or index.terms[0][1] != 1 or not isinstance(index.terms[0][0], str):
-                        continue
-                    variable = scope.get(index.terms[0][0])
-                    if variable is not None and variable.high == Index.variable(name):
-                        (said if index.constant == 0 else shifted).setdefault(node.name, last - index.constant)
-
-    for equation in equations:
-        look(equation.right, {r.variable: r for r in equation.ranges})
-    found = said or shifted
-    values = set(found.values())
-    return (values.pop() if len(values) == 1 else None), sorted(found.items())
 
 
 def lookalike(name: str) -> str:

@@ -33,7 +33,29 @@ class Settings:
         return self.node.span(self.source)
 
     def span_of(self, *path: str | int, key: bool = False) -> Span:
-        """Where a value stands (or, for the last step, its key): ``span_of("sizes", "hidden")``."""
+        """Where a value stands (or, for the last step, its key): ``span_of("sizes", "hidden")``. Where the path leads
+        to nothing, the innermost block that there is."""
+        return self._node(path, key).span(self.source)
+
+    def span_in(self, path: tuple[str | int, ...], start: int, end: int) -> Span:
+        """Where a stretch of an option's text stands, such as a name in a block of equations."""
+        node = self._node(path)
+        return node.excerpt(self.source).span(start, end) if isinstance(node, Scalar) else node.span(self.source)
+
+    def has(self, *path: str | int) -> bool:
+        """Whether the document gives the option with this path."""
+        value: object = self.options
+        for step in path:
+            if isinstance(value, dict):
+                known = step in value
+            else:
+                known = isinstance(value, list) and isinstance(step, int) and step < len(value)
+            if not known:
+                return False
+            value = value[step]  # type: ignore[index]
+        return True
+
+    def _node(self, path: tuple[str | int, ...], key: bool = False) -> Node:
         node: Node = self.node
         for at, step in enumerate(path):
             inner: Node | None = None
@@ -47,7 +69,7 @@ class Settings:
             if inner is None:
                 break
             node = inner
-        return node.span(self.source)
+        return node
 
 
 class NetworkBlock(Settings):

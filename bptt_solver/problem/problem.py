@@ -9,15 +9,11 @@ from collections.abc import Sequence
 from bptt_solver.errors import Source, fail
 from bptt_solver.evaluate import find_shapes
 from bptt_solver.limits import Limits
-from bptt_solver.problem.arrays import (
-    shape_of,
-)
-from bptt_solver.problem.builder import Builder
+from bptt_solver.problem.arrays import shape_of
+from bptt_solver.problem.builder import build
 from bptt_solver.problem.document import Document, read_document
 from bptt_solver.problem.model import Plugins, Problem
-from bptt_solver.system import (
-    LooseShape,
-)
+from bptt_solver.system import LooseShape
 from bptt_solver.unfold import unfold
 
 
@@ -30,7 +26,7 @@ def build_problem(
 ) -> Problem:
     """A problem from a document. Raises ProblemError with everything that is wrong, as far as it can be told at
     once."""
-    return Builder(document, limits or Limits(), Plugins(plugins)).build(target, wrt)
+    return build(document, limits or Limits(), Plugins(plugins), target, wrt)
 
 
 def load_problem(
@@ -70,7 +66,8 @@ def with_eliminated(problem: Problem, name: str) -> Problem:
         wrt,
         problem.limits,
         problem.registry,
-        problem.notes,
+        problem.network,
+        problem.remarks,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bptt_solver.errors import Excerpt, Span, fail, suggest
+from bptt_solver.errors import Excerpt, Source, Span, fail, suggest
 from bptt_solver.language.expressions import Index, Reference
 from bptt_solver.language.shapes import Shape
 from bptt_solver.limits import Limits
@@ -37,7 +37,7 @@ class Wanted:
 
         excerpt = Excerpt.of(text, "--target") if text is not None else self.document.target
         if excerpt is None and self.network is not None:
-            excerpt = Excerpt.of(self.network.target, "<network>")
+            excerpt = self._of_network(self.network.target)
         if excerpt is None:
             return self._default_target(system, unfolded, shapes)
         reference = parse_reference(excerpt, self.limits, allow_variables=True)
@@ -59,6 +59,12 @@ class Wanted:
                 "name a number: for example its sum, defined by an equation",
             )
         return reference
+
+    def _of_network(self, text: str) -> Excerpt:
+        """The target that the topology names."""
+        block = self.document.network
+        assert block is not None
+        return Excerpt(text, Source(f"topology '{block.topology}'", text, block.span))
 
     @staticmethod
     def _key(reference: Reference, system: System, span: Span) -> Instance:
@@ -93,6 +99,3 @@ class Wanted:
                 raise not_there(key, span, system, unfolded)
             result.append(instance_text(key))
         return result
-
-
-# ----------------------------------------------------------------------------- helpers

@@ -1,0 +1,44 @@
+"""Reading the options that networks over time share, with messages that name what does not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bptt_solver import options as read
+from bptt_solver.options import choice
+from bptt_solver.records import OptionError
+
+
+def sizes_of(value: object, known: Sequence[str]) -> dict[str, int]:
+    """Sizes by name."""
+    given = read.mapping(value, known, "sizes")
+    return {name: read.whole(size, "sizes", name) for name, size in given.items()}
+
+
+def sequences_of(value: object) -> int | str | None:
+    """None for one sequence, ``several`` for as many as the data have, or how many."""
+    if isinstance(value, str):
+        return None if choice(value, ("one", "several"), "sequences", also="a whole number") == "one" else "several"
+    return read.whole(value, "sequences")
+
+
+def lengths_of(value: object, sequences: int | str | None, steps: int | None) -> tuple[str, list[int]]:
+    """The name of the map with the lengths, and the lengths if they are given right here; after a look at the options
+    that they do not go with."""
+    if value == "":
+        return "", []
+    given: list[int] = []
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        given = [read.whole(item, "lengths", i) for i, item in enumerate(read.items(value, "lengths"))]
+        if isinstance(sequences, int) and sequences != len(given):
+            told = f"lengths has {len(given)} numbers, but sequences is {sequences}"
+            raise OptionError(told, "lengths", also=("sequences",))
+    elif not isinstance(value, str) or not value.isidentifier():
+        known = "a list of whole numbers like [3, 2], or the name of a map, like len with maps: {len: [3, 2]}"
+        raise OptionError(f"lengths must be {known}, not {value!r}", "lengths")
+    elif sequences is None:
+        raise OptionError(f"lengths is {value}, but sequences is one", "lengths", also=("sequences",))
+    if steps is not None:
+        told = f"lengths is {value}, but steps is {steps}: each sequence has its own length"
+        raise OptionError(told, "lengths", also=("steps",))
+    return ("len", given) if given else (str(value), [])

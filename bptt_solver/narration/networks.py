@@ -1,0 +1,88 @@
+"""What section 1 says about a network before its equations: its topology, the choices in it, what names are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bptt_solver.blocks import Block, Formula, Paragraph, Value, Words
+from bptt_solver.derivation import Derivation
+from bptt_solver.errors import Excerpt, ProblemError
+from bptt_solver.language.expressions import Reference
+from bptt_solver.narration.catalogue import Catalogue
+from bptt_solver.narration.common import joined
+from bptt_solver.problem.model import Problem
+from bptt_solver.records import Network
+
+_MOST = 40  # names that are explained
+_SEVERAL = 3
+_PLACED = r"(.+?) (?:of|to) the [\w-]+(?: [\w-]+)?"
+_FORMULA = r"`([^`]+)`"
+
+
+def network_blocks(derivation: Derivation, say: Catalogue) -> list[Block]:
+    """The topology and its notes in one paragraph, the names in another; nothing for equations without a network."""
+    problem = derivation.computation.problem
+    network, block = problem.network, problem.document.network
+    if network is None or block is None:
+        return []
+    topology = problem.registry.registry.topology(block.topology)
+    words: list[str | Formula | Reference | Value] = list(
+        say(f"network.named.{'from' if topology.source else 'plain'}",
+            name=topology.name, summary=topology.summary, source=topology.source)
+    )  # fmt: skip
+    for note in network.notes:
+        words += [" ", *_with_formulas(note, derivation)]
+    blocks: list[Block] = [Paragraph(tuple(words))]
+    names = _names(network, problem)
+    if names:
+        blocks.append(Paragraph(say("network.names", names=joined(_grouped(names, say)[:_MOST], "; "))))
+    return blocks
+
+
+def _grouped(names: Sequence[tuple[str, str]], say: Catalogue) -> list[Words]:
+    """``x: input``; names for one thing at several places together: ``W_i, W_f, W_g, W_o: weights from the input``."""
+    heads: dict[str, list[str]] = {}
+    for name, role in names:
+        heads.setdefault(_head(role), []).append(name)
+    told: dict[str, Words] = {}
+    for name, role in names:
+        together = heads[_head(role)]
+        if len(together) < _SEVERAL:
+            told[name] = (Reference(name), ": ", role)
+        elif name == together[0]:
+            listed = say.listed([Reference(n) for n in together], "list.comma", len(together))
+            alike = all(other == role for n, other in names if n in together)
+            told[name] = (*listed, ": ", role if alike else _head(role))
+    return list(told.values())
+
+
+def _head(role: str) -> str:
+    """What a role says without the place: ``recurrent weights`` of ``recurrent weights of the input gate``."""
+    found = re.fullmatch(_PLACED, role)
+    return found[1] if found else role
+
+
+def _names(network: Network, problem: Problem) -> list[tuple[str, str]]:
+    """The names that the equations use, each with what it is: first what is given, then what is computed."""
+    system = problem.system
+    known = [(name, role) for name, role in network.roles.items() if role]
+    given = [(n, r) for n, r in known if n in system.given and n not in system.defining]
+    return given + [(n, r) for n, r in known if n in system.defining]
+
+
+def _with_formulas(note: str, derivation: Derivation) -> Words:
+    """A note with what stands in backticks as formulas."""
+    from bptt_solver.language.parser import parse_expression
+
+    words: list[str | Formula | Reference | Value] = []
+    for place, part in enumerate(re.split(_FORMULA, note)):
+        if not place % 2:
+            words += [part] if part else []
+            continue
+        try:
+            ranks = derivation.computation.backward.ranks if derivation.computation.shapes else None
+            words.append(Formula(parse_expression(Excerpt.of(part)), (), ranks))
+        except ProblemError:
+            words.append(part)
+    return tuple(words)

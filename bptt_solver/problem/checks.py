@@ -1,0 +1,63 @@
+"""Checks of names that need to know them all: names that look alike, indices that are quantities, unknown names."""
+
+from __future__ import annotations
+
+from bptt_solver.problem.making import Making
+from bptt_solver.problem.names import lookalike, span_of, span_of_word
+from bptt_solver.problem.told import different, unknown_name
+
+
+def check_names(making: Making) -> None:
+    """Note names that look alike, and index variables that are also families."""
+    families = dict.fromkeys([*making.values, *(e.name for e in making.equations)])
+    if not all(name.isascii() for name in families):
+        _check_looks(making, list(families))
+    for equation, survey in making.surveyed:
+        if equation.name in making.sizes:
+            told = f"'{equation.name}' is a size, so no equation defines it"
+            making.problems.add(told, span_of(equation), "rename one of them")
+        if not equation.ranges and not survey.bound:
+            continue
+        for item in dict.fromkeys((*(r.variable for r in equation.ranges), *survey.bound)):
+            if item in families or item in making.sizes:
+                what = "a size" if item in making.sizes else "a quantity"
+                told = f"the index '{item}' is also the name of {what}"
+                making.problems.add(told, span_of_word(equation, item), "rename one of them")
+
+
+def _check_looks(making: Making, families: list[str]) -> None:
+    looks: dict[str, str] = {}
+    for name in families:
+        other = looks.setdefault(lookalike(name), name)
+        if other != name:
+            span = making.spans.get(name) or next((span_of(e) for e in making.equations if e.name == name), None)
+            message = f"'{name}' and '{other}' look alike but are different names"
+            making.problems.add(message, span, f"use one spelling: {different(name, other)}")
+
+
+def check_unknown(making: Making) -> None:
+    """Note names that are neither given nor defined nor an index, each where it stands first."""
+    given = {*making.values, *(g.name for g in making.filling.givens)}
+    families = {*(e.name for e in making.equations), *given} - making.sizes.keys()
+    told: set[str] = set()
+    for equation, survey in making.surveyed:
+        if all(name in families for name, _ in survey.references):
+            continue
+        bound = {r.variable for r in equation.ranges}
+        for (name, count), node in survey.references.items():
+            if name in making.resolver.maps:
+                making.resolver.check_map(name, count, equation, node)
+                continue
+            is_index = name in bound or name in making.sizes
+            if name in families or name in told or (is_index and not count):
+                continue
+            told.add(name)
+            span = span_of(equation, node)
+            if is_index:
+                what = "a size" if name in making.sizes else "an index"
+                told_of = f"'{name}' is {what}, so it has no members"
+                making.problems.add(told_of, span, f"write {name} without brackets")
+            else:
+                making.problems.add(*unknown_name(name, families - {equation.name}, span))
+        if making.problems.enough:
+            return

@@ -1,0 +1,254 @@
+"""What is given, compared with what the topology declares: names, how many members, shapes. Told with both sides.
+
+The lengths in a `Network`'s shapes may know their option (`Length`); sizes that nobody set are those of the first
+data that have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bptt_solver.errors import Notes, Span, suggest
+from bptt_solver.options import shown
+from bptt_solver.problem.arrays import nested_shape
+from bptt_solver.problem.making import Making
+from bptt_solver.problem.network import NetworkBlock
+from bptt_solver.problem.sizes import declared_sizes
+from bptt_solver.problem.told import loose_text, some
+from bptt_solver.problem.values import Given, split_label
+from bptt_solver.records import Length, Network, Shape
+
+_PLURALS = {"T": "steps", "N": "sequences"}  # what the members of a family are, by the size that counts them
+_AXES = {0: "row", 1: "column"}
+_WHERE = {"parameters": "parameter", "data": "data"}
+
+
+class _Said(NamedTuple):
+    """A length, in whose words, and where."""
+
+    length: int
+    words: str
+    span: Span
+
+
+def check_declared(making: Making) -> None:
+    """Compare what is given with what the topology declares; sizes that data determine are set."""
+    network, block = making.network, making.document.network
+    if network is not None and block is not None:
+        _Comparison(making, network, block).run()
+        making.problems.raise_if_any()
+
+
+class _Comparison:
+    """One network's declarations beside what is given."""
+
+    def __init__(self, making: Making, network: Network, block: NetworkBlock) -> None:
+        self.making = making
+        self.network = network
+        self.block = block
+        self.place = block.span
+        self.of_document = {id(item) for item in making.document.givens}
+        self.shapes: dict[str, Shape] = {**network.parameters, **network.data}
+        self.defined = {e.name for e in making.equations}
+        self.read = {name for survey in making.surveys for name, _ in survey.references}
+        self.sizes = self._sizes()
+        self.items: dict[tuple[str, tuple[int, ...] | None], Given] = {
+            (item.name, item.members): item for item in making.filling.givens
+        }
+
+    def run(self) -> None:
+        """All comparisons."""
+        for item in self.making.filling.givens:
+            self._known(item)
+        for item in self.making.document.sizes:
+            self._known_size(item)
+        for label, shape in self.shapes.items():
+            name, indices = split_label(label)
+            if name not in self.read:
+                continue
+            if indices is not None or not self.making.arities.get(name):
+                self._member(name, indices or (), self._expected(shape))
+            else:
+                self._family(name, self.making.arities[name], shape)
+        self._missing()
+        for size, said in self.sizes.items():
+            self.making.sizes.setdefault(size, said.length)
+            if said.span is not self.place:
+                self.making.said.append((f"{size} is {said.length}, since {said.words}", said.span))
+
+    def _sizes(self) -> dict[str, _Said]:
+        """The sizes that are set, and who says so."""
+        result: dict[str, _Said] = {}
+        of_document = {item.name: item for item in self.making.document.sizes}
+        for name, value in declared_sizes(self.making).items():
+            if name in of_document:
+                result[name] = _Said(value, f"sizes: {name} is {value}", of_document[name].value_span)
+            else:
+                result[name] = self._said(self.network.sizes[name] or 0, name)
+        return result
+
+    def _said(self, length: int, otherwise: str) -> _Said:
+        """Who says a length: the option that it came from, or the topology."""
+        if isinstance(length, Length) and self.block.has(*length.path):
+            return _Said(int(length), f"{shown(length.path)} is {int(length)}", self.block.span_of(*length.path))
+        return _Said(int(length), otherwise and f"{otherwise} is {int(length)}", self.place)
+
+    # -- names
+
+    def _known(self, item: Given) -> None:
+        """Note a name that neither the topology nor an equation reads."""
+        making = self.making
+        if item.name in self.read or item.name in self.defined or item.name in making.resolver.sizes:
+            return
+        of_role = {"data": self.network.data, "parameter": self.network.parameters}
+        labels = of_role.get(item.role, self.shapes)
+        what = {"data": "data", "parameter": "parameter"}.get(item.role, "quantity")
+        names = [label.partition("[")[0] for label in self.shapes]
+        hint = suggest(item.name, names)
+        listed = f"it has {self._listed(labels)}" if labels else f"it has no {what}s"
+        told = f"topology '{self.block.topology}' has no {what} '{item.name}'"
+        making.problems.add(told, item.key_span, f"{hint} {listed}" if hint else listed)
+
+    def _known_size(self, item: Given) -> None:
+        """Note a size that no equation names: often one that belongs into the network."""
+        if item.name in self.network.sizes or item.name in self.making.resolver.sizes:
+            return
+        told = f"topology '{self.block.topology}' has no size '{item.name}' that a document can set"
+        if self.block.has("sizes", item.name):
+            place = self.block.span_of("sizes", item.name)
+            hint = f"it is an option of the network, which has {item.name} already"
+            self.making.problems.add(told, item.key_span, hint, [(f"sizes.{item.name} is here", place)])
+            return
+        known = ", ".join(self.network.sizes) or "none"
+        self.making.problems.add(told, item.key_span, suggest(item.name, self.network.sizes) or f"known: {known}")
+
+    def _listed(self, labels: Mapping[str, Shape] | Sequence[str]) -> str:
+        """``W_x (3×2), b_h (3)``: names with their shapes."""
+        texts = []
+        for label in labels:
+            shape = self.shapes[label]
+            lengths = [self.sizes[n].length if n in self.sizes else n for n in shape]
+            texts.append(label + (f" ({'×'.join(map(str, lengths))})" if shape else ""))
+        return ", ".join(texts) if len(texts) <= 12 else some(texts)
+
+    def _missing(self) -> None:
+        """Note what is neither given nor 0 by itself."""
+        lacking: dict[str, list[str]] = {"parameters": [], "data": []}
+        defined = {e.name for e in self.making.equations}
+        for where, labels in (("parameters", self.network.parameters), ("data", self.network.data)):
+            for label in labels:
+                name, indices = split_label(label)
+                if name not in self.read or label in self.network.zeros or name in defined:
+                    continue
+                members = self.making.values.get(name)
+                if not members if indices is None else indices not in (members or ()):
+                    lacking[where].append(label)
+        for where, absent in lacking.items():
+            if absent:
+                what = _WHERE[where] if where == "data" or len(absent) == 1 else where
+                told = f"topology '{self.block.topology}' needs the {what} {self._listed(absent)}"
+                hint = f"write them under `{where}:`, as numbers, {{file: ...}} or random"
+                self.making.problems.add(told, self.place, hint)
+
+    # -- shapes
+
+    def _family(self, name: str, arity: int, shape: Shape) -> None:
+        """A name that is declared whole and read with indices: how many members, and what each of them is."""
+        members = self.making.values.get(name)
+        if not members or arity > len(shape):
+            return
+        for axis in range(arity):
+            if not self._count(name, members, axis, shape[axis]):
+                return
+        if arity == 1 and len(members) < (last := max(members)[0]):
+            lacking = next((at for at in range(1, last + 1) if (at,) not in members), None)
+            if lacking is not None:
+                told = f"{name}[{last}] is given, but {name}[{lacking}] is missing"
+                self.making.problems.add(told, self._span(name, (last,)))
+                return
+        said = self._expected(shape[arity:])
+        for indices in members:
+            if not self._member(name, indices, said):
+                return
+
+    def _count(self, name: str, members: Mapping[tuple[int, ...], Any], axis: int, length: int | str) -> bool:
+        """Whether a family ends where it should along one axis."""
+        last = max(indices[axis] for indices in members)
+        what = _PLURALS.get(str(length), "members") + (f" along index {axis + 1}" if axis and length != "T" else "")
+        span = self._span(name, next(indices for indices in members if indices[axis] == last), axis + 1)
+        if isinstance(length, str):
+            if length not in self.network.sizes and length not in self.sizes:
+                return True  # each member may have its own
+            if length not in self.sizes:
+                self.sizes[length] = _Said(last, f"{name} has {last}", span or self.place)
+                return True
+            said = self.sizes[length]
+        else:
+            said = self._said(length, f"topology '{self.block.topology}' reads {length}")
+        if last == said.length:
+            return True
+        self.making.problems.add(f"{name} has {last} {what}, but {said.words}", span, None, self._notes(said))
+        return False
+
+    def _expected(self, shape: Shape) -> list[_Said | None]:
+        """What each length has to be; None for a size that is not known."""
+        return [self.sizes.get(n) if isinstance(n, str) else self._said(n, "") for n in shape]
+
+    def _member(self, name: str, indices: tuple[int, ...], said: Sequence[_Said | None]) -> bool:
+        """Whether one member is of the shape that it should have."""
+        value = self.making.values.get(name, {}).get(indices)
+        if value is None:
+            return True
+        found = nested_shape(value)
+        lengths = [s.length for s in said if s is not None]
+        known = len(lengths) == len(said)
+        if known and list(found) == lengths:
+            return True
+        one_by_one = indices and (name, None) in self.items  # x: [1, 2] gives a number for each step
+        if known and not found and (not one_by_one or set(lengths) <= {1}):
+            self.making.values[name][indices] = _filled(value, lengths)  # a number fills an array
+            return True
+        label = name + (f"[{','.join(map(str, indices))}]" if indices else "")
+        return self._differs(label, found, said, self._span(name, indices))
+
+    def _differs(self, label: str, found: tuple[int, ...], said: Sequence[_Said | None], span: Span | None) -> bool:
+        """Note where the shape of a member is another one than it should be; whether it is not."""
+        if len(found) != len(said):
+            wanted = loose_text([None if s is None else s.length for s in said])
+            told = f"{label} is {loose_text(found)}, but topology '{self.block.topology}' reads {wanted}"
+            notes = next((self._notes(s) for s in said if s is not None and self._notes(s)), None)
+            self.making.problems.add(told, span, None, notes or [("it is named here", self.place)])
+            return False
+        for axis, (length, wanted_length) in enumerate(zip(found, said, strict=True)):
+            if wanted_length is None or length == wanted_length.length:
+                continue
+            unit = "entry" if len(found) == 1 else _AXES.get(axis, "entry")
+            plural = unit if length == 1 else "entries" if unit == "entry" else f"{unit}s"
+            words = wanted_length.words or f"topology '{self.block.topology}' reads {wanted_length.length}"
+            told = f"{label} has {length} {plural}, but {words}"
+            self.making.problems.add(told, span, None, self._notes(wanted_length))
+            return False
+        return True
+
+    def _notes(self, said: _Said) -> Notes:
+        return [(said.words, said.span)] if said.span is not self.place else []
+
+    def _span(self, name: str, indices: tuple[int, ...], depth: int | None = None) -> Span | None:
+        """Where a member is given: its own key's value, or its place in the whole."""
+        item, whole = self.items.get((name, indices)), self.items.get((name, None))
+        if id(item) not in self.of_document and id(whole) not in self.of_document:
+            return self.place  # made up
+        if item is not None:
+            return item.value_span
+        if whole is None:
+            return self.making.spans.get(name)
+        starts = [*whole.starts, *([1] * len(indices))]
+        path = tuple(at - start for at, start in zip(indices, starts, strict=False))
+        return whole.span_of(path if depth is None else path[: depth - 1])
+
+
+def _filled(value: Any, lengths: Sequence[int]) -> Any:
+    for length in reversed(lengths):
+        value = [value] * length
+    return value
