@@ -213,9 +213,9 @@ def _random_network(source: random.Random, topology: str) -> dict[str, object]:
     network |= {"steps": source.randint(1, 3), "layers": source.choice((1, 2, [2, 1]))}
     network |= {"directions": source.choice(("forward", "backward", "both"))}
     network |= {"combine": source.choice(("matrices", "concat", "sum"))}
+    network["inputs"] = source.choice(("all", "first", [1], "none"))
     if network["layers"] == 1:
         network["targets"] = source.choice(("all", "last", [1]))
-        network["inputs"] = source.choice(("all", "first", [1]))
     if topology == "lstm":
         flags = {name: source.choice((True, False)) for name in ("peephole", "coupled")}
         network |= flags | {"projection": source.choice((False, 2)), "gates": source.choice(("keras", "onnx"))}
@@ -224,6 +224,7 @@ def _random_network(source: random.Random, topology: str) -> dict[str, object]:
     if topology == "cell":
         cells = ("h[t] = tanh(W @ concat(x[t], h[t-1]) + b)", "c[t] = r*c[t-1] + W @ x[t]\nh[t] = sin(c[t])")
         network["cell"] = source.choice(cells)
+        network["inputs"] = "all" if "concat" in str(network["cell"]) else network["inputs"]
     return network
 
 
@@ -304,26 +305,81 @@ def test_earlier_states_of_a_custom_cell() -> None:
     assert drawn({**network, "sequences": 2}).verified
 
 
-@pytest.mark.parametrize("topology", ["lstm", "gru", "bidirectional"])
-def test_unequal_lengths(topology: str) -> None:
+@pytest.mark.parametrize("network", [
+    {"topology": "lstm", "layers": 2, "readout": False},
+    {"topology": "gru", "layers": [3, 1], "readout": False, "targets": "last", "sequences": 2},
+    {"topology": "bidirectional", "layers": 2, "readout": False, "combine": "concat"},
+    {"topology": "lstm", "layers": 2, "inputs": "first", "directions": "both", "combine": "sum"},
+    {"topology": "cell", "cell": "h[t] = tanh(W @ x[t] + U @ h[t-1] + b)", "layers": 3, "inputs": [2]},
+    {"topology": "lstm", "lengths": [3, 1], "directions": "both", "targets": "last", "reduction": "mean"},
+])  # fmt: skip
+def test_layers_with_less(network: dict[str, object]) -> None:
+    """Layers without a readout, and layers of which the first has an input at some steps only."""
+    assert drawn({"sizes": sizes(2, 2, 1) if "readout" not in network else {"input": 2, "hidden": 2},
+                  **({} if "lengths" in network else {"steps": 3}), **network}).verified  # fmt: skip
+
+
+def test_a_step_without_an_input_is_one_with_an_input_of_zero() -> None:
+    """What is left out of the equations is 0 there."""
+    network: dict[str, object] = {"topology": "lstm", "sizes": sizes(1, 2, 1), "layers": 2, "steps": 3, "bias": False}
+    shapes = REGISTRY.network("lstm", {k: v for k, v in network.items() if k != "topology"}).parameters
+    source = np.random.default_rng(5)
+    parameters = {n: source.uniform(-1, 1, tuple(map(int, s))).tolist() for n, s in shapes.items() if "0]" not in n}
+    d = [[0.1], [0.7], [-0.4]]
+    first = solve(network | {"inputs": "first"}, {"x": [0.6], "d": d}, parameters)
+    every = solve(network, {"x": [[0.6], [0], [0]], "d": d}, parameters)
+    assert same(first.value, every.value)
+    for name in parameters:
+        assert same(first.ordered_derivatives[name], every.ordered_derivatives[name]), name
+
+
+LENGTHS: list[tuple[dict[str, object], object]] = [
+    ({"topology": "elman"}, [3, 2]),
+    ({"topology": "lstm", "layers": 2}, [3, 2]),
+    ({"topology": "gru", "directions": "both"}, [3, 2]),
+    ({"topology": "bidirectional", "layers": 2, "combine": "sum"}, [3, 2]),
+    ({"topology": "narx"}, [3, 2]),
+    ({"topology": "encoder_decoder", "feed": "output"}, {"input": [3, 2], "output": [3, 2]}),
+]
+
+
+@pytest.mark.parametrize(("network", "lengths"), LENGTHS)
+def test_unequal_lengths(network: dict[str, object], lengths: object) -> None:
     """Two sequences of three and two steps together are the two of them one by one."""
-    network = {"topology": topology, "sizes": sizes(1, 2, 1), "layers": 2, "directions": "forward"}
+    network = {**network, "sizes": sizes(1, 2, 1)}
     x, d = {1: [[0.3], [-0.8], [0.5]], 2: [[0.6], [-0.1]]}, {1: [[0.1], [0.7], [-0.4]], 2: [[0.2], [0.9]]}
-    options = {k: v for k, v in network.items() if k != "topology"}
-    shapes = REGISTRY.network(topology, options).parameters
+    written = REGISTRY.network(str(network["topology"]), {k: v for k, v in network.items() if k != "topology"})
     source = np.random.default_rng(3)
-    drawn_shapes = {name: list(map(int, shape)) for name, shape in shapes.items() if not name.endswith(",0]")}
-    parameters = {name: source.uniform(-1, 1, shape).tolist() for name, shape in drawn_shapes.items()}
+    parameters = {
+        name: source.uniform(-1, 1, tuple(map(int, shape))).tolist()
+        for name, shape in written.parameters.items()
+        if name not in written.zeros
+    }
     alone = [solve(network, {"x": x[n], "d": d[n]}, parameters) for n in (1, 2)]
     data = {f"x[{n},{t}]": row for n in x for t, row in enumerate(x[n], 1)}
     data |= {f"d[{n},{t}]": row for n in d for t, row in enumerate(d[n], 1)}
-    document = {"network": {**network, "sequences": 2, "lengths": "len"}, "maps": {"len": [3, 2]}, "data": data}
-    together = bptt_solver.solve(bptt_solver.loads(json.dumps({**document, "parameters": parameters})), check="full")
+    together = solve(network | {"lengths": lengths}, data, parameters)
     assert together.verified
     assert same(together.value, alone[0].value + alone[1].value)
     for name in parameters:
         added = sum(np.asarray(solution.ordered_derivatives[name]) for solution in alone)
         assert same(together.ordered_derivatives[name], added), name
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_a_mask_of_ones_and_zeros_is_a_length(reduction: str) -> None:
+    """Where time runs forwards, what stands behind a sequence's end and has no loss changes nothing."""
+    network = {"topology": "lstm", "sizes": sizes(1, 2, 1), "bias": False, "reduction": reduction}
+    shapes = REGISTRY.network("lstm", {"sizes": network["sizes"], "bias": False}).parameters
+    source = np.random.default_rng(4)
+    parameters = {n: source.uniform(-1, 1, tuple(map(int, s))).tolist() for n, s in shapes.items() if "0]" not in n}
+    x, d = [[[0.3], [-0.8], [0.5]], [[0.6], [-0.1], [9]]], [[[0.1], [0.7], [-0.4]], [[0.2], [0.9], [-7]]]
+    mask = [[1, 1, 1], [1, 1, 0]]
+    first = solve(network | {"lengths": [3, 2]}, {"x": x, "d": d}, parameters)
+    second = solve(network | {"sequences": 2, "targets": "mask"}, {"x": x, "d": d, "m": mask}, parameters)
+    assert same(first.value, second.value)
+    for name in parameters:
+        assert same(first.ordered_derivatives[name], second.ordered_derivatives[name]), name
 
 
 def test_reversed_input_in_the_other_direction() -> None:
@@ -339,7 +395,29 @@ def test_reversed_input_in_the_other_direction() -> None:
 
 
 def test_a_long_chain_as_a_tree() -> None:
-    """No recursion: each node of a chain of 3000 has one leaf and the node before."""
-    nodes = {f"p{i}": [f"p{i - 1}" if i > 1 else 1, i + 1] for i in range(1, 3000)}
-    written = REGISTRY.network("tree", {"tree": nodes, "sizes": "scalar"})
-    assert written.equations.count("\n") == 6000
+    """No recursion, and no more equations for more nodes: each node of a chain has the node before and one leaf."""
+    chain = {f"p{i}": [f"p{i - 1}" if i > 1 else 1, i + 1] for i in range(1, 3000)}
+    written = REGISTRY.network("tree", {"tree": chain, "sizes": "scalar"})
+    assert written.equations == REGISTRY.network("tree", {"tree": [[1, 2], 3], "sizes": "scalar"}).equations
+    assert written.maps["left"] == {3000 + i: 2999 + i if i > 1 else 1 for i in range(1, 3000)}
+
+
+MIXED = ("[[1, 2, 4], 3]", "[[1], 2, [3, [4]]]")
+
+
+@pytest.mark.parametrize("weights", ["children", "shared"])
+@pytest.mark.parametrize("tree", MIXED)
+def test_a_tree_with_different_numbers_of_children(tree: str, weights: str) -> None:
+    """A sum over the nodes whose parent is j is what one product for each child gives."""
+    nodes = json.loads(tree)
+    network: dict[str, object] = {"topology": "tree", "tree": nodes, "sizes": {"hidden": 2}, "readout": False}
+    network |= {"weights": weights, "bias": False, "hidden": "sin"}
+    solution = drawn(network)
+    assert solution.verified
+    state = {j: np.array(solution.values[f"h[{j}]"]) for j in range(1, 5)}
+    kids = [[1, 2, 4], [5, 3]] if tree == MIXED[0] else [[1], [4], [3, 6], [5, 2, 7]]
+    for j, below in enumerate(kids, 5):
+        names = [f"W_h[{place}]" if weights == "children" else "W_h" for place in range(1, len(below) + 1)]
+        reads = (np.array(solution.values[name]) @ state[k] for name, k in zip(names, below, strict=True))
+        state[j] = np.sin(sum(reads))
+        assert same(solution.values[f"h[{j}]"], state[j])

@@ -28,8 +28,9 @@ WRONG = [
     ("lstm", {"layers": 0}, ("layers",), "layers must be a whole number, at least 1, not 0"),
     ("lstm", {"layers": "two"}, ("layers",), "layers must be a whole number, at least 1, not 'two'"),
     ("lstm", {"layers": [2, "x"]}, ("layers", 1), "layers[2] must be a whole number, at least 1, not 'x'"),
-    ("lstm", {"layers": 2, "inputs": "first"}, ("inputs",), "inputs must be all where there are several layers"),
-    ("lstm", {"layers": 2, "readout": False}, ("readout",), "readout: false is not possible with several layers"),
+    ("cell", {"cell": "h[t] = tanh(W @ concat(x[t], h[t-1]) + b)", "inputs": "first"}, ("inputs",),
+     "inputs must be all: h[t] reads x[t] otherwise than in a summand of its own"),
+    ("cell", {"cell": "h[t] = tanh(W @ x[t])", "inputs": "first"}, ("inputs",), "inputs must be all: h[t] reads x[t]"),
     ("gru", {"reset": "behind"}, ("reset",), "reset must be before or after, not 'behind'"),
     ("gru", {"keeps": "z-1"}, ("keeps",), "keeps must be z or 1-z, not 'z-1'"),
     ("gru", {"directions": "backwards"}, ("directions",), "did you mean 'backward'?"),
@@ -45,6 +46,13 @@ WRONG = [
     ("encoder_decoder", {"targets": "last", "steps": {"output": 2}}, ("targets",), "targets must be all or mask"),
     ("encoder_decoder", {"sizes": SIZES | {"decoder": 3}}, ("sizes", "decoder"),
      "sizes.decoder is 3 and sizes.hidden is 2, but s[0] is h[S]: use context: each"),
+    ("encoder_decoder", {"lengths": [3, 2]}, ("lengths",), "lengths must be a mapping with input, output, not [3, 2]"),
+    ("encoder_decoder", {"lengths": {"input": [3, 2], "output": [1]}}, ("lengths", "input"),
+     "lengths.input has 2 numbers and lengths.output has 1"),
+    ("encoder_decoder", {"lengths": {"input": [3, 2]}, "sequences": 3}, ("lengths", "input"),
+     "lengths.input has 2 numbers, but sequences is 3"),
+    ("encoder_decoder", {"lengths": {"input": [3, 2]}, "steps": {"input": 3}}, ("lengths", "input"),
+     "lengths.input is given, but steps.input is 3: each sequence has its own length"),
     ("tree", {"tree": 3}, ("tree",), "tree must be nested lists of leaves like [[1, 2], 3], or nodes"),
     ("tree", {"tree": []}, ("tree",), "tree has a node without children"),
     ("tree", {"tree": {}}, ("tree",), "tree has no inner node"),
@@ -67,7 +75,7 @@ WRONG = [
     ("tree", {"inputs": "all", "sizes": {"hidden": 2, "output": 1}}, ("sizes",), "inputs: all needs sizes.input"),
     ("tree", {"cell": "lstm", "sizes": {"hidden": 2, "output": 1}}, ("sizes",), "cell: lstm needs sizes.input"),
     ("cell", {"cell": 3}, ("cell",), "cell must be lines of equations"),
-    ("cell", {"cell": "h[t] = tanh(W @ x[t]"}, ("cell",), "cell: '(' is never closed in line 1"),
+    ("cell", {"cell": "h[t] = tanh(W @ x[t]"}, ("cell",), "cell: '(' is never closed"),
     ("cell", {"cell": "h = x"}, ("cell",), "cell: a line defines a quantity at time t, like h[t]"),
     ("cell", {"cell": f"{LINE} for t in 1..T"}, ("cell",), "cell: leave out the range of h[t]"),
     ("cell", {"cell": f"{LINE}\n{LINE}"}, ("cell",), "cell: 'h' is defined twice"),
@@ -96,7 +104,7 @@ PLACES = [
     ("network: {topology: lstm, sizes: {input: 2}, gates: trch}", "1:53", "did you mean 'torch'?"),
     ("network:\n  topology: tree\n  sizes: scalar\n  tree: {a: [b, 1], b: [a, 2]}", "4:13", "a ← b ← a"),
     ("network: {topology: tree, sizes: scalar, tree: [[1, 2], 2]}", "1:53", "leaf 2 has two parents"),
-    ("network:\n  topology: cell\n  sizes: scalar\n  cell: |\n    h[t] = tanh(", "4:9", "in line 1"),
+    ("network:\n  topology: cell\n  sizes: scalar\n  cell: |\n    h[t] = tanh(", "5:16", "is never closed"),
 ]
 
 
@@ -111,15 +119,15 @@ def test_place_of_a_wrong_option(text: str, place: str, message: str) -> None:
 def test_what_is_stated() -> None:
     """Choices on which texts differ stand in the notes."""
     notes = REGISTRY.network("gru", {"sizes": SIZES, "reset": "after", "keeps": "1-z"}).notes
-    assert "The reset gate acts after the product: r[t]*(U_g @ h[t-1] + b_hg)." in notes
-    assert "1 - z[t] is the part of the old state that stays." in notes
+    assert "The reset gate acts after the product: `r[t]*(U_g @ h[t-1] + b_hg)`." in notes
+    assert "`1 - z[t]` is the part of the old state that stays." in notes
     notes = REGISTRY.network("lstm", {"sizes": SIZES, "peephole": True, "coupled": True, "projection": 1}).notes
     assert any("Peepholes" in note for note in notes)
     assert any("coupled" in note for note in notes)
     assert any("projection" in note for note in notes)
     assert any("Teacher forcing" in note for note in REGISTRY.network("encoder_decoder", {"sizes": SIZES}).notes)
     named = {"tree": {"np": [1, 2], "s": ["np", 3]}, "sizes": "scalar"}
-    assert "The inner nodes are 4 (np), 5 (s)." in REGISTRY.network("tree", named).notes
+    assert "Inner nodes and their children: 4 (np) ← 1, 2; 5 (s) ← 4, 3." in REGISTRY.network("tree", named).notes
 
 
 def test_gates_in_the_order_of_a_library() -> None:

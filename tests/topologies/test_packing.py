@@ -1,20 +1,22 @@
-"""Weights of torch, Keras and ONNX: taken apart, and the networks compared with the libraries' own formulas.
+"""How libraries pack weights: complete, in their orders, and the networks compared with the libraries' own formulas.
 
-The formulas are written here once more, on packed arrays as the libraries' manuals have them; where torch is installed,
-its modules and their gradients are compared as well.
+The formulas are written here once more, on packed arrays as the libraries' manuals have them. torch itself is compared
+in `tests/problem/test_weights.py`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import bptt_solver
-from bptt_plugins.topologies.packing import parameters
+from bptt_solver.records import Network, Packing
+from bptt_solver.registry import Registry
 
 Array = Any
 INPUT, HIDDEN, STEPS = 2, 3, 4
@@ -39,15 +41,16 @@ def inputs() -> Array:
     return np.random.default_rng(7).uniform(-1, 1, (STEPS, INPUT))
 
 
-def solved(network: Mapping[str, object], named: Mapping[str, Array], x: Array) -> Any:
-    """The checked solution with the state as the output, and 0 for the targets."""
-    width = np.asarray(named.get("W_p", np.zeros((HIDDEN, 1)))).shape[0]
+def solved(folder: Path, network: Mapping[str, object], weights: Mapping[str, Array], x: Array) -> Any:
+    """The checked solution with the state as the output, 0 for the targets, and the weights from a file."""
+    np.savez(folder / "weights.npz", **weights)
     document = {
         "network": {**network, "sizes": SIZES, "readout": False},
-        "data": {"x": np.asarray(x).tolist(), "d": np.zeros((len(x), width)).tolist()},
-        "parameters": {name: np.asarray(value).tolist() for name, value in named.items()},
+        "data": {"x": np.asarray(x).tolist(), "d": np.zeros((len(x), HIDDEN)).tolist()},
+        "weights": {"file": "weights.npz"},
     }
-    solution = bptt_solver.solve(bptt_solver.loads(json.dumps(document)), check="full")
+    (folder / "problem.yaml").write_text(json.dumps(document))
+    solution = bptt_solver.solve(bptt_solver.load(folder / "problem.yaml"), check="full")
     assert solution.verified
     return solution
 
@@ -83,138 +86,77 @@ def gru_of_torch(w: Mapping[str, Array], x: Array) -> Array:
     return np.array(outputs)
 
 
-def test_lstm_of_torch() -> None:
+def test_lstm_of_torch(tmp_path: Path) -> None:
     weights, x = arrays(4), inputs()
-    np.testing.assert_allclose(
-        states(solved({"topology": "lstm"}, parameters("lstm", "torch", weights), x)), lstm_of_torch(weights, x), 1e-12
-    )
+    found = states(solved(tmp_path, {"topology": "lstm"}, weights, x))
+    np.testing.assert_allclose(found, lstm_of_torch(weights, x), 1e-12)
 
 
-def test_gru_of_torch() -> None:
+def test_gru_of_torch(tmp_path: Path) -> None:
     weights, x = arrays(3), inputs()
-    named = parameters("gru", "torch", weights, reset="after")
-    found = states(solved({"topology": "gru", "reset": "after"}, named, x))
+    found = states(solved(tmp_path, {"topology": "gru", "reset": "after"}, weights, x))
     np.testing.assert_allclose(found, gru_of_torch(weights, x), 1e-12)
 
 
-def test_orders_of_the_libraries() -> None:
-    """The same weights, packed as each library has them, are the same parameters."""
-    weights = arrays(4)
-    w, r, b, c = (weights[f"{n}_l0"].reshape(4, HIDDEN, -1) for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-    expected = parameters("lstm", "torch", weights)
-    keras = {"kernel": w.reshape(4 * HIDDEN, -1).T, "recurrent_kernel": r.reshape(4 * HIDDEN, -1).T}
-    keras["bias"] = (b + c).reshape(-1)
-    order = [0, 3, 1, 2]  # i, o, f, c
-    onnx = {"W": w[order].reshape(1, 4 * HIDDEN, -1), "R": r[order].reshape(1, 4 * HIDDEN, -1)}
-    onnx["B"] = np.concatenate([b[order].reshape(-1), c[order].reshape(-1)])[None]
-    for found in (parameters("lstm", "keras", keras), parameters("lstm", "onnx", onnx)):
-        assert sorted(found) == sorted(expected)
-        for name, value in expected.items():
-            np.testing.assert_allclose(found[name], value, 1e-15, err_msg=name)
+def network(topology: str, **options: object) -> Network:
+    """What a topology declares."""
+    sizes = {} if topology == "deep" else {"sizes": {"input": 2, "hidden": 3, "output": 2}}
+    return Registry.load(()).network(topology, {**sizes, **options})
 
 
-def test_gru_of_keras_has_z_first() -> None:
-    kernel, recurrent = np.arange(6.0).reshape(1, 6), np.arange(12.0).reshape(2, 6)
-    found = parameters("gru", "keras", {"kernel": kernel, "recurrent_kernel": recurrent})
-    np.testing.assert_array_equal(found["W_z"], [[0], [1]])
-    np.testing.assert_array_equal(found["U_r"], [[2, 8], [3, 9]])
+def packing(topology: str, library: str = "torch", **options: object) -> Packing:
+    """How a library packs it."""
+    found = network(topology, **options).packings[library]
+    assert isinstance(found, Packing)
+    return found
+
+
+EVERY = [
+    ("elman", {}), ("elman", {"bias": False}), ("bidirectional", {"layers": 2}),
+    ("deep", {"input": 2, "layers": [3, 2]}), ("lstm", {"layers": 2, "directions": "both"}),
+    ("lstm", {"projection": 2}), ("lstm", {"peephole": True}), ("gru", {"reset": "after"}),
+    ("gru", {"bias": False, "reset": "after"}), ("elman", {"readout": False, "sizes": {"input": 2, "hidden": 3}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("library", ["torch", "keras", "onnx"])
+@pytest.mark.parametrize(("topology", "options"), EVERY)
+def test_every_parameter_is_packed_once(topology: str, options: dict[str, object], library: str) -> None:
+    """The tensors hold exactly the parameters of the network, with the parts of sums for the sums."""
+    declared = network(topology, **options)
+    found = declared.packings[library]
+    if isinstance(found, str):
+        assert {"projection", "peephole"} & options.keys()
+        return
+    tensors = [packed for group in (*found.tensors, found.output) for packed in group.values()]
+    held = [label for packed in tensors for row in packed.parts for label in row]
+    readout = [label for label in declared.parameters if label.startswith(("W_y", "b_y"))] if not found.output else []
+    if topology == "deep" and not found.output:
+        readout = ["W[2]", "b[2]"]
+    wanted = {*declared.parameters} - {*declared.zeros} - {*found.sums} - {*readout}
+    wanted |= {part for parts in found.sums.values() for part in parts}
+    assert sorted(held) == sorted(wanted)
+
+
+def test_orders() -> None:
+    assert packing("lstm").tensors[0]["weight_hh_l0"].parts == (("U_i", "U_f", "U_g", "U_o"),)
+    assert packing("lstm", "onnx").tensors[0]["R"].parts == (("U_i", "U_o", "U_f", "U_g"),)
+    assert packing("gru", "keras").tensors[0]["kernel"].parts == (("W_z", "W_r", "W_g"),)
+    assert packing("gru", reset="after").tensors[0]["bias_hh_l0"].parts == (("b_hh_r", "b_hh_z", "b_hg"),)
 
 
 def test_names_of_layers_and_directions() -> None:
-    weights = {}
-    for layer, width in ((0, INPUT), (1, 2)):
-        for end in ("", "_reverse"):
-            weights[f"weight_ih_l{layer}{end}"] = np.ones((4, width))
-            weights[f"weight_hh_l{layer}{end}"] = np.ones((4, 1))
-    found = parameters("lstm", "torch", weights)
-    assert [n for n in found if n.startswith("W_o")] == ["W_o_fw[1]", "W_o_bw[1]", "W_o_fw[2]", "W_o_bw[2]"]
+    found = packing("lstm", layers=2, directions="both").tensors[0]
+    assert found["weight_ih_l1_reverse"].parts[0][3] == "W_o_bw[2]"
+    assert found["bias_hh_l0"].parts[0][0] == "b_hh_i_fw[1]"
+    assert len(packing("lstm", "keras", layers=2, directions="both").tensors) == 4
+    assert len(packing("lstm", "onnx", layers=2, directions="both").tensors) == 2
 
 
-def test_peepholes_of_onnx() -> None:
-    onnx = {"W": np.ones((1, 8, 1)), "R": np.ones((1, 8, 2)), "P": np.arange(6.0)[None]}
-    found = parameters("lstm", "onnx", onnx)
-    assert [found[f"P_{gate}"].tolist() for gate in "iof"] == [[0, 1], [2, 3], [4, 5]]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("tree", "torch", {}), "there are weights for lstm, gru, elman of torch, keras, onnx"),
-        (("lstm", "torch", {}), "there is no weight_ih_l0"),
-        (("lstm", "keras", {}), "there is no kernel"),
-        (("lstm", "onnx", {}), "there is no W"),
-        (("lstm", "torch", arrays(3)), "do not hold 4 gates of lstm"),
-        (("gru", "keras", dict(kernel=np.ones((1, 3)), recurrent_kernel=np.ones((1, 3)), bias=np.ones(3)), "after"),
-         "needs two biases"),
-    ],
-)  # fmt: skip
-def test_wrong_weights(arguments: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        parameters(*arguments)
-
-
-TORCH: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
-    ("RNN", "elman", {}, {}),
-    ("LSTM", "lstm", {}, {}),
-    ("LSTM", "lstm", {"proj_size": 2}, {"projection": 2}),
-    ("GRU", "gru", {}, {"reset": "after"}),
-]
-
-
-@pytest.mark.parametrize(("module", "topology", "theirs", "options"), TORCH)
-def test_gradients_of_torch(module: str, topology: str, theirs: dict[str, Any], options: dict[str, Any]) -> None:
-    """Half the sum of the squared states, and its derivatives with respect to every packed weight."""
-    torch = pytest.importorskip("torch")
-    net = getattr(torch.nn, module)(INPUT, HIDDEN, dtype=torch.float64, **theirs)
-    x = inputs()
-    output, _ = net(torch.tensor(x))
-    loss = (output**2).sum() / 2
-    loss.backward()
-    weights = {name: value.detach().numpy() for name, value in net.named_parameters()}
-    reset = str(options.get("reset", "before"))
-    solution = solved({"topology": topology, **options}, parameters(topology, "torch", weights, reset), x)
-    np.testing.assert_allclose(solution.value, loss.item(), 1e-12)
-    halves = {name: 0.5 if "bias" in name else 1.0 for name in weights}  # two biases that are added: equal gradients
-    slopes = {name: value.grad.numpy() * halves[name] for name, value in net.named_parameters()}
-    for name, value in parameters(topology, "torch", slopes, reset).items():
-        factor = 2 if name in ("b_g", "b_hg") and reset == "after" else 1  # these two were kept apart
-        np.testing.assert_allclose(solution.ordered_derivatives[name], factor * value, 1e-9, 1e-12, err_msg=name)
-
-
-STACKED: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
-    ("RNN", "bidirectional", {}, {}),
-    ("LSTM", "lstm", {}, {"directions": "both"}),
-    ("LSTM", "lstm", {"proj_size": 2}, {"directions": "both", "projection": 2}),
-    ("GRU", "gru", {}, {"directions": "both", "reset": "after"}),
-]
-
-
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize(("module", "topology", "theirs", "options"), STACKED)
-def test_both_directions_and_layers_of_torch(
-    module: str, topology: str, theirs: dict[str, Any], options: dict[str, Any], layers: int
-) -> None:
-    """With a linear readout of both directions; the packed gradients are taken apart like the weights."""
-    torch = pytest.importorskip("torch")
-    net = getattr(torch.nn, module)(INPUT, HIDDEN, layers, bidirectional=True, dtype=torch.float64, **theirs)
-    readout = torch.nn.Linear(2 * int(theirs.get("proj_size", HIDDEN)), 1, dtype=torch.float64)
-    x = inputs()
-    loss = (readout(net(torch.tensor(x))[0]) ** 2).sum() / 2
-    loss.backward()
-    reset = str(options.get("reset", "before"))
-    packed = "elman" if topology == "bidirectional" else topology
-    weights = {name: value.detach().numpy() for name, value in net.named_parameters()}
-    named = parameters(packed, "torch", weights, reset)
-    named |= {"W_y": readout.weight.detach().numpy(), "b_y": readout.bias.detach().numpy()}
-    shape = {"sizes": {**SIZES, "output": 1}, "layers": layers, "combine": "concat"}
-    document = {
-        "network": {"topology": topology, **shape, **options},
-        "data": {"x": x.tolist(), "d": np.zeros((STEPS, 1)).tolist()},
-        "parameters": {name: value.tolist() for name, value in named.items()},
-    }
-    solution = bptt_solver.solve(bptt_solver.loads(json.dumps(document)))
-    np.testing.assert_allclose(solution.value, loss.item(), 1e-12)
-    np.testing.assert_allclose(solution.ordered_derivatives["W_y"], readout.weight.grad.numpy(), 1e-9, 1e-12)
-    slopes = {name: value.grad.numpy() for name, value in net.named_parameters() if "bias" not in name}
-    for name, value in parameters(packed, "torch", slopes, reset).items():
-        np.testing.assert_allclose(solution.ordered_derivatives[name], value, 1e-9, 1e-12, err_msg=name)
+def test_networks_without_a_packing() -> None:
+    assert not network("leaky").packings
+    assert not network("elman", form="concat").packings
+    assert not network("elman", sizes="scalar").packings
+    assert network("gru").packings["torch"] == "its GRU has the reset gate after the product (reset: after)"
+    assert network("lstm", coupled=True).packings["onnx"] == "its LSTM has no coupled gates"
+    assert "keeps: z" in str(network("gru", keeps="1-z", reset="after").packings["keras"])

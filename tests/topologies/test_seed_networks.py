@@ -136,11 +136,12 @@ def given(identifier: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @cache
-def solved(identifier: str) -> Any:
-    """The solution of an example, solved once."""
+def solved(identifier: str, target: str | None = None) -> Any:
+    """The solution of an example, solved once for each target."""
     data, parameters = given(identifier)
     document = {"network": CASES[identifier].network, **CASES[identifier].extra, "data": data, "parameters": parameters}
-    return bptt_solver.solve(bptt_solver.loads(json.dumps(document)), check="full")
+    problem = bptt_solver.loads(json.dumps(document), target=target)
+    return bptt_solver.solve(problem, check="full" if target is None else "none")
 
 
 @pytest.mark.parametrize("identifier", CASES)
@@ -160,3 +161,43 @@ def test_numbers_of_the_seed(identifier: str) -> None:
             elif not same(ours_by_name[name], value):
                 wrong.append(f"{what}: {name} is {ours_by_name[name]}, expected {value}")
     assert not wrong, "\n".join(wrong)
+
+
+def with_expected(what: str) -> list[str]:
+    """The examples for which the data have this."""
+    return [identifier for identifier in CASES if EXAMPLES[identifier]["expected"].get(what)]
+
+
+@pytest.mark.parametrize("identifier", with_expected("contributions_by_use"))
+def test_contributions_by_use(identifier: str) -> None:
+    """What each use of a shared weight adds to its gradient; a use is named by its time (and sequence)."""
+    for parameter, expected in EXAMPLES[identifier]["expected"]["contributions_by_use"].items():
+        totals: dict[str, Any] = {}
+        for user, value in solved(identifier).contributions(ours(identifier, parameter)):
+            index = user.partition("[")[2].rstrip("]")
+            index = index.partition(",")[2] if identifier.startswith("S000") else index  # without the layer
+            totals[index] = totals.get(index, 0.0) + np.asarray(value, dtype=float)
+        uses = {use.replace("n=", ""): value for use, value in expected.items()}
+        assert set(totals) <= set(uses), parameter
+        for use, value in uses.items():
+            assert same(totals.get(use, np.zeros_like(value, dtype=float)), value), f"{parameter}@{use}"
+
+
+@pytest.mark.parametrize("identifier", with_expected("error_signals_by_loss"))
+def test_error_signals_by_loss(identifier: str) -> None:
+    """The loss of one step as the target: the rows of the table of losses and uses."""
+    for loss, signals in EXAMPLES[identifier]["expected"]["error_signals_by_loss"].items():
+        derivatives = solved(identifier, ours(identifier, loss)).ordered_derivatives
+        for key, value in signals.items():
+            assert same(derivatives[ours(identifier, key)], value), f"{loss}: {key}"
+
+
+def test_every_seed_of_a_network_is_here_or_beside() -> None:
+    """Those of the graphs of plain variables apart, each is solved by a topology's name: the gated ones in
+    `test_gated_networks`, the feedforward ones in `tests/plugins/test_feedforward.py`."""
+    graphs = {"S004-linear", "S004-nonlinear", "W1990-two-equations"}
+    folder = Path(__file__).parents[1]
+    beside = [folder / "topologies" / "test_gated_networks.py", folder / "plugins" / "test_feedforward.py"]
+    text = "".join(path.read_text(encoding="utf-8") for path in beside)
+    missing = [i for i in EXAMPLES if i not in graphs and i not in CASES and f'"{i}"' not in text]
+    assert not missing

@@ -6,8 +6,8 @@
     a_bw[t] = W_x_bw @ x[t] + W_h_bw @ h_bw[t+1] + b_h_bw
     o[t]    = W_y_fw @ h_fw[t] + W_y_bw @ h_bw[t] + b_y
 
-The options are those of `cells` and `parts`. The same in both directions with gates: ``{topology: lstm, directions:
-both}``, and so for ``gru`` and ``cell``.
+The options are those of `cells` and `bptt_solver.draft`. The same in both directions with gates: ``{topology: lstm,
+directions: both}``, and so for ``gru`` and ``cell``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bptt_plugins.topologies.cells import OPTIONS, Cell, Layers
+from bptt_plugins.topologies.packing import packed
 from bptt_solver.records import Network, Topology
 
 ROLES = {
@@ -28,7 +29,7 @@ def build(options: Mapping[str, object]) -> Network:
     """The equations of a bidirectional network."""
     net = Layers(options)
     lines = f"a[t] = W_x @ x[t] + W_h @ h[t-1] + b_h\nh[t] = {net.function('hidden', 'a[t]')}"
-    return net.write(Cell(lines, {"h": "hidden"}, PARAMETERS, ROLES))
+    return packed(net.write(Cell(lines, {"h": "hidden"}, PARAMETERS, ROLES)), "elman")
 
 
 TOPOLOGY = Topology(

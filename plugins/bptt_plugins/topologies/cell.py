@@ -10,13 +10,14 @@
 ``x[t]`` is the input; what is read at ``t-1`` (or ``t-2``) is the state, which starts from `initial`; a name without
 index is a parameter. ``h`` is sent to the next layer and to the output, or else what the last line defines.
 
+cell        lines of equations for one step
 sends       the name of what is sent instead
 state       sizes of quantities that are not of size hidden: ``{c: 4}``
 shapes      shapes of parameters, ``{P: [hidden, 4], alpha: []}``. Without: ``W`` in ``W @ x[t]`` is [hidden, input],
             in ``W @ concat(x[t], h[t-1])`` it is [hidden, input+hidden], and anything else is [hidden].
 
-With ``bias: false`` the summands ``b``, ``b_s`` and so on are left out. The other options are in `cells` and `parts`;
-``hidden`` has no meaning here.
+With ``bias: false`` the summands ``b``, ``b_s`` and so on are left out. The other options are in `cells` and
+`bptt_solver.draft`; ``hidden`` has no meaning here.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from bptt_solver.errors import Excerpt, ProblemError, suggest
 from bptt_solver.formulas import OPERATORS
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Reference, preorder
-from bptt_solver.language.parser import parse_equations
+from bptt_solver.language.parser import locate, parse_equations
 from bptt_solver.records import Network, OptionError, Topology
 
 TAKEN = (INPUT, JOINED, "y", "d", "e", "m", "z_y", "E", "W_y", "b_y", "T", "N", "L", "t", "n", "k")
@@ -54,7 +55,9 @@ def build(options: Mapping[str, object]) -> Network:
     state = {name: sizes.get(name, "hidden") for name in own if name in lags}
     roles = {name: "state of the cell" if name in state else "quantity of the cell" for name in own}
     cell = Cell(str(options["cell"]), state, parameters, roles, sends, sizes.get(sends, "hidden"), lags)
-    return net.write(cell)
+    network = net.write(cell)
+    lines_of = {line.name + suffix: (("cell",), _place(line)) for line in lines for suffix, _ in net.chains}
+    return network.replace(places={**network.places, **lines_of})
 
 
 def _lines(text: object) -> list[Equation]:
@@ -65,20 +68,27 @@ def _lines(text: object) -> list[Equation]:
         lines = parse_equations(Excerpt.of(text, "cell"))
     except ProblemError as error:
         problem = error.problems[0]
-        where = f" in line {problem.span.source.position(problem.span.start)[0]}" if problem.span else ""
-        raise OptionError(f"cell: {problem.message}{where}", "cell") from None
+        place = (problem.span.start, problem.span.end) if problem.span else None
+        told = problem.message + (f" ({problem.hint})" if problem.hint else "")
+        raise OptionError(f"cell: {told}", "cell", at=place) from None
     names: list[str] = []
     for line in lines:
-        left = line.name + ("[t]" if line.indices else "")
+        left, at = line.name + ("[t]" if line.indices else ""), _place(line)
         if line.ranges or line.conditions:
-            raise OptionError(f"cell: leave out the range of {left}: the lines are those of one step", "cell")
+            raise OptionError(f"cell: leave out the range of {left}: the lines are those of one step", "cell", at=at)
         if line.indices != (TIME,):
-            raise OptionError(f"cell: a line defines a quantity at time t, like {line.name}[t]", "cell")
+            raise OptionError(f"cell: a line defines a quantity at time t, like {line.name}[t]", "cell", at=at)
         if line.name in TAKEN or line.name in names:
             why = "is defined twice" if line.name in names else "has a meaning already: choose another name"
-            raise OptionError(f"cell: '{line.name}' {why}", "cell")
+            raise OptionError(f"cell: '{line.name}' {why}", "cell", at=at)
         names.append(line.name)
     return lines
+
+
+def _place(line: Equation, node: Expression | None = None) -> tuple[int, int]:
+    """Where a node of a line stands in the option; without a node, what the line defines."""
+    span = locate(line, node)
+    return (span.start, span.end) if span is not None else (0, 1)
 
 
 def _sends(value: object, own: Sequence[str]) -> str:
@@ -117,7 +127,8 @@ def _earlier(lines: Sequence[Equation], own: Sequence[str]) -> Iterator[tuple[st
                 lag = TIME.plus(node.indices[0], -1)
                 if len(node.indices) > 1 or lag.terms or lag.constant < 0 or (lag.constant and node.name == INPUT):
                     allowed = "t" if node.name == INPUT else "t, or at an earlier time like t-1"
-                    raise OptionError(f"cell: '{node.name}' must be read at time {allowed}", "cell")
+                    told = f"cell: '{node.name}' must be read at time {allowed}"
+                    raise OptionError(told, "cell", at=_place(line, node))
                 if lag.constant:
                     yield node.name, lag.constant
 

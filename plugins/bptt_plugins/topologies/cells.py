@@ -1,4 +1,4 @@
-"""Recurrent cells: equations for one step, put into layers and directions; `parts` adds inputs, outputs and losses.
+"""Recurrent cells: equations for one step, put into layers and directions; the rest is in `bptt_solver.draft`.
 
 A cell's lines speak of its input ``x[t]``, of its own quantities at ``t`` and of its state at ``t-1``::
 
@@ -9,7 +9,7 @@ A cell's lines speak of its input ``x[t]``, of its own quantities at ``t`` and o
 ``h[k-1,t]`` for ``x[t]`` and has the parameters ``W_x[k]``; the chain that runs backwards in time has ``h_bw[t+1]`` for
 ``h[t-1]``. Indices stand in the order layer, sequence, time.
 
-The options beside those of `parts`:
+The options beside those of `bptt_solver.draft`:
 
 layers      how many, or a list of their sizes (then ``sizes`` needs no ``hidden``)
 directions  forward, backward or both
@@ -19,18 +19,18 @@ combine     what two directions send on: matrices (one output matrix each), conc
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bptt_plugins.topologies.choices import choice
-from bptt_plugins.topologies.parts import COMMON, SIZES, Draft, is_bias
 from bptt_solver import options as read
+from bptt_solver.draft import COMMON, SIZES, Draft, is_bias
 from bptt_solver.errors import Excerpt
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Index, Reference, transform
+from bptt_solver.language.expressions import Call, Expression, Index, Reference, preorder, transform
 from bptt_solver.language.notation.source import to_source
 from bptt_solver.language.parser import parse_equations
+from bptt_solver.options import choice
 from bptt_solver.records import Network, OptionError
 
 OPTIONS: Mapping[str, object] = {**COMMON, "layers": 1, "directions": "forward", "combine": "matrices"}
@@ -61,16 +61,16 @@ class Cell(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a chain of cells stands: in layers or not, its suffix and direction, the name of what it reads."""
+    """Where a chain of cells stands: its layer if there are several, its suffix and direction, what it reads."""
 
-    layered: bool
+    layer: Index | None
     suffix: str
     backward: bool
     source: str
 
     def at(self, time: Index, below: int = 0) -> tuple[Index, ...]:
         """``[k, t]``, or ``[t]`` where there is one layer."""
-        return (Index.variable("k").plus(-below), time) if self.layered else (time,)
+        return (time,) if self.layer is None else (self.layer.plus(-below), time)
 
     def time(self, time: Index) -> Index:
         """A time of the cell's lines on this chain: where it runs backwards, t-1 is t+1."""
@@ -83,8 +83,8 @@ class Place(NamedTuple):
             if not isinstance(node, Reference):
                 return node
             if node.name in cell.parameters and not node.indices:
-                return Reference(node.name + self.suffix, (Index.variable("k"),) if self.layered else ())
-            if node.name == INPUT and len(node.indices) == 1:
+                return Reference(node.name + self.suffix, () if self.layer is None else (self.layer,))
+            if node.name == INPUT and len(node.indices) == 1 and self.source != INPUT:
                 return Reference(self.source, self.at(node.indices[0], 1))
             if node.name in own and len(node.indices) == 1:
                 return Reference(node.name + self.suffix, self.at(self.time(node.indices[0])))
@@ -105,8 +105,6 @@ class Layers(Draft):
         self.layered = len(self.hidden) > 1
         self.counts |= {"L": len(self.hidden)} if self.layered else {}
         self.taken = False  # whether a cell has a quantity o
-        if self.layered and self.inputs != "all":
-            raise OptionError("inputs must be all where there are several layers", "inputs")
         if self.scalar and self.directions == "both" and self.joined_by == "concat":
             raise OptionError("combine must be sum where there are layers of numbers in both directions", "combine")
 
@@ -142,14 +140,20 @@ class Layers(Draft):
             for name in cell.parameters:
                 self.role(name + suffix, cell.roles.get(name, "parameter of the cell") + WORDS[suffix])
             self._declare(cell, suffix)
-        self._one_note_of_states()
         if self.layered:
-            self.line(f"{source}[0,t] = x[t]")
+            if self.inputs == "all":
+                self.line(f"{source}[0,t] = x[t]")
             self.note("Layer k reads layer k-1 at the same time; each layer has its own parameters and initial state.")
         for suffix, backward in self.chains:
-            at = Place(self.layered, suffix, backward, source)
+            at = Place(Index.variable("k") if self.layered else None, suffix, backward, source)
+            lowest = at._replace(layer=Index(1) if self.layered else None, source=INPUT)
             for line in lines:
-                self._write(at.write(cell, own, line))
+                layers = "1..L"
+                if self.inputs != "all" and _reads_input(line.right):
+                    self._write_at_inputs(lowest.write(cell, own, line))
+                    layers = "2..L"
+                if self.layered or layers == "1..L":
+                    self._write(at.write(cell, own, line), over=[f"k in {layers}"] if self.layered else [])
         if self.directions == "both":
             self._join(cell)
         elif self.directions == "backward":
@@ -179,28 +183,25 @@ class Layers(Draft):
         parts = [int(word) if word.isdigit() else words.get(word, word) for word in names]
         return parts[0] if len(parts) == 1 else sum(self.size(part) for part in parts)
 
-    def _one_note_of_states(self) -> None:
-        """Say in one sentence what `start` said of each initial state."""
-        said = [note for note in self.notes if note.startswith("The initial state ")]
-        if len(said) > 1:
-            names = ", ".join(note.split()[3] for note in said)
-            self.notes = [note for note in self.notes if note not in said]
-            trained = "trained; they start at " if self.initial == "trained" else ""
-            self.note(f"The initial states {names} are {trained}0 unless they are given.")
-
     def width_of(self, cell: Cell, own: Size) -> Size:
         """The size of what a layer sends on."""
         size = self._placed(cell.width, "input", own)
         return 2 * self.size(size) if self.joined_by == "concat" and not self.scalar else size
 
-    def _write(self, equation: Equation) -> None:
-        """An equation of a cell, at all times and in all layers, without the biases that are off."""
-        right = equation.right if self.bias else transform(equation.right, _without_biases)
-        left = to_source(Reference(equation.name, equation.indices))
-        if isinstance(right, Call) and right.operation == "add" and self.inputs != "all":
-            self.sum(left, *map(to_source, right.arguments))
-        else:
-            self.line(f"{left} = {to_source(right)}", over=["k in 1..L"] if self.layered else [])
+    def _write(self, equation: Equation, times: str = "1..T", over: Sequence[str] = ()) -> None:
+        """An equation of a cell, without the biases that are off."""
+        right = equation.right if self.bias else _without(equation.right, _is_bias)
+        text = f"{to_source(Reference(equation.name, equation.indices))} = {to_source(right)}"
+        self.line(text.replace("x[t]", "x[]") if self.inputs == "first" else text, times, over)
+
+    def _write_at_inputs(self, equation: Equation) -> None:
+        """A line that reads ``x[t]``: at the steps without an input, its sums go without what reads nothing else."""
+        without = _without(equation.right, _reads_only_input)
+        for times, present in self._input_runs("1..T"):
+            if not present and _reads_input(without):
+                told = f"inputs must be all: {equation.name}[t] reads x[t] otherwise than in a summand of its own"
+                raise OptionError(told, "inputs")
+            self._write(equation if present else Equation(equation.name, equation.indices, without), times)
 
     def _join(self, cell: Cell) -> None:
         how = {"": "has one matrix for each of them", "concat": "reads their concatenation", "sum": "reads their sum"}
@@ -209,6 +210,10 @@ class Layers(Draft):
             "One chain (_fw) runs forwards, the other (_bw) backwards in time, each with its own parameters; "
             f"the output {how['' if apart else self.joined_by]}."
         )
+        if self.targets == "last":
+            self.note(
+                "The output at T reads the state of the chain backwards at T, which has seen the input at T alone."
+            )
         if not self.joined_by:
             return
         self.role(JOINED, "what both directions of a layer send on", "joined", 0)
@@ -226,10 +231,10 @@ class Layers(Draft):
         names = [(cell.output + s, f"W_y{s}") for s, _ in self.chains] if apart else [
             (JOINED if self.directions == "both" else cell.output, "W_y")]  # fmt: skip
         if not self.readout:
-            if apart or self.layered:
-                reason = "with several layers" if self.layered else "with two output matrices"
-                raise OptionError(f"readout: false is not possible {reason}", "readout")
-            self.losses(self.output(names[0][0], wide), wide)
+            if apart:
+                told = "readout: false is not possible with two output matrices (combine: concat or sum)"
+                raise OptionError(told, "readout")
+            self.losses(self.output(names[0][0], wide).replace("[t]", f"[{'L,' if self.layered else ''}t]"), wide)
             return
         for (_, weights), (suffix, _) in zip(names, self.chains, strict=False):
             self.parameter(weights, "output", wide)
@@ -253,9 +258,28 @@ class Layers(Draft):
         return self.network(*notes)
 
 
-def _without_biases(node: Expression) -> Expression:
-    """A sum without its biases."""
-    if not isinstance(node, Call) or node.operation != "add":
-        return node
-    kept = tuple(a for a in node.arguments if not (isinstance(a, Reference) and is_bias(a.name)))
-    return kept[0] if len(kept) == 1 else Call("add", kept)
+def _without(right: Expression, unwanted: Callable[[Expression], bool]) -> Expression:
+    """Sums without their unwanted summands; a sum of nothing else stays as it is."""
+
+    def change(node: Expression) -> Expression:
+        if not isinstance(node, Call) or node.operation != "add":
+            return node
+        kept = tuple(a for a in node.arguments if not unwanted(a)) or node.arguments
+        return kept[0] if len(kept) == 1 else Call("add", kept)
+
+    return transform(right, change)
+
+
+def _is_bias(node: Expression) -> bool:
+    return isinstance(node, Reference) and is_bias(node.name)
+
+
+def _reads_input(node: Expression) -> bool:
+    return any(isinstance(part, Reference) and part.name == INPUT for part in preorder(node))
+
+
+def _reads_only_input(node: Expression) -> bool:
+    """Whether the input is all that a summand reads at a time."""
+    read_at = {part.name for part in preorder(node) if isinstance(part, Reference) and any(
+        atom == "t" for index in part.indices for atom, _ in index.terms)}  # fmt: skip
+    return read_at == {INPUT}

@@ -3,8 +3,13 @@
     network: {topology: deep, input: 2, layers: [3, 2, {size: 3, activation: softmax}], loss: cross_entropy}
 
 Layer k reads layer k-1 at the same time (``a[0,t]`` is the input) through ``W[k]``, and its own last state through
-``U[k]`` if it is ``recurrent``: all layers but the last are, unless they say otherwise. The other options are those of
-`parts`.
+``U[k]`` if it is recurrent.
+
+input       how many entries x has
+layers      for each layer its size, or {size:, activation:, bias:, recurrent:}; all layers but the last are recurrent,
+            unless they say otherwise
+
+The other options are those of `bptt_solver.draft`.
 """
 
 from __future__ import annotations
@@ -12,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bptt_plugins.topologies.layers import Layer, activated, apply, end_of, layer_runs, read_layers
-from bptt_plugins.topologies.parts import COMMON, Draft
+from bptt_plugins.topologies.packing import packed
 from bptt_solver import options as read
+from bptt_solver.draft import COMMON, Draft
 from bptt_solver.records import Network, Topology
 
 
@@ -35,7 +41,7 @@ def build(options: Mapping[str, object]) -> Network:
     for function, k, _, over in layer_runs(layers, end, activated):
         net.line(f"a[{k},t] = {apply(function, f'z[{k},t]')}", over=over)
     net.losses(f"a[{end},t]")
-    return net.network(_feedback(layers))
+    return packed(net.network(_feedback(layers)), "deep")
 
 
 def _feedback(layers: list[Layer]) -> str:

@@ -2,16 +2,19 @@
 
     network: {topology: elman, sizes: {input: 2, hidden: 3, output: 2}, output: softmax, loss: cross_entropy}
 
-``form: concat`` joins the input and the last state to ``x_c[t]`` with one matrix for both. The other options are those
-of `parts`.
+form        blocks: a matrix for each, ``W_x`` and ``W_h``; concat: the input and the last state are joined to
+            ``x_c[t]``, with one matrix ``W_c`` for both
+
+The other options are those of `bptt_solver.draft`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bptt_plugins.topologies.choices import choice
-from bptt_plugins.topologies.parts import COMMON, Draft
+from bptt_plugins.topologies.packing import packed
+from bptt_solver.draft import COMMON, Draft
+from bptt_solver.options import choice
 from bptt_solver.records import Network, OptionError, Topology
 
 
@@ -36,7 +39,7 @@ def build(options: Mapping[str, object]) -> Network:
     net.sum("a[t]", *products, "b_h")
     net.line(f"h[t] = {net.function('hidden', 'a[t]')}")
     net.finish("h", "hidden")
-    return net.network()
+    return packed(net.network(), "elman")
 
 
 TOPOLOGY = Topology(

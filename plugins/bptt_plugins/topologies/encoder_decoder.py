@@ -15,23 +15,26 @@ context     start: the decoder starts from h[S]; each: it reads ``W_c @ h[S]`` a
             s[0] is given); both
 feed        target: the decoder reads the target before (teacher forcing); output: its own output before (free running,
             so that this edge carries a derivative); none: it reads nothing
-sizes       ``decoder`` is the size of s, if it is not that of h (then the context goes in at each step)
+sizes       {input:, hidden:, output:}; decoder is the size of s, if it is not that of h (then the context goes in at
+            each step)
+lengths     {input: [3, 2], output: [2, 2]}: the lengths of the sequences that are read and written, or one of the two
 
-``start`` is what the decoder reads at first, 0 unless it is given. The other options are those of `parts`, but for
-``inputs`` and ``lengths``.
+``start`` is what the decoder reads at first, 0 unless it is given. The other options are those of
+`bptt_solver.draft`, but for ``inputs``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from bptt_plugins.topologies.choices import choice
-from bptt_plugins.topologies.parts import COMMON, SIZES, Draft
 from bptt_solver import options as read
+from bptt_solver.draft import COMMON, SIZES, Draft
+from bptt_solver.options import choice
 from bptt_solver.records import Network, OptionError, Topology
 
 OPTIONS: Mapping[str, object] = {
-    **{name: value for name, value in COMMON.items() if name not in ("inputs", "lengths", "readout")},
+    **{name: value for name, value in COMMON.items() if name not in ("inputs", "readout")},
     "steps": "data",
     "context": "start",
     "feed": "target",
@@ -57,8 +60,9 @@ def build(options: Mapping[str, object]) -> Network:
     context = choice(options["context"], ("start", "each", "both"), "context")
     feed = choice(options["feed"], ("target", "output", "none"), "feed")
     before, after = _steps(options["steps"])
-    common = {**COMMON, **options, "inputs": "none", "steps": after}
-    if after == "data" and options["targets"] not in ("all", "mask"):
+    read_in, lengths = _lengths(options)
+    common = {**COMMON, **options, **lengths, "inputs": "none", "steps": after}
+    if after == "data" and not lengths["lengths"] and options["targets"] not in ("all", "mask"):
         raise OptionError("steps.output is needed: the targets are not there at every step", "steps")
     net = Draft(common, (*SIZES, "decoder"))
     net.roles |= ROLES
@@ -68,6 +72,9 @@ def build(options: Mapping[str, object]) -> Network:
     if context != "each" and decoder == "decoder" and net.size("decoder") != net.size("hidden"):
         told = f"sizes.decoder is {net.size('decoder')} and sizes.hidden is {net.size('hidden')}, but s[0] is h[S]"
         raise OptionError(f"{told}: use context: each", "sizes", "decoder")
+    if read_in and before != "data":
+        told = f"lengths.input is given, but steps.input is {before}: each sequence has its own length"
+        raise OptionError(told, "lengths", "input", also=("steps", "input"))
     _encode(net, before)
     _decode(net, context, feed, decoder)
     net.finish("s", decoder, everywhere=feed == "output")
@@ -75,7 +82,33 @@ def build(options: Mapping[str, object]) -> Network:
         "target": "Teacher forcing: the decoder reads the target before, not its own output.",
         "output": "Free running: the decoder reads its own output before, and this edge carries a derivative.",
     }
-    return net.network(*([said[feed]] if feed in said else []))
+    if not read_in:
+        return net.network(*([said[feed]] if feed in said else []))
+    net.maps["len_x"] = read_in
+    net.lines = [re.sub(r"\bS\b", "len_x[n]", line) for line in net.lines]
+    network = net.network(*([said[feed]] if feed in said else []))
+    return network.replace(sizes={**network.sizes, "S": max(read_in)})
+
+
+def _lengths(options: Mapping[str, object]) -> tuple[list[int], dict[str, object]]:
+    """The lengths of what is read, and the options for those of what is written."""
+    if options["lengths"] == "":
+        return [], {"lengths": ""}
+    given = read.mapping(options["lengths"], ("input", "output"), "lengths")
+    found: dict[str, list[int]] = {}
+    for name in given:
+        listed = read.items(given[name], "lengths", name)
+        found[name] = [*(read.whole(item, "lengths", name, i) for i, item in enumerate(listed))]
+    first = found.get("input", [])
+    written = found.get("output", [])
+    if first and written and len(first) != len(written):
+        told = f"lengths.input has {len(first)} numbers and lengths.output has {len(written)}"
+        raise OptionError(told, "lengths", "input", also=("lengths", "output"))
+    sequences = options["sequences"]
+    if first and isinstance(sequences, int) and sequences != len(first):
+        told = f"lengths.input has {len(first)} numbers, but sequences is {sequences}"
+        raise OptionError(told, "lengths", "input", also=("sequences",))
+    return first, {"lengths": written or "", "sequences": len(first) if first else sequences}
 
 
 def _steps(value: object) -> tuple[object, object]:
@@ -115,7 +148,7 @@ def _decode(net: Draft, context: str, feed: str, decoder: str) -> None:
     if feed != "none":
         net.shapes["start"] = net.shape("output")
         net.zeros.append("start")
-        net.note("What the decoder reads at first, start, is 0 unless it is given.")
+        net.note("What the decoder reads at first, `start`, is 0 unless it is given.")
         net.lines.append(f"p[{n}1] = start{each}")
         if net.steps != 1:
             net.line(f"p[t] = {'y' if feed == 'output' else 'd'}[t-1]", "2..T")

@@ -4,7 +4,16 @@
     cross_entropy}
 
 Layer k reads ``a[k-1]`` (``a[0]`` is the input), forms ``z[k]`` and sends ``a[k]``; weights are receiver first. With
-``samples``, every family but the parameters has the index n of the sample as well, and the losses are summed.
+``samples``, every family but the parameters has the index n of the sample as well.
+
+input       how many entries x has
+layers      for each layer its size, or {size:, activation:, bias:}
+hidden      activation of the layers that do not name one, but for the last
+output      activation of the last layer
+loss        the loss, by name
+bias        false: no layer has biases, unless it says so
+samples     one (no index), several (as many as the data have), or how many
+reduction   sum or mean of the losses of the samples
 """
 
 from __future__ import annotations
@@ -16,13 +25,14 @@ from bptt_solver import options as read
 from bptt_solver.records import Network, OptionError, Topology
 
 OPTIONS = {
-    "input": None,  # entries of x
-    "layers": None,  # per layer its size, or {size:, activation:, bias:}
-    "hidden": "sigmoid",  # activation of the layers that do not name one, but for the last
-    "output": "identity",  # activation of the last layer
+    "input": None,
+    "layers": None,
+    "hidden": "sigmoid",
+    "output": "identity",
     "loss": "squared_error",
     "bias": True,
-    "samples": "one",  # one (no index), several (as many as the data have), or how many
+    "samples": "one",
+    "reduction": "sum",
 }
 
 
@@ -32,6 +42,7 @@ def build(options: Mapping[str, object]) -> Network:
     layers = read_layers(options)
     loss, numbers = read.function(options["loss"], "loss")
     samples = _samples(options["samples"])
+    mean = read.choice(options["reduction"], ("sum", "mean"), "reduction") == "mean"
     n = ",n" if samples else ""
     each = ["n in 1..N"] if samples else []
     end = end_of(layers, biased, activated)
@@ -43,7 +54,7 @@ def build(options: Mapping[str, object]) -> Network:
         lines.append(_line(f"a[{k}{n}] = {apply(function, f'z[{k}{n}]')}", over + each))
     if samples:
         lines.append(_line(f"l[n] = {loss}({', '.join((f'a[{end},n]', 'd[n]', *numbers))})", each))
-        lines.append("E = sum(l[n] for n in 1..N)")
+        lines.append("E = sum(l[n] for n in 1..N)" + ("/N" if mean else ""))
     else:
         lines.append(f"E = {loss}({', '.join((f'a[{end}]', 'd', *numbers))})")
 
@@ -67,7 +78,7 @@ def build(options: Mapping[str, object]) -> Network:
             "l": ("loss", 0),
             "E": ("loss", 2),
         },
-        notes=("The losses of the samples are summed, not averaged.",) if samples else (),
+        notes=(f"`E` is the {'mean' if mean else 'sum'} of the losses of the samples.",) if samples else (),
     )
 
 

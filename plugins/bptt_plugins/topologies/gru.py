@@ -12,7 +12,10 @@ Two things differ between texts and libraries, and are options that the output s
 reset   before: ``U_g @ (r[t]*h[t-1])`` (Cho et al. 2014), or after: ``r[t]*(U_g @ h[t-1] + b_hg)`` (torch, cuDNN)
 keeps   z: ``z[t]*h[t-1]`` (Cho et al. 2014, torch, Keras), or 1-z: ``(1 - z[t])*h[t-1]`` (Chung et al. 2014)
 
-``gate`` is the function of the gates, ``hidden`` that of the candidate; the others are in `cells` and `parts`.
+gate    the function of the gates; ``hidden`` is that of the candidate
+
+The other options are in `cells` and
+`bptt_solver.draft`.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bptt_plugins.topologies.cells import OPTIONS, Cell, Layers
-from bptt_plugins.topologies.choices import choice
+from bptt_plugins.topologies.packing import packed
+from bptt_solver.options import choice
 from bptt_solver.records import Network, Topology
 
 ROLES = {
@@ -34,12 +38,12 @@ ROLES = {
     "b_hg": "biases of the candidate behind the reset gate",
 }  # fmt: skip
 RESET = {
-    "before": ("U_g @ (r[t]*h[t-1])", "The reset gate acts before the product: U_g @ (r[t]*h[t-1])."),
-    "after": ("r[t]*(U_g @ h[t-1] + b_hg)", "The reset gate acts after the product: r[t]*(U_g @ h[t-1] + b_hg)."),
+    "before": ("U_g @ (r[t]*h[t-1])", "The reset gate acts before the product: `U_g @ (r[t]*h[t-1])`."),
+    "after": ("r[t]*(U_g @ h[t-1] + b_hg)", "The reset gate acts after the product: `r[t]*(U_g @ h[t-1] + b_hg)`."),
 }
 KEEPS = {
-    "z": ("(1 - z[t])*g[t] + z[t]*h[t-1]", "z[t] is the part of the old state that stays."),
-    "1-z": ("z[t]*g[t] + (1 - z[t])*h[t-1]", "1 - z[t] is the part of the old state that stays."),
+    "z": ("(1 - z[t])*g[t] + z[t]*h[t-1]", "`z[t]` is the part of the old state that stays."),
+    "1-z": ("z[t]*g[t] + (1 - z[t])*h[t-1]", "`1 - z[t]` is the part of the old state that stays."),
 }
 
 
@@ -61,7 +65,15 @@ def build(options: Mapping[str, object]) -> Network:
     if "b_hg" in recurrent:
         parameters["b_hg"] = ("hidden",)
     cell = Cell("\n".join(lines), {"h": "hidden"}, parameters, ROLES)
-    return net.write(cell, reset if net.bias else reset.replace(" + b_hg", ""), keeps)
+    network = net.write(cell, reset if net.bias else reset.replace(" + b_hg", ""), keeps)
+    return packed(network, "gru", _refused(str(options["reset"]), str(options["keeps"])))
+
+
+def _refused(reset: str, keeps: str) -> dict[str, str]:
+    """Why a library has no weights for these options."""
+    if keeps != "z":
+        return dict.fromkeys(("torch", "keras", "onnx"), "there z is the part of the old state that stays (keeps: z)")
+    return {"torch": "its GRU has the reset gate after the product (reset: after)"} if reset == "before" else {}
 
 
 TOPOLOGY = Topology(

@@ -2,16 +2,18 @@
 
     network: {topology: lags, sizes: {input: 1, hidden: 2, output: 1}, lags: [1, 2]}
 
-Each lag l has weights of its own, ``W_h[l]``; ``input_lags`` does the same for the input (0 is the present). What is
-read before the first step is 0 unless it is given. The other options are those of `parts`.
+lags        how many steps ago: the lag l has weights of its own, ``W_h[l]``
+input_lags  the same for the input, ``W_x[l]``; 0 is the present
+
+What is read before the first step is 0 unless it is given. The other options are those of `bptt_solver.draft`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bptt_plugins.topologies.parts import COMMON, Draft
 from bptt_solver import options as read
+from bptt_solver.draft import COMMON, Draft
 from bptt_solver.records import Network, OptionError, Topology
 
 

@@ -2,9 +2,11 @@
 
     network: {topology: leaky, sizes: {input: 2, hidden: 3, output: 2}, leak: 0.3}
 
-``leak`` is the part α that is renewed in a step: a number, ``trained`` (one parameter ``alpha``), or ``units`` (one for
-each unit). With ``inside: true`` the pre-activation leaks, as in a discretised continuous-time network, and not the
-state (Jaeger et al. 2007). The other options are those of `parts`.
+leak        the part α that is renewed in a step: a number, trained (one parameter ``alpha``), or units (one for each)
+inside      true: the pre-activation leaks, as in a discretised continuous-time network; false: the state (Jaeger et
+            al. 2007)
+
+The other options are those of `bptt_solver.draft`.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from bptt_plugins.topologies.parts import COMMON, Draft
 from bptt_solver import options as read
+from bptt_solver.draft import COMMON, Draft
 from bptt_solver.records import Network, OptionError, Topology
 
 

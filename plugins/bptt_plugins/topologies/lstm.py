@@ -15,7 +15,7 @@ projection  the hidden state is ``W_p @ (o[t]*q[t])``, of this size; false: none
 gates       the order in which the gates are written: [i, f, g, o], or that of a library: torch, keras or onnx
 gate        the function of the gates; ``hidden`` is that of the candidate and of the cell state
 
-The other options are in `cells` and `parts`.
+The other options are in `cells` and `bptt_solver.draft`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bptt_plugins.topologies.cells import OPTIONS, Cell, Layers
+from bptt_plugins.topologies.packing import packed
 from bptt_solver import options as read
 from bptt_solver.errors import suggest
 from bptt_solver.records import Network, OptionError, Topology
@@ -61,7 +62,16 @@ def build(options: Mapping[str, object]) -> Network:
     parameters |= {"W_p": ("projection", "hidden")} if projected else {}
 
     cell = Cell("\n".join(lines), {"h": width, "c": "hidden"}, parameters, roles(), width=width)
-    return net.write(cell, *_notes(peephole, coupled, projected, order))
+    refused = _refused(peephole, coupled, projected)
+    return packed(net.write(cell, *_notes(peephole, coupled, projected, order)), "lstm", refused)
+
+
+def _refused(peephole: bool, coupled: bool, projected: bool) -> dict[str, str]:
+    """Why a library has no weights for these options."""
+    lacking = dict.fromkeys(("torch", "keras"), "peepholes") if peephole else {}
+    lacking |= dict.fromkeys(("keras", "onnx"), "projections") if projected else {}
+    lacking |= dict.fromkeys(("torch", "keras", "onnx"), "coupled gates") if coupled else {}
+    return {library: f"its LSTM has no {what}" for library, what in lacking.items()}
 
 
 def gate_order(value: object) -> str:
@@ -91,9 +101,9 @@ def _notes(peephole: bool, coupled: bool, projected: bool, order: str) -> list[s
     if peephole:
         notes.append("Peepholes: the gates i and f see the old cell state, the gate o the new one, entry by entry.")
     if coupled:
-        notes.append("The gates are coupled: f[t] = 1 - i[t], so what enters takes the place of what is forgotten.")
+        notes.append("The gates are coupled: `f[t]` is `1 - i[t]`; what enters takes the place of what is forgotten.")
     if projected:
-        notes.append("The hidden state is a projection of o[t]*q[t]; it is what the gates and the output read.")
+        notes.append("The hidden state is a projection of `o[t]*q[t]`; it is what the gates and the output read.")
     return notes
 
 

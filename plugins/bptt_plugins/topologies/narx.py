@@ -3,19 +3,22 @@
     network: {topology: narx, sizes: {input: 1, hidden: 3, output: 1}, input_lags: [0, 1], output_lags: [1, 2]}
     network: {topology: jordan, sizes: {input: 2, hidden: 2, output: 2}}
 
-With ``mode: parallel`` the network reads its own outputs (free running, so that derivatives flow back through them);
-with ``mode: series`` it reads the targets in their place (teacher forcing, called series-parallel as well).
+mode         parallel: the network reads its own outputs (free running, so that derivatives flow back through them);
+             series: it reads the targets in their place (teacher forcing, called series-parallel as well)
+input_lags   how many steps ago the inputs are that it reads; 0 is the present
+output_lags  the same for the outputs, or the targets
+
 ``readout: false`` leaves the hidden layer out: the output reads everything itself. A Jordan network has a hidden layer,
-the present input and the last output. The other options are those of `parts`.
+the present input and the last output. The other options are those of `bptt_solver.draft`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bptt_plugins.topologies.choices import choice
 from bptt_plugins.topologies.lags import lagged
-from bptt_plugins.topologies.parts import COMMON, Draft
+from bptt_solver.draft import COMMON, Draft
+from bptt_solver.options import choice
 from bptt_solver.records import Network, OptionError, Topology
 
 

@@ -3,8 +3,12 @@
     network: {topology: ordered_net, sizes: {input: 2, hidden: 2, output: 1}, lags: [0, 1, 2]}
 
 The units are numbered through, inputs first and outputs last; each is a number. ``W[i,j]`` leads from unit j to a later
-unit i of the same step, ``W'[i,j]`` from any unit of the step before, ``W''[i,j]`` from the one before that. The other
-options are those of `parts`; functions have to take numbers, so softmax is none of them.
+unit i of the same step, ``W'[i,j]`` from any unit of the step before, ``W''[i,j]`` from the one before that.
+
+lags        which of them there are, from 0, 1 and 2 steps ago
+
+There may be no hidden units (``sizes: {input: 2, output: 1}``). The other options are those of `bptt_solver.draft`;
+functions have to take numbers, so softmax is none of them.
 """
 
 from __future__ import annotations
@@ -12,8 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bptt_plugins.topologies.lags import lags_of
-from bptt_plugins.topologies.parts import COMMON, Draft
+from bptt_solver.draft import COMMON, Draft
 from bptt_solver.records import Network, OptionError, Topology
+
+FROM = ("weights from earlier units", "weights from the step before", "weights from two steps ago")
 
 
 def build(options: Mapping[str, object]) -> Network:
@@ -22,7 +28,7 @@ def build(options: Mapping[str, object]) -> Network:
     if net.scalar or net.inputs != "all":
         other = "sizes must count the units" if net.scalar else "every step needs an input: inputs must be all"
         raise OptionError(f"ordered_net: {other}", "sizes" if net.scalar else "inputs")
-    inputs, hidden, outputs = (net.size(name) for name in ("input", "hidden", "output"))
+    inputs, hidden, outputs = net.size("input"), net.sizes.get("hidden", 0), net.size("output")
     units = inputs + hidden + outputs
     net.counts |= {"I": inputs, "M": units, "K": outputs}
     net.line("s[i,t] = x[t,i]", over=["i in 1..I"])
@@ -35,7 +41,7 @@ def build(options: Mapping[str, object]) -> Network:
             raise OptionError(f"lags: an ordered net has lags 0, 1 and 2, not {lag}", "lags")
         weights = "W" + "'" * lag
         net.parameter(weights, units, units)
-        net.role(weights, f"weights from units {lag} steps ago" if lag else "weights from earlier units")
+        net.role(weights, FROM[lag])
         reach = "1..M" if lag else "1..i-1"
         summands.append(f"sum({weights}[i,j]*s[j,t{-lag or ''}] for j in {reach})")
     net.parameter("b", units)
@@ -54,12 +60,12 @@ def _start(net: Draft, past: int, units: int) -> None:
         return
     value = "0" if net.initial == "zero" else f"{name}[i]"
     net.line(f"s[i,t] = {value}", str(-past), over=["i in 1..M"])
-    net.note(
-        f"At t = {-past} all units are {'0' if value == '0' else name + ', trained; it starts at 0 unless given'}."
-    )
+    told = "0" if value == "0" else f"`{name}`, which is trained; unless it is given, it starts at 0"
+    net.note(f"At t = {-past} all units are {told}.")
     if value != "0":
         net.role(name, "initial value of each unit")
         net.zeros.extend(f"{name}[{i}]" for i in range(1, units + 1))
+        net.trained.extend(f"{name}[{i}]" for i in range(1, units + 1))
         net.shapes.update({f"{name}[{i}]": () for i in range(1, units + 1)})
 
 

@@ -2,33 +2,34 @@
 
     network: {topology: tree, tree: [[1, 2], 3], sizes: {hidden: 2, output: 2}, output: softmax, loss: cross_entropy}
 
-    h[j] = x[j] for j in 1..3
-    a[4] = W_h[1] @ h[1] + W_h[2] @ h[2] + b_h
-    h[4] = tanh(a[4])
-    a[5] = W_h[1] @ h[4] + W_h[2] @ h[3] + b_h
+    h[j] = x[j]                                                for j in 1..L      the leaves
+    a[j] = W_h[1] @ h[left[j]] + W_h[2] @ h[right[j]] + b_h    for j in L+1..M    the inner nodes
+    h[j] = tanh(a[j])                                          for j in L+1..M
 
-Nodes are numbered: first the leaves, as the tree numbers them, then the inner nodes, children before parents.
+Nodes are numbered: first the leaves, as the tree numbers them, then the inner nodes, children before parents; the root
+is M. Where the inner nodes have different numbers of children, a sum runs over the nodes whose parent is j.
 
 tree        nested lists of leaves, or inner nodes with their children: ``{p: [1, 2], root: [p, 3]}``
 sizes       without ``input`` the state of a leaf is its input; with it, a leaf reads ``W_x @ x[j]``
 inputs      leaves, or all: the inner nodes have an input as well, ``x[j]`` (then ``sizes`` needs ``input``)
 weights     children: one matrix for each place among the children, or shared: one for the sum of the children
-cell        simple, or lstm: the child-sum Tree-LSTM (Tai, Socher & Manning 2015), whose forget gate ``f[j,k]`` says
-            what node j keeps of its child k; ``gate`` is the function of the gates
+cell        simple, or lstm: the child-sum Tree-LSTM (Tai, Socher & Manning 2015), whose forget gate ``f[k]`` says
+            what its parent keeps of node k
+gate        the function of the gates of the cell lstm
 targets     root (one target d), inner (a target d[j] at every inner node), all, or a list of nodes
+reduction   sum or mean of the losses of the nodes that have a target
 
-``hidden``, ``output``, ``loss``, ``readout``, ``bias`` and ``reduction`` are as in `parts`.
+``hidden``, ``output``, ``loss``, ``readout`` and ``bias`` are as in `bptt_solver.draft`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from bptt_plugins.topologies.choices import choice
-from bptt_plugins.topologies.parts import COMMON, Draft
-from bptt_plugins.topologies.times import run, runs
 from bptt_plugins.topologies.trees import Tree, tree_of
 from bptt_solver import options as read
+from bptt_solver.draft import COMMON, Draft, run, runs
+from bptt_solver.options import choice
 from bptt_solver.records import Network, OptionError, Topology
 
 OPTIONS: Mapping[str, object] = {
@@ -36,12 +37,12 @@ OPTIONS: Mapping[str, object] = {
     "bias": True, "inputs": "leaves", "weights": "children", "cell": "simple", "gate": "sigmoid", "targets": "root",
     "reduction": "sum",
 }  # fmt: skip
-_SHOWN = 20  # names of nodes in a note
 GATES = {"i": "input gate", "o": "output gate", "g": "candidate"}
+LEAVES, INNER, BELOW = "j in 1..L", "j in L+1..M", "k in 1..M-1"
 
 
 class _Nodes(Draft):
-    """A draft with one equation for each node, or for neighbours that are alike."""
+    """A draft of equations over the nodes j of a tree, or k where they are somebody's children."""
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__({**COMMON, **options, "inputs": "none", "targets": "all"})
@@ -50,22 +51,22 @@ class _Nodes(Draft):
         self.embedded = "input" in self.sizes
         if self.fed and not self.embedded:
             raise OptionError("inputs: all needs sizes.input: how many entries the input of a node has", "sizes")
-        nodes = self.tree.root if self.fed else self.tree.leaves
-        self.data["x"] = (nodes, *self.shape("input" if self.embedded else "hidden"))
-        self.leaves = run(1, self.tree.leaves)
+        self.data["x"] = ("M" if self.fed else "L", *self.shape("input" if self.embedded else "hidden"))
+        self.counts |= {"L": self.tree.leaves, "M": self.tree.root}
 
-    def node(self, equation: str, nodes: str = "") -> None:
-        """Write an equation in j at the given nodes: ``1..3``, or ``3``; without nodes as it is."""
-        equation = equation.replace(" @ ", "*") if self.scalar else equation
-        if ".." in nodes:
-            equation = f"{equation} for j in {nodes}"
-        elif nodes:
-            equation = equation.replace("[j]", f"[{nodes}]")
-        self.lines.append(equation)
+    def node(self, left: str, *summands: str, over: str = "") -> None:
+        """Write a sum of what there is, over a range or for one node (``3``, in the place of j)."""
+        equation = f"{left} = {' + '.join(s for s in summands if s)}"
+        if over and " in " not in over:
+            equation = equation.replace("[j]", f"[{over}]")
+        self.line(equation, "", [over] if " in " in over else [])
 
-    def total(self, left: str, summands: Sequence[str], nodes: str = "") -> None:
-        """Write a sum of what there is."""
-        self.node(f"{left} = {' + '.join(s for s in summands if s)}", nodes)
+    def below(self, term: str) -> list[str]:
+        """A term in k for each child of node j, or its sum over all of them; ``place[k]`` is 1 for the first child."""
+        if not self.tree.lookups:
+            return [f"sum({term} for {BELOW} where parent[k] == j)"]
+        named = enumerate(self.tree.lookups, 1)
+        return [term.replace("place[k]", str(i)).replace("[k]", f"[{name}[j]]") for i, name in named]
 
 
 def build(options: Mapping[str, object]) -> Network:
@@ -77,13 +78,11 @@ def build(options: Mapping[str, object]) -> Network:
     else:
         _simple(net, shared)
     _output(net, options["targets"])
-    if net.tree.labels:
-        named = [f"{i} ({name})" for i, name in net.tree.labels.items()]
-        shown = named if len(named) <= _SHOWN else [*named[: _SHOWN - 1], "...", named[-1]]
-        net.note(f"The inner nodes are {', '.join(shown)}.")
+    net.note(net.tree.told())
     for name, words in (("x", "input of a node"), ("h", "state of a node"), ("e", "loss of one node")):
         net.role(name, words, *net.roles[name][1:])
-    return net.network("The same weights are used at every node; node j is computed from its children.")
+    network = net.network()
+    return network.replace(maps=net.tree.maps(network.equations))
 
 
 def _simple(net: _Nodes, shared: bool) -> None:
@@ -95,16 +94,15 @@ def _simple(net: _Nodes, shared: bool) -> None:
     net.role("W_h", "weights from the children" if shared else "weights from the first, second, ... child")
     if net.embedded:
         net.parameter("W_x", "hidden", "input")
-        net.total("a[j]", ["W_x @ x[j]", bias], net.leaves)
-        net.node(f"h[j] = {net.function('hidden', 'a[j]')}", net.leaves)
+        net.node("a[j]", "W_x @ x[j]", bias, over=LEAVES)
+        net.node("h[j]", net.function("hidden", "a[j]"), over=LEAVES)
     else:
-        net.node("h[j] = x[j]", net.leaves)
-    for i, children in net.tree.children.items():
-        states = [f"h[{j}]" for j in children]
-        joined = f"({' + '.join(states)})" if len(states) > 1 else states[0]
-        products = [f"W_h @ {joined}"] if shared else [f"W_h[{k}] @ {state}" for k, state in enumerate(states, 1)]
-        net.total(f"a[{i}]", [f"W_x @ x[{i}]" if net.fed else "", *products, bias])
-        net.node(f"h[{i}] = {net.function('hidden', f'a[{i}]')}")
+        net.node("h[j]", "x[j]", over=LEAVES)
+    states = net.below("h[k]")
+    joined = f"({' + '.join(states)})" if len(states) > 1 else states[0]
+    products = [f"W_h @ {joined}"] if shared else net.below("W_h[place[k]] @ h[k]")
+    net.node("a[j]", "W_x @ x[j]" if net.fed else "", *products, bias, over=INNER)
+    net.node("h[j]", net.function("hidden", "a[j]"), over=INNER)
 
 
 def _lstm(net: _Nodes) -> None:
@@ -124,51 +122,50 @@ def _lstm(net: _Nodes) -> None:
     net.role("s", "sum of the states of the children", "hidden", 0)
     net.role("c", "cell state of a node", "hidden", 2)
     net.role("q", "cell state as it is sent", "hidden", 3)
-    _node(net, "j", (), net.leaves)
-    for i, children in net.tree.children.items():
-        _node(net, str(i), children)
-
-
-def _node(net: _Nodes, i: str, children: Sequence[int], nodes: str = "") -> None:
-    """The equations of one node, or of all leaves."""
-    reads = net.fed or not children
-    if children:
-        net.node(f"s[{i}] = {' + '.join(f'h[{j}]' for j in children)}")
-    for gate in GATES:
-        summands = [f"W_{gate} @ x[{i}]" if reads else "", f"U_{gate} @ s[{i}]" if children else ""]
-        net.total(f"z_{gate}[{i}]", [*summands, f"b_{gate}" if net.bias else ""], nodes)
-        net.node(f"{gate}[{i}] = {net.function('hidden' if gate == 'g' else 'gate', f'z_{gate}[{i}]')}", nodes)
-    for j in children:
-        summands = [f"W_f @ x[{i}]" if reads else "", f"U_f @ h[{j}]", "b_f" if net.bias else ""]
-        net.total(f"z_f[{i},{j}]", summands)
-        net.node(f"f[{i},{j}] = {net.function('gate', f'z_f[{i},{j}]')}")
-    net.total(f"c[{i}]", [f"i[{i}]*g[{i}]", *(f"f[{i},{j}]*c[{j}]" for j in children)], nodes)
-    net.node(f"q[{i}] = {net.function('hidden', f'c[{i}]')}", nodes)
-    net.node(f"h[{i}] = o[{i}]*q[{i}]", nodes)
+    net.node("z_f[k]", "W_f @ x[parent[k]]" if net.fed else "", "U_f @ h[k]", "b_f" if net.bias else "", over=BELOW)
+    net.node("f[k]", net.function("gate", "z_f[k]"), over=BELOW)
+    net.node("s[j]", *net.below("h[k]"), over=INNER)
+    for nodes in (LEAVES, INNER):
+        inner = nodes == INNER
+        for gate in GATES:
+            reads = [f"W_{gate} @ x[j]" if net.fed or not inner else "", f"U_{gate} @ s[j]" if inner else ""]
+            net.node(f"z_{gate}[j]", *reads, f"b_{gate}" if net.bias else "", over=nodes)
+            net.node(f"{gate}[j]", net.function("hidden" if gate == "g" else "gate", f"z_{gate}[j]"), over=nodes)
+        net.node("c[j]", "i[j]*g[j]", *(net.below("f[k]*c[k]") if inner else ()), over=nodes)
+        net.node("q[j]", net.function("hidden", "c[j]"), over=nodes)
+        net.node("h[j]", "o[j]*q[j]", over=nodes)
 
 
 def _output(net: _Nodes, targets: object) -> None:
     """The readout and the losses."""
     size = "output" if net.readout else "hidden"
-    root, nodes = net.tree.root, _targets(targets, net.tree)
+    nodes = _targets(targets, net.tree)
     if targets == "root":
-        ranges, at, state = [""], "", f"h[{root}]"
+        ranges, at, state = [""], "", "h[M]"
         net.data["d"] = net.shape(size)
     else:
-        ranges, at, state = [run(low, high) for low, high in runs(nodes)], "[j]", "h[j]"
-        every = {"d": (root, *net.shape(size))}
-        net.data |= every if len(nodes) == root else {f"d[{i}]": net.shape(size) for i in nodes}
+        words = {"inner": [INNER], "all": ["j in 1..M"]}
+        ranges = words[targets] if isinstance(targets, str) else [_range(low, high) for low, high in runs(nodes)]
+        at, state = "[j]", "h[j]"
+        if len(nodes) == net.tree.root:
+            net.data["d"] = ("M", *net.shape(size))
+        else:
+            net.data |= {f"d[{i}]": net.shape(size) for i in nodes}
     loss, numbers = read.function(net.options["loss"], "loss")
     net.functions.setdefault(loss, ("loss",))
     for over in ranges:
         output = _readout(net, state, at, over)
-        net.node(f"{'e' if at else 'E'}{at} = {loss}({', '.join((output, f'd{at}', *numbers))})", over)
+        net.node(f"{'e' if at else 'E'}{at}", f"{loss}({', '.join((output, f'd{at}', *numbers))})", over=over)
     if at:
         mean = choice(net.options["reduction"], ("sum", "mean"), "reduction") == "mean"
-        total = " + ".join(f"sum(e[j] for j in {over})" if ".." in over else f"e[{over}]" for over in ranges)
+        total = " + ".join(f"sum(e[j] for {over})" if " in " in over else f"e[{over}]" for over in ranges)
         total = f"({total})" if mean and len(ranges) > 1 else total
-        net.node(f"E = {total}" + (f"/{len(nodes)}" if mean and len(nodes) > 1 else ""))
-        net.note(f"E is the {'mean' if mean else 'sum'} of the losses of the nodes that have a target.")
+        net.node("E", total + (f"/{len(nodes)}" if mean and len(nodes) > 1 else ""))
+        net.note(f"`E` is the {'mean' if mean else 'sum'} of the losses of the nodes that have a target.")
+
+
+def _range(low: int, high: int) -> str:
+    return f"j in {run(low, high)}" if low < high else str(low)
 
 
 def _readout(net: _Nodes, state: str, at: str, over: str) -> str:
@@ -182,10 +179,10 @@ def _readout(net: _Nodes, state: str, at: str, over: str) -> str:
     net.parameter("b_y", "output")
     applied = net.function("output", f"{logits}{at}")
     plain = applied == f"{logits}{at}"
-    net.total(f"{'y' if plain else logits}{at}", [f"W_y @ {state}", "b_y" if net.bias else ""], over)
+    net.node(f"{'y' if plain else logits}{at}", f"W_y @ {state}", "b_y" if net.bias else "", over=over)
     if not plain:
         net.role(logits, "pre-activation of the output", "output", 0)
-        net.node(f"y{at} = {applied}", over)
+        net.node(f"y{at}", applied, over=over)
     return f"y{at}"
 
 

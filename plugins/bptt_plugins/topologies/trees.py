@@ -8,6 +8,7 @@ from typing import NamedTuple
 from bptt_solver.records import OptionError
 
 Path = tuple[str | int, ...]
+SHOWN = 20  # nodes in a sentence
 
 
 class Tree(NamedTuple):
@@ -28,6 +29,31 @@ class Tree(NamedTuple):
     def arity(self) -> int:
         """The most children that a node has."""
         return max(map(len, self.children.values()))
+
+    @property
+    def lookups(self) -> tuple[str, ...]:
+        """Names of the maps from a node to its children, if all inner nodes have the same number of them."""
+        if len({*map(len, self.children.values())}) > 1:
+            return ()
+        few = {1: ("child",), 2: ("left", "right")}
+        return few.get(self.arity) or tuple(f"child{k}" for k in range(1, self.arity + 1))
+
+    def maps(self, equations: str) -> dict[str, dict[int, int]]:
+        """The maps that the equations use: to the children, to the ``parent``, and which ``place`` a child has."""
+        of = {name: {j: kids[k] for j, kids in self.children.items()} for k, name in enumerate(self.lookups)}
+        placed = [(child, j, k) for j, kids in self.children.items() for k, child in enumerate(kids, 1)]
+        of["parent"] = {child: j for child, j, _ in sorted(placed)}
+        of["place"] = {child: k for child, _, k in sorted(placed)}
+        return {name: entries for name, entries in of.items() if f"{name}[" in equations}
+
+    def told(self) -> str:
+        """The inner nodes with their children, in a sentence."""
+        nodes = [
+            f"{j}{f' ({self.labels[j]})' if j in self.labels else ''} ← {', '.join(map(str, kids))}"
+            for j, kids in self.children.items()
+        ]
+        shown = nodes if len(nodes) <= SHOWN else [*nodes[: SHOWN - 1], "...", nodes[-1]]
+        return f"Inner nodes and their children: {'; '.join(shown)}."
 
 
 def tree_of(value: object, *path: str | int) -> Tree:
@@ -122,7 +148,8 @@ def _from_children_up(
     if len(order) < len(children):
         reached = set(order)
         circle = list(_circle(next(name for name in children if name not in reached), parents))
-        raise OptionError(f"{path[0]} has a cycle: {' ← '.join(circle)}", *places[circle[0]])
+        other = places[circle[1]] if len(circle) > 2 else ()  # else the node is its own child
+        raise OptionError(f"{path[0]} has a cycle: {' ← '.join(circle)}", *places[circle[0]], also=other)
     return order
 
 
