@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Use, Value
@@ -99,41 +99,26 @@ def loss_table(whole: Indexed) -> LossTable | None:
     assert number is not None
     equation = whole.unfolded.equations[number]
     assert isinstance(equation, AdjointEquation)
-    pieces = whole.lines_of(number)
     members = whole.members
     node = members.name(shared)
-    uses: dict[int, Use] = {}  # by user
-    for piece in pieces:
-        uses.setdefault(whole.unfolded.number[piece.user], Use(node, _label(whole, equation, piece)))
+    uses: dict[Instance, Use] = {}  # by user
+    for piece in whole.lines_of(number):
+        uses.setdefault(piece.user, Use(node, _label(whole, equation, piece)))
     if not 1 < len(uses) <= MOST_LOSSES:
         return None
+    from bptt_solver.analyses.contribution_table import split_of  # few derivations have this table
+    from bptt_solver.analyses.losses import Loss, Sweeps
+
+    key = whole.unfolded.keys[shared]
+    sweeps = Sweeps(whole.computation, [Loss(k, whole.unfolded.number[k], 1, None) for k in losses])
+    found = [sweeps.run([at], kept=[key]).pieces.get(shared, []) for at in range(len(losses))]
+    split = split_of(whole.computation, key, sweeps.pieces(key), found)
     rows: list[tuple[Reference, Sequence[Value | None], Value]] = []
-    sums = dict.fromkeys(uses, 0)
-    for loss in losses:
-        signals = _signals(whole, whole.unfolded.number[loss])
-        row = {u: s * _partials(whole, u)[shared] for u in uses if (s := signals.get(u)) is not None}
-        sums = {u: sums[u] + row.get(u, 0) for u in uses}
-        cells = [members.value(row[u]) if u in row else None for u in uses]
-        rows.append((members.name(whole.unfolded.number[loss]), cells, members.value(sum(row.values()))))
-    return LossTable(node, list(uses.values()), rows, [members.value(s) for s in sums.values()], members.shown(number))
-
-
-def _signals(whole: Indexed, loss: int) -> dict[int, Any]:
-    """The ordered derivatives of one loss, by instance: a sweep over the numbers of the forward graph."""
-    signals: dict[int, Any] = {loss: 1}
-    order = whole.forward.order
-    for user in reversed(order[: order.index(loss) + 1]):
-        signal = signals.get(user)
-        if signal is not None:
-            for used, partial in _partials(whole, user).items():
-                signals[used] = signals.get(used, 0) + signal * partial
-    return signals
-
-
-def _partials(whole: Indexed, user: int) -> dict[int, Any]:
-    from bptt_solver.partials import local_partials
-
-    return local_partials(whole.forward, user, whole.members.values, whole.members.arithmetic)
+    for loss, row, total in zip(losses, split.cells, split.rows, strict=True):
+        cells = [members.value(cell) if cell is not None else None for cell in row]
+        rows.append((members.name(whole.unfolded.number[loss]), cells, members.value(total)))
+    columns = [uses[column.user] for column in split.uses]
+    return LossTable(node, columns, rows, [members.value(s) for s in split.columns], members.shown(number))
 
 
 def _losses(whole: Indexed) -> list[Instance]:
