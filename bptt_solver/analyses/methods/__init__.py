@@ -1,0 +1,1 @@
+"""Other methods for the same derivatives: forward sensitivities (RTRL) and perturbation, and what each costs."""
