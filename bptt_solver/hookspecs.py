@@ -1,4 +1,4 @@
-"""The plugin contract: four hooks, each of which yields frozen records. Each docstring is a plugin that works.
+"""The plugin contract: five hooks, each of which yields frozen records. Each docstring is a plugin that works.
 
 A plugin is a module (or an object) with functions of these names under ``@hookimpl``. It is found through an entry
 point,
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from bptt_solver.records import Activation, Function, Loss, Topology
+from bptt_solver.records import Activation, Function, Loss, Topology, UpdateRule
 
 PROJECT = "bptt_solver"
 GROUP = "bptt_solver.plugins"
@@ -118,5 +118,29 @@ def bptt_topologies() -> Iterable[Topology]:
         @hookimpl
         def bptt_topologies():
             yield Topology("chain", build, {"steps": None}, example={"steps": 3}, summary="one unit that feeds itself")
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def bptt_update_rules() -> Iterable[UpdateRule]:
+    """Ways to change the weights by their gradients, step by step: ``update: {rule: averaged, steps: 10}``.
+
+    A plugin::
+
+        from bptt_solver.hookspecs import hookimpl
+        from bptt_solver.records import UpdateRule
+
+        @hookimpl
+        def bptt_update_rules():
+            yield UpdateRule(
+                name="averaged",
+                weight="w - learning_rate*m'",
+                state={"m": "decay*m + (1 - decay)*g"},
+                options={"learning_rate": 0.1, "decay": 0.5},
+                domain={"learning_rate": (0, 10), "decay": (0, 1)},
+                trace=((1, 0.95), (-1, 0.975)),
+                summary="a step along the mean of the gradients so far",
+            )
     """
     raise NotImplementedError
