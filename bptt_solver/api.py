@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.asked import Asked
+from bptt_solver.asked import Asked, check_settings
 from bptt_solver.collection import PausedCollection
 from bptt_solver.computation import Computation
 from bptt_solver.errors import Excerpt, Source, fail, suggest
@@ -19,9 +19,13 @@ from bptt_solver.unfold import instance_text
 if TYPE_CHECKING:
     from bptt_solver.asked import Analysis
     from bptt_solver.blocks import Block
+    from bptt_solver.derivation import Derivation
+    from bptt_solver.profiles.convention import Convention
+    from bptt_solver.training.trainer import Progress, Training
     from bptt_solver.verify import Check
 
 FORMATS = ("text", "markdown", "latex", "json")
+ALL_METHODS = ("bptt", "rtrl", "perturbation")
 
 
 def load(
@@ -152,6 +156,14 @@ class Solution(Mapping[str, Any]):
             return []
         return [(instance_text(c.user), plain(c.value)) for c in contributions(self.computation, number)]
 
+    def contribution_table(self, name: str) -> dict[str, Any]:
+        """The table of an instance whose derivative is wanted: ``cells[l][s]`` reaches the use ``s`` from the loss
+        ``l`` (None: no path), with the sums ``by_loss`` and ``by_use``, and what ``losses`` and ``uses`` are."""
+        from bptt_solver.analyses.contribution_table import ContributionTable
+
+        table = ContributionTable(self.computation)
+        return {"losses": table.loss_names(), **table.split_data(table.split(name))}
+
     def judge(self, claimed: Mapping[str, Any], level: str = "fast") -> Check:
         """Check someone else's ordered derivatives, given by instance name as numbers or nested lists, with the same
         routes as our own. Raises ProblemError for an unknown name or a wrong shape."""
@@ -200,8 +212,8 @@ class Solution(Mapping[str, Any]):
 
     @property
     def verified(self) -> bool:
-        """False if the check ran and failed."""
-        return self.check.passed
+        """False if the check ran and failed, or a table that was asked for does not add up."""
+        return self.check.passed and all(getattr(analysis, "passed", True) for analysis in self.analyses)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -218,6 +230,24 @@ class Solution(Mapping[str, Any]):
         return self._analyses
 
     @property
+    def training(self) -> Training | None:
+        """What training did, where the document declares ``update``: losses, parameters, the first step."""
+        from bptt_solver.analyses.training import TrainingAnalysis
+
+        return next((a.training for a in self.analyses if isinstance(a, TrainingAnalysis)), None)
+
+    def training_files(self, save: str | None = None, losses: str | None = None) -> dict[str, bytes]:
+        """What ``--save`` and ``--losses`` write, by path. Raises ProblemError where the document declares no
+        training."""
+        from bptt_solver.training.saved import encoded, losses_csv
+        from bptt_solver.training.settings import no_update
+
+        if self.training is None:
+            raise no_update(self.computation.problem, "nothing to save")
+        files = {} if save is None else {save: encoded(self.training, save)}
+        return files if losses is None else {**files, losses: losses_csv(self.training)}
+
+    @property
     def blocks(self) -> list[Block]:
         """The derivation as blocks of words and formulas."""
         if self._blocks is None:
@@ -232,8 +262,29 @@ class Solution(Mapping[str, Any]):
                 entries=options["entries"],
                 steps=options["steps"],
             )
-            self._blocks = [*narrate(derivation), *self._more()]
+            convention = options["convention"]
+            own = self._method_blocks(derivation)
+            if convention is None:
+                self._blocks = [*(narrate(derivation) if own is None else own), *self._more()]
+            else:
+                from bptt_solver.narrate import narrate_convention
+
+                told = narrate(derivation, variants=convention.variants) if own is None else own
+                told = [*told, *self._more()]
+                self._blocks = narrate_convention(told, convention)
         return self._blocks
+
+    def _method_blocks(self, derivation: Derivation) -> list[Block] | None:
+        """The document of another method than the backward sweep, if one was asked for."""
+        from bptt_solver.narrate import narrate_method
+        from bptt_solver.steps.methods import METHODS, forward_steps
+
+        method: Any = next((a for a in self.analyses if a.key in METHODS), None)
+        if method is None:
+            return None
+        entries, steps = self._options["entries"], self._options["steps"]
+        forward = forward_steps(derivation, method, entries, steps) if method.key == "rtrl" else []
+        return narrate_method(derivation, method, forward, steps == "all")
 
     def _more(self) -> list[Block]:
         blocks: list[Block] = []
@@ -260,11 +311,12 @@ class Solution(Mapping[str, Any]):
             raise fail(f"unknown format '{format}'", hint=suggest(format, FORMATS) or f"one of {', '.join(FORMATS)}")
         from bptt_solver.render import render
 
-        return render(self.blocks, format)
+        convention = self._options["convention"]
+        return render(self.blocks, format) if convention is None else render(self.blocks, format, convention.style)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON output as Python data (see docs/json.md)."""
-        from bptt_solver.results import VERSION, exact, steps
+        from bptt_solver.results import VERSION, exact, sources, steps
 
         partials, left_out = self._simple_partials()
         data: dict[str, Any] = {
@@ -280,6 +332,8 @@ class Solution(Mapping[str, Any]):
             "check": self.check.as_json(),
         }
         data.update((analysis.key, analysis.data()) for analysis in self.analyses)
+        if self.computation.problem.remarks:
+            data["sources"] = sources(self.computation)
         if left_out:
             data["left_out"] = {"simple_partials": left_out}
         if self._options["second"]:
@@ -327,12 +381,37 @@ def solve(
     closed_form: bool = False,
     simplify: bool = False,
     steps: str = "auto",
+    by: str | None = None,
+    truncate: str | Mapping[str, int] | None = None,
+    flow: bool = False,
+    resume: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    notation: str | None = None,
+    method: str = "bptt",
+    tell: Callable[[str], None] | None = None,
 ) -> Solution:
-    """Compute all values and ordered derivatives of a problem, and check them (``none``, ``fast``, ``full``)."""
+    """Compute all values and ordered derivatives of a problem, and check them (``none``, ``fast``, ``full``).
+
+    ``resume`` is a file that `Solution.training_files` made: training goes on from there. ``progress`` is called at
+    each step of training, with its number, that of the last one, and the loss. ``method`` is ``bptt``, or another one
+    whose steps are printed in the place of the sweep's and whose numbers are compared with it: ``rtrl`` (forward
+    sensitivities) or ``perturbation``; ``tell`` gets a line now and then while one of those takes long. ``notation`` is
+    the name of a notation profile (docs/notation.md): it changes what is printed, never a number of the JSON output.
+    """
+    if method not in ALL_METHODS:
+        hint = suggest(method, ALL_METHODS) or f"one of {', '.join(ALL_METHODS)}"
+        raise fail(f"unknown method '{method}'", hint=hint)
     from bptt_solver.verify import verify
 
+    check_settings(problem)
+    start = None
+    if resume is not None:
+        from bptt_solver.training.saved import resumed
+
+        problem, start = resumed(problem, os.fspath(resume))
     with PausedCollection():
         computation = Computation(problem)
+        convention = _convention(computation, notation)
         checked = verify(computation, check)
     options = {
         "detail": "scalar" if entries and detail == "matrix" else detail,  # who names an entry wants to see it
@@ -341,8 +420,33 @@ def solve(
         "closed_form": closed_form,
         "simplify": simplify,
         "steps": steps,
+        "convention": convention,
     }
-    return Solution(computation, checked, options, Asked())
+    asked = Asked(
+        by=by,
+        truncate=truncate,
+        entries=entries,
+        everything=steps == "all",
+        flow=flow,
+        start=start,
+        progress=progress,
+        method=method,
+        tell=tell,
+    )
+    return Solution(computation, checked, options, asked)
+
+
+def _convention(computation: Computation, notation: str | None) -> Convention | None:
+    """The notation that is asked for, by name or in the document; None for the program's own."""
+    settings = computation.problem.document.settings.get("notation")
+    if notation is None and settings is None:
+        return None
+    from bptt_solver.profiles.convention import Convention
+    from bptt_solver.profiles.profile import STANDARD, chosen
+
+    profile = chosen(settings, notation)
+    own = profile.name == STANDARD and profile.settings is None
+    return None if own else Convention(profile, computation.problem, computation.target_text)
 
 
 def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> str:
@@ -372,7 +476,8 @@ def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
     """What the plugins bring, one line each, with the plugin that brings it."""
     registry = Plugins([os.fspath(p) for p in plugins]).registry
     lines: list[str] = []
-    for title, records in (("functions", registry.functions), ("topologies", registry.topologies)):
+    kinds = (("functions", registry.functions), ("topologies", registry.topologies))
+    for title, records in (*kinds, ("update rules", registry.update_rules)):
         lines.append(f"{title}:")
         for record in records:
             lines.append(f"  {record.name:32s} {record.summary}  [{registry.origin(record)}]")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
+    from bptt_solver.problem.problem import Problem
+    from bptt_solver.training.trainer import Progress, Start
 
 
 class Analysis(Protocol):
@@ -20,12 +23,78 @@ class Analysis(Protocol):
 
 
 class Asked:
-    """What is asked for. The settings of the document that are analyses (``truncate``) count as asked for."""
+    """What is asked for. The settings of the document that are analyses (``truncate``, ``update``) count as asked for.
 
-    __slots__ = ()
+    ``by``: the contribution table (``loss``, ``use`` or ``both``), ``entries``: of which entries. ``everything``: long
+    tables are not shortened. ``truncate``: a rule instead of the document's. ``flow``: the gradient flow. ``start``:
+    from where training goes on; ``progress`` is told its steps. ``method``: ``rtrl`` or ``perturbation`` beside the
+    backward sweep; ``tell`` gets lines about how far it is.
+    """
+
+    __slots__ = ("by", "entries", "everything", "flow", "method", "progress", "start", "tell", "truncate")
+
+    def __init__(
+        self,
+        *,
+        by: str | None = None,
+        entries: Sequence[str] = (),
+        everything: bool = False,
+        flow: bool = False,
+        start: Start | None = None,
+        progress: Progress | None = None,
+        truncate: object = None,
+        method: str = "bptt",
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self.by = by
+        self.entries = tuple(entries)
+        self.everything = everything
+        self.flow = flow
+        self.start = start
+        self.progress = progress
+        self.truncate = truncate
+        self.method = method
+        self.tell = tell
+
+
+def check_settings(problem: Problem) -> None:
+    """Wrong settings of the document, told before the work begins. Raises ProblemError."""
+    settings = problem.document.settings
+    if "update" in settings or "clip" in settings:
+        from bptt_solver.training.settings import read_clip, read_plan
+
+        read_plan(problem)
+        read_clip(problem)
 
 
 def analyses(computation: Computation, asked: Asked) -> list[Analysis]:
     """What was asked for, computed, in the order in which it is printed. Raises ProblemError for settings that mean
     nothing."""
-    return []
+    found: list[Analysis] = []
+    if asked.method == "rtrl":
+        from bptt_solver.analyses.methods.rtrl import Rtrl
+
+        found.append(Rtrl(computation, asked.tell))
+    elif asked.method == "perturbation":
+        from bptt_solver.analyses.methods.perturbation import PerturbationMethod
+
+        found.append(PerturbationMethod(computation, asked.tell))
+    settings = computation.problem.document.settings
+    if asked.by is not None:
+        from bptt_solver.analyses.contribution_table import ContributionTable
+
+        found.append(ContributionTable(computation, asked.by, asked.entries, asked.everything))
+    if asked.truncate is not None or "truncate" in settings:
+        from bptt_solver.analyses.truncation import Truncation, rule_from, rule_of
+
+        rule = rule_of(settings["truncate"]) if asked.truncate is None else rule_from(asked.truncate)
+        found.append(Truncation(computation, rule))
+    if asked.flow:
+        from bptt_solver.analyses.gradient_flow import Flow
+
+        found.append(Flow(computation, asked.everything))
+    if "update" in settings or "clip" in settings:
+        from bptt_solver.analyses.training import training_analyses
+
+        found += training_analyses(computation, asked)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -14,6 +14,7 @@ from bptt_solver.output import OutputError, Outputs, Terminated, encode, one_lin
 
 if TYPE_CHECKING:
     from bptt_solver.api import Problem
+    from bptt_solver.training.trainer import Progress
 
 ENDINGS = {"text": ".txt", "markdown": ".md", "latex": ".tex", "json": ".json"}
 _HEADINGS = {
@@ -37,6 +38,7 @@ class Result(NamedTuple):
     text: str
     verified: bool = True
     warnings: Sequence[str] = ()
+    files: Mapping[str, bytes] = {}  # more to be written, by place
 
 
 class Batch:
@@ -52,19 +54,27 @@ class Batch:
         self.traceback: bool = loading.pop("traceback")
         self.loading = loading
 
-    def run(self, work: Callable[[Problem], Result], form: str) -> int:
-        """Apply ``work`` to each problem, write the results in ``form``, and return the largest exit code."""
+    def run(self, work: Callable[[Problem], Result], form: str, beside: Sequence[str] = ()) -> int:
+        """Apply ``work`` to each problem, write the results in ``form``, and return the largest exit code. ``beside``
+        are the places of the results' files."""
         if self.files.count("-") > 1:
             raise fail("standard input (-) can be read only once")
         codes: list[int] = []
         with Outputs([*(file for file in self.files if file != "-"), *self.loading["plugins"]]) as outputs:
+            if beside and len(self.files) > 1:
+                raise fail("--save and --losses are for one document at a time")
             places = self._places(outputs, ENDINGS.get(form, ".txt"))
+            for path in beside:
+                outputs.reserve(path)
             for file, place in zip(self.files, places, strict=True):
                 self._progress(len(codes), file)
-                code, text = self._attempt(file, work)
+                code, result = self._attempt(file, work)
                 codes.append(code)
-                if text is None:
+                if result is None:
                     continue
+                for path, data in result.files.items():
+                    outputs.write(path, data)
+                text = result.text
                 if place is not None:
                     outputs.write(place, encode(text, form))
                 elif not write_stdout(self._headed(text, file, form, first=len(codes) == 1), form):
@@ -73,7 +83,7 @@ class Batch:
         self._summary(codes)
         return max(codes)
 
-    def _attempt(self, file: str, work: Callable[[Problem], Result]) -> tuple[int, str | None]:
+    def _attempt(self, file: str, work: Callable[[Problem], Result]) -> tuple[int, Result | None]:
         """The exit code for one file, and its result if there is one; messages are told here."""
         from bptt_solver import api
 
@@ -96,7 +106,15 @@ class Batch:
                 say(f"{name}: warning: {warning}")
         if not result.verified:
             say(f"{name}: NOT VERIFIED: the check found a derivative that does not agree; the result says which")
-        return (0 if result.verified else 1), text
+        return (0 if result.verified else 1), result._replace(text=text)
+
+    def reporter(self) -> Progress | None:
+        """What tells the progress of a training on standard error; None where nobody wants to know."""
+        if self.quiet or sys.stderr is None:
+            return None
+        from bptt_solver.training.progress import Reporter
+
+        return Reporter(say, sys.stderr.isatty())
 
     def _places(self, outputs: Outputs, ending: str) -> list[str | None]:
         """Where the results go: nowhere (standard output), a file, or files in a folder named after the inputs."""

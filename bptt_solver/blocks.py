@@ -37,6 +37,12 @@ class Use(Reference):
         return self.of, self.label
 
 
+class Argument(Reference):
+    """What a function calls its argument: a name that belongs to no family."""
+
+    __slots__ = ()
+
+
 class Partial(Reference):
     """A simple partial as a name: ``∂z4/∂z3``, ``∂a_t/∂(w@t)``."""
 
@@ -49,6 +55,37 @@ class Partial(Reference):
 
     def _parts(self) -> tuple[object, ...]:
         return self.above, self.below
+
+
+class Ordered(Reference):
+    """An ordered derivative as a name, of any node by any other: ``∂⁺h_t/∂u``, ``∂⁺h_2/∂W[1,2]``. ``name`` is its
+    family's in the system of sensitivities (`bptt_solver.sensitivity`)."""
+
+    __slots__ = ("above", "below")
+
+    def __init__(self, name: str, above: Reference, below: Reference) -> None:
+        super().__init__(name, ())
+        self.above = above
+        self.below = below
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.above, self.below
+
+
+class Belonging(Reference):
+    """What belongs to a parameter in a step of training and has its shape: its new value ``W'`` (no label), or what a
+    rule remembers for it, ``m'``."""
+
+    __slots__ = ("label", "of", "primes")
+
+    def __init__(self, label: Reference | None, of: Reference, primes: str = "") -> None:
+        super().__init__("'", ())
+        self.label = label
+        self.of = of
+        self.primes = primes
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.label, self.of, self.primes
 
 
 class Entry(Reference):

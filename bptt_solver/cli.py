@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bptt_solver.api import Problem
 
 _PROGRAM = "bptt-solve"
+_PATH = click.Path(readable=False)
 _COMPLETION = "_BPTT_SOLVE_COMPLETE"
 _EPILOG = """\b
 Exit codes:
@@ -50,6 +51,12 @@ def _limit_names(_context: object, _option: object, incomplete: str) -> list[str
     from bptt_solver.limits import TABLE
 
     return [f"{name}=" for name in TABLE if name.startswith(incomplete)]
+
+
+def _notation_names(_context: object, _option: object, incomplete: str) -> list[str]:
+    from bptt_solver.profiles.profile import profile_names
+
+    return [name for name in profile_names() if name.startswith(incomplete)]
 
 
 class FileGroup(click.Group):
@@ -190,6 +197,27 @@ def cli() -> None:
     show_default=True,
     help="Fold long recurrences into a table, or print every step.",
 )
+@click.option(
+    "--by",
+    type=click.Choice(["loss", "use", "both"]),
+    help="Split each derivative by loss, by use, or both in a table.",
+)
+@click.option("--truncate", metavar="RULE", help="Truncated gradients: depth=2, or windows k1=2,k2=4.")
+@click.option("--flow", is_flag=True, help="Gradient flow: how fast a state's influence vanishes or explodes.")
+@click.option(
+    "--notation",
+    metavar="NAME",
+    shell_complete=_notation_names,
+    help="Names, signs and layout of a book or a note: werbos, boden, goodfellow, d2l, d2l-rows, karpathy, pytorch, "
+    "nthu-bptt, nthu-rnn, lee, csdn, javaforall; standard: the program's own.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["bptt", "rtrl", "perturbation"]),
+    default="bptt",
+    show_default=True,
+    help="Show another method, compared with the sweep: forward sensitivities, or one changed run for each entry.",
+)
 @click.option("--second", is_flag=True, help="Second derivatives as well (small systems).")
 @click.option("--closed-form", is_flag=True, help="Formulas in the inputs alone (SymPy).")
 @click.option("--simplify", is_flag=True, help="Simplify formulas (SymPy).")
@@ -200,17 +228,28 @@ def cli() -> None:
     show_default=True,
     help="How thoroughly every derivative is checked by other routes.",
 )
-def solve(batch: Batch, form: str | None, **choices: Any) -> int:
+@click.option("--save", metavar="OUT", type=_PATH, help="Write the trained parameters to OUT (.npz).")
+@click.option("--losses", metavar="OUT", type=_PATH, help="Write the loss of each step of training to OUT (.csv).")
+@click.option("--resume", metavar="FILE", type=_PATH, help="Go on with the training that --save wrote to FILE.")
+def solve(batch: Batch, form: str | None, save: str | None, losses: str | None, **choices: Any) -> int:
     """Derive, evaluate and check the ordered derivatives (the default command)."""
     from bptt_solver import api
 
     chosen = form or _format_of(batch.output)
+    beside = [path for path in (save, losses) if path is not None]
 
     def work(problem: Problem) -> Result:
-        solution = api.solve(problem, **choices)
-        return Result(solution.render(chosen), solution.verified, solution.warnings)
+        if beside:
+            from bptt_solver.training.saved import check_asked
 
-    return batch.run(work, chosen)
+            check_asked(problem, save)
+        tell = None if batch.quiet else say
+        solution = api.solve(problem, progress=batch.reporter(), tell=tell, **choices)
+        text = solution.render(chosen)
+        files = solution.training_files(save, losses) if beside else {}
+        return Result(text, solution.verified, solution.warnings, files)
+
+    return batch.run(work, chosen, beside)
 
 
 @cli.command(short_help="Print the equations of a document.")
@@ -227,11 +266,11 @@ def lower(batch: Batch, adjoint: bool, unfold: bool) -> int:
     return batch.run(work, "equations")
 
 
-@cli.command(short_help="List functions, losses and topologies.")
+@cli.command(short_help="List functions, losses, topologies and update rules.")
 @click.option("--plugin", "plugins", metavar="FILE", multiple=True, type=click.Path(readable=False), help="Include it.")
 @click.option("--traceback", is_flag=True, help="Show where an error comes from (for reports).")
 def plugins(plugins: Sequence[str], traceback: bool) -> None:
-    """List the functions, losses and topologies, and the plugins that bring them."""
+    """List the functions, losses, topologies and update rules, and the plugins that bring them."""
     from bptt_solver import api
 
     write_stdout(_ended(api.plugins_text(plugins)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bptt_solver.blocks import Domain, Formula, Item, Use, Value
+from bptt_solver.blocks import Argument, Domain, Formula, Item, Use, Value
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Reference, preorder
 
@@ -308,7 +308,7 @@ def functions_used(computation: Computation) -> list[tuple[Formula, str]]:
     for name, count in calls.items():
         record = operations[name].record
         if record is not None and record.summary:
-            arguments = tuple(Reference(a) for a in (*record.arguments, *record.parameters)[:count])
+            arguments = tuple(Argument(a) for a in (*record.arguments, *record.parameters)[:count])
             found.append((Formula(Call(name, arguments)), record.summary))
     return found
 

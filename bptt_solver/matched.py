@@ -6,19 +6,19 @@ Which pairs match, and the joint derivative, is data of the loss (`bptt_solver.r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Index, Reference
-from bptt_solver.language.operations import parse_formula
+from bptt_solver.language.operations import Operations, parse_formula
 from bptt_solver.language.templates import COTANGENT, RESULT, instantiate
 from bptt_solver.records import Loss
+from bptt_solver.system import System, loose_shape, references
 
 if TYPE_CHECKING:
     from bptt_solver.chain_rule import AdjointEquation, Term
-    from bptt_solver.system import System
 
 
 class Match:
@@ -71,7 +71,7 @@ def matched_term(term: Term, output: AdjointEquation | None, system: System) -> 
         first, *others = (Reference(n) for n in operation.arguments)
         pattern = build.mul([through.cotangent, build.replace(derivative, {first: term.user})])
         binding = unify(pattern, through.pullback, others)
-        if binding is None or len(binding) < len(others):
+        if binding is None or len(binding) < len(others) or not _alike(term.user, binding.values(), system):
             continue
         joint, reason = record.matched[function.operation]
         partial = build.replace(parse_formula(joint, operation.name), {first: term.user, **binding})
@@ -81,6 +81,38 @@ def matched_term(term: Term, output: AdjointEquation | None, system: System) -> 
         return term.through(
             through.cotangent, received if inner is None else build.replace(inner, {COTANGENT: received}), whole
         )
+    return None
+
+
+def _alike(output: Reference, others: Iterable[Expression], system: System) -> bool:
+    """Whether the targets have as many axes as the output: a number that stands for a whole vector of targets has
+    another sum than they have."""
+    targets = list(others)
+    known = {r.name: (None,) * system.ranks.get(r.name, 0) for target in targets for r in references(target)}
+    wanted = system.ranks.get(output.name, 0)
+    shapes = [loose_shape(target, known, system.operations) for target in targets]
+    return all(shape is not None and len(shape) == wanted for shape in shapes)
+
+
+def joint_partial(
+    operations: Operations, function: Expression, output: Reference, slope: Expression
+) -> Expression | None:
+    """What a loss and the output function before it are together, with respect to the function's argument: ``p - d``.
+
+    ``slope`` is the loss's partial with respect to the output. None where the two are no matched pair.
+    """
+    if not isinstance(function, Call):
+        return None
+    for operation in operations.losses():
+        record = operation.record
+        derivative = operation.derivative(0)
+        if not isinstance(record, Loss) or function.operation not in record.matched or derivative is None:
+            continue
+        first, *others = (Reference(n) for n in operation.arguments)
+        binding = unify(build.replace(derivative, {first: output}), slope, others)
+        if binding is not None and len(binding) == len(others):
+            joint, _ = record.matched[function.operation]
+            return build.replace(parse_formula(joint, operation.name), {first: output, **binding})
     return None
 
 

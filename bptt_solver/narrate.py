@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.blocks import (
@@ -23,16 +23,48 @@ from bptt_solver.language.expressions import Call, Expression, Reference, deriva
 from bptt_solver.narration.catalogue import Catalogue
 from bptt_solver.narration.check import check_blocks
 from bptt_solver.narration.common import Narration, chain_words, joined
+from bptt_solver.narration.networks import network_blocks
+from bptt_solver.narration.remarks import remarks_of
 from bptt_solver.narration.sweep import SweepWords
 
 if TYPE_CHECKING:
+    from bptt_solver.analyses.methods.perturbation import PerturbationMethod
+    from bptt_solver.analyses.methods.rtrl import Rtrl
     from bptt_solver.asked import Analysis
     from bptt_solver.derivation import GatherStep, LocalStep, Match
+    from bptt_solver.narration.methods import Section
+    from bptt_solver.profiles.convention import Convention
+    from bptt_solver.steps.forward import ForwardSteps
 
 
-def narrate(derivation: Derivation, lang: str = "en") -> list[Block]:
-    """The document of a derivation. Raises ValueError for a language that has no catalogue."""
-    return _Narrator(derivation, Catalogue(lang)).blocks()
+def narrate(derivation: Derivation, lang: str = "en", variants: Sequence[str] = ()) -> list[Block]:
+    """The document of a derivation; ``variants`` are those of the catalogue (``rows``). Raises ValueError for a
+    language that has no catalogue.
+    """
+    return _Narrator(derivation, Catalogue(lang, variants)).blocks()
+
+
+def narrate_convention(blocks: list[Block], convention: Convention, lang: str = "en") -> list[Block]:
+    """A document in another notation: rewritten, and the notation explained before the first section."""
+    from bptt_solver.narration.notation import with_convention
+    from bptt_solver.profiles.presenting import Presenter
+
+    return with_convention(Presenter(convention).blocks(blocks), convention, Catalogue(lang))
+
+
+def narrate_method(
+    derivation: Derivation,
+    method: Rtrl | PerturbationMethod,
+    forward: Sequence[ForwardSteps],
+    everything: bool = False,
+    lang: str = "en",
+) -> list[Block]:
+    """The document of another method for the same derivatives: what is given and the forward values as before, then the
+    method's own sections, and its numbers beside those of the backward sweep."""
+    from bptt_solver.narration.methods import method_sections
+
+    say = Catalogue(lang)
+    return _Narrator(derivation, say, method_sections(derivation, method, forward, say, everything)).blocks()
 
 
 def narrate_hessian(target: str, labels: Sequence[str], rows: Sequence[Sequence[Any]], lang: str = "en") -> list[Block]:
@@ -58,6 +90,10 @@ def narrate_analyses(analyses: Sequence[Analysis], lang: str = "en") -> list[Blo
 
 
 class _Narrator(Narration):
+    def __init__(self, derivation: Derivation, say: Catalogue, replaced: Mapping[int, Section] | None = None) -> None:
+        super().__init__(derivation, say)
+        self.replaced = replaced or {}  # sections of another method
+
     def blocks(self) -> list[Block]:
         """All sections."""
         blocks: list[Block] = [self._title()]
@@ -66,6 +102,10 @@ class _Narrator(Narration):
             blocks.append(Paragraph((" ".join(description.split()),)))
         sections = (self._given, self._order, self._forward, self._partials, self._sweep, self._gather, self._check)
         for number, section in enumerate(sections, 1):
+            if number in self.replaced:
+                title, remark, body = self.replaced[number]
+                blocks += [Heading(title, number=str(number), remark=remark), *body]
+                continue
             body = section()
             if body:
                 blocks += [
@@ -116,7 +156,7 @@ class _Narrator(Narration):
 
     def _given(self) -> list[Block]:
         say, derivation = self.say, self.derivation
-        blocks: list[Block] = []
+        blocks: list[Block] = network_blocks(derivation, say)
         if len(derivation.domains) == 1 and derivation.domains[0][0] is None and derivation.plain:
             blocks.append(Flow([self.line(c) for c in (*derivation.domains[0][1], *derivation.values)]))
         else:
@@ -133,6 +173,7 @@ class _Narrator(Narration):
                     )
                 )
             )
+        blocks += [Paragraph(words) for words in remarks_of(derivation.computation.problem, say)]
         shared = self._shared()
         if shared:
             blocks.append(Paragraph(shared))
@@ -270,4 +311,11 @@ class _Narrator(Narration):
         return check_blocks(self.derivation, self.say)
 
 
-__all__ = ["narrate", "narrate_analyses", "narrate_closed_forms", "narrate_hessian"]
+__all__ = [
+    "narrate",
+    "narrate_analyses",
+    "narrate_closed_forms",
+    "narrate_convention",
+    "narrate_hessian",
+    "narrate_method",
+]

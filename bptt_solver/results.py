@@ -55,6 +55,14 @@ def values(computation: Computation) -> dict[str, Any]:
     return {instance_text(key): plain(computation.value(key)) for key in computation.instances()}
 
 
+def sources(computation: Computation) -> list[dict[str, Any]]:
+    """Where given numbers come from that the document does not hold itself."""
+    return [
+        {"kind": remark.kind, "names": [instance_text(name) for name in remark.names], **remark.fields}
+        for remark in computation.problem.remarks
+    ]
+
+
 def ordered_derivatives(computation: Computation) -> dict[str, Any]:
     """The ordered derivative of the target with respect to every instance; 0 where no path leads."""
     return {instance_text(key): plain(computation.derivative(key)) for key in computation.instances()}

@@ -334,7 +334,8 @@ def test_json_output_is_documented(document: str) -> None:
     solution = bptt_solver.solve(bptt_solver.loads(document), second=True)
     data = json.loads(solution.render("json"))
     assert data == json.loads(json.dumps(solution.as_dict()))
-    optional = {"left_out", "hessian"}
+    optional = {"sources", "left_out", "hessian", "clip", "training", "contributions", "truncation", "gradient_flow"}
+    optional |= {"rtrl", "perturbation"}
     assert [key for key in keys["Keys"] if key not in optional] == [key for key in data if key not in optional]
     assert set(data) <= set(keys["Keys"])
     assert data["version"] == VERSION == 1
@@ -404,14 +405,9 @@ def test_every_hook_has_its_signature_and_its_example(hook: str, tmp_path: Path)
     file.write_text(code, encoding="utf-8")
     registry = Registry.load([str(file)])
     assert registry.warnings == ()
-    new = [
-        record for record in (*registry.functions, *registry.topologies) if "my_plugin" in str(registry.origin(record))
-    ]
-    assert len(new) == 1
-    if hook == "bptt_topologies":
-        testing.check_topology(new[0], registry)  # type: ignore[arg-type]
-    else:
-        testing.check_function(new[0], registry)  # type: ignore[arg-type]
+    records = (*registry.functions, *registry.topologies, *registry.update_rules)
+    (new,) = (record for record in records if "my_plugin" in str(registry.origin(record)))
+    testing.check_record(new, registry)
 
 
 def test_hooks_are_all_documented() -> None:

@@ -234,6 +234,7 @@ def test_plugins_use_nothing_private(name: str) -> None:
         "bptt_solver",
         "bptt_solver.hookspecs",
         "bptt_solver.records",
+        "bptt_solver.draft",
         "bptt_solver.options",
         "bptt_solver.testing",
         "bptt_solver.errors",

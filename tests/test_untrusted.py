@@ -372,7 +372,11 @@ CANARIES = [
     "network: {topology: canary.py}",
     "network: {topology: canary}",
     "network: {topology: ./canary.py, hidden: canary}",
-    "network: {topology: feedforward, input: 2, layers: [2], hidden: canary}",
+    "network: {topology: feedforward, input: 2, layers: [2, 2], hidden: canary}",
+    "network: {topology: elman, sizes: {input: 1, hidden: 1, output: 1}}\nweights: {file: canary.pt}",
+    "network: {topology: elman, sizes: {input: 1, hidden: 1, output: 1}}\nweights: {file: canary.npz}",
+    "network: {topology: elman, sizes: {input: 1, hidden: 1, output: 1}}\nweights: {file: ../canary.npz}",
+    "data: {W: {one_hot: {file: pipe.csv}, classes: 2}}",
     "data: {W: {file: canary.py}}",
     "data: {W: {file: canary.npy}}",
     "data: {W: {file: ../canary.json}}",
@@ -385,7 +389,8 @@ CANARIES = [
 @pytest.mark.parametrize("line", CANARIES)
 def test_documents_load_nothing(tmp_path: Path, line: str) -> None:
     (tmp_path / "canary.py").write_text("open('fired', 'w').close()\n", encoding="utf-8")
-    (tmp_path / "canary.npy").write_bytes(b"cbuiltins\nexec\n(S\"open('fired','w')\"\ntR.")
+    for ending in ("npy", "npz", "pt"):
+        (tmp_path / f"canary.{ending}").write_bytes(b"cbuiltins\nexec\n(S\"open('fired','w')\"\ntR.")
     os.mkfifo(tmp_path / "pipe.csv")
     path = tmp_path / "bad.yaml"
     path.write_text(line + "\n" + (equations("E = 2*x") if "network" not in line else ""), encoding="utf-8")

@@ -17,9 +17,11 @@ _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 
 class Catalogue:
-    """The sentences of one language."""
+    """The sentences of one language. ``variants``: endings of keys that have precedence, ``rows`` for a notation with
+    row vectors.
+    """
 
-    def __init__(self, language: str = "en") -> None:
+    def __init__(self, language: str = "en", variants: Sequence[str] = ()) -> None:
         if not language.replace("-", "").isalnum():
             raise ValueError(f"unknown language: {language}")
         path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "locale", language + ".toml")
@@ -28,6 +30,10 @@ class Catalogue:
                 self._texts = read_catalogue(file.read())
         except FileNotFoundError:
             raise ValueError(f"unknown language: {language}") from None
+        for variant in variants:
+            ending = "." + variant
+            found = [(k, t) for k, t in self._texts.items() if k.endswith(ending)]
+            self._texts.update((key[: -len(ending)], text) for key, text in found)
         self._parts: dict[str, list[tuple[str, str]]] = {}
 
     def __call__(self, key: str, **fields: Field) -> Words:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bptt_solver.blocks import Block
+from bptt_solver.language.notation.writer import PLAIN_STYLE, Style
 
 
-def render(blocks: Sequence[Block], format: str = "text") -> str:
-    """A document in ``text``, ``markdown`` or ``latex``. Raises ValueError for another format."""
+def render(blocks: Sequence[Block], format: str = "text", style: Style = PLAIN_STYLE) -> str:
+    """A document in ``text``, ``markdown`` or ``latex``. ``style``: how its names are written. Raises
+    ValueError for another format."""
     if format == "text":
         from bptt_solver.render.text import TextRenderer
 
-        return TextRenderer().render(blocks)
+        return TextRenderer(style=style).render(blocks)
     if format == "markdown":
         from bptt_solver.render.markdown import MarkdownRenderer
 
-        return MarkdownRenderer().render(blocks)
+        return MarkdownRenderer(style=style).render(blocks)
     if format == "latex":
         from bptt_solver.render.latex import LatexRenderer
 
-        return LatexRenderer().render(blocks)
+        return LatexRenderer(style=style).render(blocks)
     raise ValueError(f"unknown format: {format}")

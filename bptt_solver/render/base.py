@@ -24,7 +24,7 @@ from bptt_solver.blocks import (
     Words,
 )
 from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, children, transform
-from bptt_solver.language.notation.writer import Notation
+from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Style
 from bptt_solver.language.templates import Slot
 
 SMALL = 100  # whole numbers up to here belong to the structure of a formula: ½, 2·x
@@ -76,9 +76,11 @@ class Renderer:
 
     SIGN = "−"
     FRACTION = "∂"  # what an ordered derivative's text begins with
+    NABLA = "∇"
     EQUALS = " = "
 
-    def __init__(self) -> None:
+    def __init__(self, style: Style = PLAIN_STYLE) -> None:
+        self.style = style
         self._known: dict[
             int, tuple[int, str]
         ] = {}  # by the identity of a leaf: the blocks live as long as the rendering
@@ -207,7 +209,7 @@ class Renderer:
         kind = type(leaf)
         if kind is Reference or kind is Partial:
             text = self.name(leaf)  # type: ignore[arg-type]
-            return (RAISED if text.startswith(self.FRACTION) else PLAIN), text
+            return (RAISED if text.startswith((self.FRACTION, self.NABLA)) else PLAIN), text
         if kind is Value:
             return self._kind(self.number(leaf))  # type: ignore[arg-type]
         if kind is Number:
@@ -217,7 +219,7 @@ class Renderer:
             return self._kind(self.number(Value(value)))
         if isinstance(leaf, Reference):
             text = self.name(leaf)
-            return (RAISED if text.startswith(self.FRACTION) else PLAIN), text
+            return (RAISED if text.startswith((self.FRACTION, self.NABLA)) else PLAIN), text
         return -1, ""
 
     def _kind(self, text: str) -> tuple[int, str]:

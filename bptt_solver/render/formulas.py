@@ -7,11 +7,25 @@ from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.blocks import Domain, Dots, Entry, Formula, Item, Leaf, Line, Partial, Use, Value, Words
+from bptt_solver.blocks import (
+    Belonging,
+    Domain,
+    Dots,
+    Entry,
+    Formula,
+    Item,
+    Leaf,
+    Line,
+    Ordered,
+    Partial,
+    Use,
+    Value,
+    Words,
+)
 from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.notation.latex import Latex, latex_name, latex_number
 from bptt_solver.language.notation.numbers import format_number
-from bptt_solver.language.notation.writer import ATOM, Notation, Piece
+from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, Notation, Piece, Style
 from bptt_solver.language.templates import Slot
 from bptt_solver.render.base import Mark, Renderer
 
@@ -23,11 +37,12 @@ class LatexFormulas(Renderer):
 
     SIGN = "-"
     FRACTION = "\\frac"
+    NABLA = "\\nabla"
     WIDE = 90  # characters that fit on a row
     SHORT = 30  # characters of a formula that shares a row
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, style: Style = PLAIN_STYLE) -> None:
+        super().__init__(style)
         self._names = _Names(self)
 
     def notation(self) -> Notation:
@@ -255,6 +270,7 @@ class _Names(Latex):
     def __init__(self, renderer: LatexFormulas) -> None:
         super().__init__()
         self._renderer = renderer
+        self.style = renderer.style
 
     def reference(self, node: Reference) -> str:
         if type(node) is Reference:
@@ -265,11 +281,15 @@ class _Names(Latex):
             below = self.reference(node.below)
             below = rf"\left({below}\right)" if isinstance(node.below, Use) else below
             return rf"\frac{{\partial {self.reference(node.above)}}}{{\partial {below}}}"
+        if isinstance(node, Ordered):
+            return rf"\frac{{\partial^{{+}} {self.reference(node.above)}}}{{\partial {self.reference(node.below)}}}"
         if isinstance(node, Use):
             label = (
                 self.reference(node.label) if node.label.name else ",".join([self.index(i) for i in node.label.indices])
             )
             return f"{self.reference(node.of)}@{label}"
+        if isinstance(node, Belonging):
+            return self.reference(node.label or node.of) + node.primes
         if isinstance(node, Entry):
             of, at = self.reference(node.of), ",".join(map(str, node.at))
             return f"{of[:-1]}[{at}]}}" if of.startswith(r"\frac") else f"{of}[{at}]"
@@ -285,6 +305,8 @@ class _Names(Latex):
         """``columns(W, 2, x, h)`` is the block of W that meets h: ``W_{[:,h]}``."""
         if name == "columns" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
             return ((arguments[0], ATOM, False), "[:,", (arguments[1 + which.value], 0, True), "]")
+        if name == "rows" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
+            return ((arguments[0], ATOM, False), "[", (arguments[1 + which.value], 0, True), ",:]")
         return super().call(name, arguments)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from bptt_solver.blocks import (
     Alert,
+    Belonging,
     Block,
     Domain,
     Dots,
@@ -17,6 +18,7 @@ from bptt_solver.blocks import (
     Heading,
     Line,
     Note,
+    Ordered,
     Paragraph,
     Partial,
     Table,
@@ -26,7 +28,7 @@ from bptt_solver.blocks import (
 from bptt_solver.language.expressions import Expression, Number, Reference, is_derivative
 from bptt_solver.language.notation.numbers import format_number
 from bptt_solver.language.notation.text import Text
-from bptt_solver.language.notation.writer import ATOM, Notation, Piece
+from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, Notation, Piece, Style
 from bptt_solver.render.base import Mark, Renderer, harmless
 
 WIDTH = 120
@@ -39,8 +41,8 @@ MOST = 6  # entries of an array along an axis
 class TextRenderer(Renderer):
     """Blocks as text for a terminal."""
 
-    def __init__(self, width: int = WIDTH) -> None:
-        super().__init__()
+    def __init__(self, width: int = WIDTH, style: Style = PLAIN_STYLE) -> None:
+        super().__init__(style)
         self.width = width
         self._names = _Names(self)
 
@@ -59,7 +61,8 @@ class TextRenderer(Renderer):
     def _plain_name(self, reference: Reference) -> str:
         """A name; one without indices is its own text, also that of an ordinary derivative."""
         name = reference.name
-        if not reference.indices and (name[0] != "∂" or (name.count("∂") == 2 and "[" not in name)):
+        simple = name[0] != "∂" or (name.count("∂") == 2 and "[" not in name and not self.style.nabla)
+        if simple and not reference.indices:
             return name
         return self._names.reference(reference)
 
@@ -226,11 +229,10 @@ class TextRenderer(Renderer):
 def _broken(row: str, width: int, indent: str) -> list[str]:
     """A row, broken before the signs of its outermost sum; if that is not enough, inside parentheses too."""
     rows = _cut(row, width, indent, 0)
-    return (
-        rows
-        if all(len(r) <= width for r in rows)
-        else [short for long in rows for short in _cut(long, width, indent, 2)]
-    )
+    for deep in (2, 4):
+        if any(len(r) > width for r in rows):
+            rows = [short for long in rows for short in _cut(long, width, indent, deep)]
+    return rows
 
 
 def _cut(row: str, width: int, indent: str, deep: int) -> list[str]:
@@ -261,6 +263,7 @@ class _Names(Text):
     def __init__(self, renderer: TextRenderer) -> None:
         super().__init__()
         self._renderer = renderer
+        self.style = renderer.style
 
     def reference(self, node: Reference) -> str:
         kind = type(node)
@@ -273,8 +276,12 @@ class _Names(Text):
         if isinstance(node, Partial):
             below = self.reference(node.below)
             return f"∂{self.reference(node.above)}/∂{f'({below})' if isinstance(node.below, Use) else below}"
+        if isinstance(node, Ordered):
+            return f"∂⁺{self.reference(node.above)}/∂{self.reference(node.below)}"
         if isinstance(node, Use):
             return f"{self.reference(node.of)}@{self._label(node.label)}"
+        if isinstance(node, Belonging):
+            return self.reference(node.label or node.of) + node.primes
         if isinstance(node, Entry):
             return f"{self.reference(node.of)}[{','.join(map(str, node.at))}]"
         if isinstance(node, Dots):
@@ -287,6 +294,8 @@ class _Names(Text):
         """``columns(W, 2, x, h)`` is the block of W that meets h: ``W[:,h]``."""
         if name == "columns" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
             return ((arguments[0], ATOM, False), "[:,", (arguments[1 + which.value], 0, True), "]")
+        if name == "rows" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
+            return ((arguments[0], ATOM, False), "[", (arguments[1 + which.value], 0, True), ",:]")
         return super().call(name, arguments)
 
     def _label(self, label: Reference) -> str:
@@ -295,4 +304,5 @@ class _Names(Text):
         )
 
     def _plain_derivative(self, name: str) -> str:
-        return name if "[" not in name and name.count("∂") == 2 else super().reference(Reference(name))
+        plain = "[" not in name and name.count("∂") == 2 and not self.style.nabla
+        return name if plain else super().reference(Reference(name))

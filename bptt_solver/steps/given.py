@@ -9,7 +9,7 @@ from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Domain, Formula, Item, Leaf, Value
 from bptt_solver.derivation import MOST_LINES, Chain, Cut, Group, functions_used, shortened
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Number, Reference, Sum, preorder
+from bptt_solver.language.expressions import Call, Index, Number, Reference, Sum, preorder
 from bptt_solver.steps.members import same
 from bptt_solver.steps.tables import forward_tables
 
@@ -38,6 +38,8 @@ def fill_given(whole: Indexed) -> None:
     values: list[Chain | Cut] = [
         Chain((Reference(name), members.value(size))) for name, size in system.sizes.items() if name in used
     ]
+    for name in system.maps:
+        values += _map(whole, name)
     for name in system.given:
         values += _values(whole, name)
     derivation.values = values
@@ -55,6 +57,18 @@ def _written_out(whole: Indexed, equation: Equation) -> list[Formula]:
     if not isinstance(inner, list) or not 1 < len(inner) <= 4:
         return []
     return [whole.members.formula(grounds, False)]
+
+
+def _map(whole: Indexed, name: str) -> list[Chain | Cut]:
+    """A map that the equations look indices up in: ``len = (3, 2)``, or member by member."""
+    table = whole.system.maps[name].table
+    keys = sorted(table)
+    if keys and keys == [(at,) for at in range(1, len(keys) + 1)] and len(keys) <= 2 * MOST_MEMBERS:
+        return [Chain((Reference(name), whole.members.value([table[at] for at in keys])))]
+    return [
+        at if isinstance(at, Cut) else Chain((Reference(name, tuple(map(Index, at))), whole.members.value(table[at])))
+        for at in shortened(keys, whole.everything, MOST_MEMBERS)
+    ]
 
 
 def _values(whole: Indexed, name: str) -> list[Chain | Cut]:

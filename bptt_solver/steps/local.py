@@ -144,7 +144,8 @@ class Locals:
         output, argument = (term.user, term.use) if softmax and not inner else (None, None)
         found = Match(chain, match.reason, shown != written, output, argument, self._size(term))
         found.via, found.user, found.inner = term.via, term.user, inner
-        own = [e for e in self.whole.computation.adjoint_equations if e.of == term.user.name]
+        segments = [e for e in self.whole.computation.adjoint_equations if e.of == term.user.name]
+        own = [e for e in segments if e.indices == term.user.indices] or (segments if len(segments) == 1 else [])
         if own and softmax and not inner:
             found.received = Chain((Reference(own[0].name, own[0].indices), self.members.tree(own[0].right)))
         local.matched.append(found)

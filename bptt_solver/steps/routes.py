@@ -27,7 +27,7 @@ def evidence(whole: Indexed) -> list[Any]:
     """What can be shown for a system with indices or arrays."""
     found: list[Any] = []
     weight = chosen_weight(whole)
-    number, entry = (weight, ()) if weight is not None else _chosen_entry(whole)
+    number, entry = (weight, ()) if weight is not None else chosen_entry(whole)
     if number is not None:
         item = perturbed(whole.computation, whole.members, number, entry)
         if item is not None:
@@ -38,7 +38,7 @@ def evidence(whole: Indexed) -> list[Any]:
     return found
 
 
-def _chosen_entry(whole: Indexed) -> tuple[int | None, tuple[int, ...]]:
+def chosen_entry(whole: Indexed) -> tuple[int | None, tuple[int, ...]]:
     """A wanted array that multiplies an earlier state (else the last that is wanted), and an entry off its diagonal."""
     reached = [w for w in whole.wanted if whole.computation.derivative_number(whole.unfolded.keys[w]) is not None]
     if not reached:

@@ -1,6 +1,7 @@
-"""The first-party plugins: activations, losses and topologies. They use nothing that a third party could not use.
+"""The first-party plugins: activations, losses, topologies and update rules.
 
-Each module holds records, one per function; what they yield is imported when the hook is called.
+They use nothing that a third party could not use. Each module holds records, one per function; what they yield is
+imported when the hook is called.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bptt_solver.hookspecs import hookimpl
-from bptt_solver.records import Activation, Loss, Topology
+from bptt_solver.records import Activation, Loss, Topology, UpdateRule
 
 
 @hookimpl
@@ -49,3 +50,11 @@ def bptt_topologies() -> Iterable[Topology]:
     through_time = (elman, deep, lags, leaky, narx, ordered_net)
     cells = (lstm, gru, bidirectional, cell, encoder_decoder, tree)
     return (feedforward.TOPOLOGY, *(module.TOPOLOGY for module in (*through_time, *cells)), narx.JORDAN)
+
+
+@hookimpl
+def bptt_update_rules() -> Iterable[UpdateRule]:
+    """See `update_rules`."""
+    from bptt_plugins.update_rules import UPDATE_RULES
+
+    return UPDATE_RULES

@@ -20,7 +20,7 @@ from bptt_solver.language.expressions import (
 )
 from bptt_solver.language.notation.numbers import format_number, integer_text
 from bptt_solver.language.notation.text import Text
-from bptt_solver.language.notation.writer import ATOM, POWER, IndexStyle, Piece, Shape
+from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, POWER, IndexStyle, Piece, Shape
 
 _GREEK = [
     "alpha",
@@ -99,6 +99,12 @@ def latex_name(name: str) -> str:
         body = stem
     below = r",\,".join([_word(part) for part in rest])
     return _word(body) + (f"_{{{below}}}" if below else "") + primes
+
+
+def _raised_name(name: str) -> str:
+    """A name that a style gives; those may have a superscript, ``δ^h``."""
+    below, _, above = name.partition("^")
+    return f"{latex_name(below)}^{{{latex_name(above)}}}" if above else latex_name(name)
 
 
 def _word(word: str) -> str:
@@ -184,14 +190,20 @@ class Latex(Text):
             below = self.member(family, indices)
         above = self.members(target)
         above = f"\\left({above}\\right)" if is_derivative(target) else above
+        if self.style.nabla:
+            return f"\\nabla_{{{below}}} {above}"
         return f"\\frac{{\\partial^{{+}} {above}}}{{\\partial {below}}}"
 
     def member(self, name: str, indices: Sequence[str]) -> str:
-        shown = latex_name(name)
+        shown = latex_name(name) if self.style is PLAIN_STYLE else _raised_name(name)
         if not indices:
             return shown
         joined = ",".join(indices)
-        if "_" in shown.replace(r"\_", ""):
+        if self.style.indices == "parentheses":
+            return f"{shown}({joined})"
+        if self.style.indices == "superscripts":
+            return f"{shown}^{{({joined})}}"
+        if "_" in shown.replace(r"\_", "").partition("^")[0] or self.style.indices == "brackets":
             return f"{shown}[{joined}]"
         return f"{shown}_{{{joined}}}"
 
@@ -235,7 +247,7 @@ class Latex(Text):
     # --- operations
 
     def rank(self, node: Expression, text: str | None) -> int:
-        if text is not None and text.startswith(r"\frac"):
+        if text is not None and text.startswith((r"\frac", r"\nabla")):
             return POWER
         return super().rank(node, text)
 
@@ -258,7 +270,7 @@ class Latex(Text):
 
     def raised(self, base: Expression) -> Sequence[Piece]:
         """Something that gets a superscript; what has one already, or primes, is enclosed in braces."""
-        if isinstance(base, Reference) and "'" in base.name:
+        if isinstance(base, Reference) and ("'" in base.name or self.style.raised):
             return ("{", (base, ATOM, False), "}")
         if self.operator(base) == "transpose":
             return (self.OPEN, (base, 0, True), self.CLOSE)

@@ -60,14 +60,16 @@ class Text(Notation):
         else:
             below = self.member(family, indices)
         above = f"({self.members(target)})" if is_derivative(target) else self.members(target)
-        return f"∂⁺{above}/∂{below}"
+        return f"∇_{{{below}}} {above}" if self.style.nabla else f"∂⁺{above}/∂{below}"
 
     def member(self, name: str, indices: Sequence[str]) -> str:
         """``h_{t−1}``; ``net_j[t]`` where a subscript could be misread."""
         if not indices:
             return name
         joined = ",".join(indices)
-        if "_" in name or name[-1].isdigit() or name[-1] == "'":
+        if self.style.indices in ("parentheses", "superscripts"):
+            return f"{name}({joined})"
+        if "_" in name or name[-1].isdigit() or name[-1] == "'" or self.style.indices == "brackets":
             return f"{name}[{joined}]"
         return f"{name}_{joined}" if joined.isalnum() else f"{name}_{{{joined}}}"
 
@@ -103,7 +105,7 @@ class Text(Notation):
     def rank(self, node: Expression, text: str | None) -> int:
         if isinstance(node, Sum):
             return PRODUCT
-        if text is not None and text[0] == "∂":
+        if text is not None and text[0] in "∂∇":
             return POWER
         return super().rank(node, text)
 

@@ -31,9 +31,27 @@ Piece = str | tuple[Expression, int, bool]  # a sub-expression, the least rank, 
 _FIRST = {"mul": ("div",), "div": ("mul", "div"), "matmul": ("matmul",), "outer": ("matmul",)}
 
 
+class Style:
+    """How names are written: ``indices`` as ``subscripts``, in ``parentheses`` ``h(t)``, in ``brackets`` ``h[t]``, or
+    as ``superscripts`` in parentheses (on one line: parentheses); ``nabla``: ``∇_h E`` for an ordered derivative;
+    ``raised``: names have superscripts, ``z^h``.
+    """
+
+    __slots__ = ("indices", "nabla", "raised")
+
+    def __init__(self, indices: str = "subscripts", nabla: bool = False, raised: bool = False) -> None:
+        self.indices = indices
+        self.nabla = nabla
+        self.raised = raised or indices == "superscripts"
+
+
+PLAIN_STYLE = Style()
+
+
 class Notation:
     """The walk, and the pieces of every kind of node. A notation overrides data and the methods that differ."""
 
+    style = PLAIN_STYLE
     PLUS = " + "
     MINUS = " - "
     SIGN = "-"
