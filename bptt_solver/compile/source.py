@@ -1,0 +1,173 @@
+"""The scheduled statements as NumPy source: readable, and exactly what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bptt_solver.compile.codes import _UFUNCS, Storage, Writer
+from bptt_solver.compile.helpers import Helpers
+from bptt_solver.compile.names import Identifiers
+from bptt_solver.compile.schedule import Node, Recurrence, Whole, reads
+from bptt_solver.compile.statements import Loop, NotCompiled, Statement
+from bptt_solver.language.expressions import Index
+from bptt_solver.language.notation.source import equation_to_source
+from bptt_solver.system import System
+
+Box = tuple[tuple[int, int], ...]  # first and last of each index
+
+
+class Source:
+    """Writes the program. ``given`` and ``shapes``: by label, the box of what is given and the shape of a member."""
+
+    def __init__(
+        self,
+        system: System,
+        nodes: Sequence[Node],
+        given: Mapping[str, Box],
+        shapes: Mapping[str, tuple[int, ...]],
+        outputs: Sequence[str],
+    ) -> None:
+        self.system = system
+        self.nodes = nodes
+        self.given = given
+        self.shapes = shapes
+        self.outputs = outputs
+        self.names = Identifiers(system.sizes)
+        self.helpers = Helpers(system.operations, _UFUNCS)
+        self.storage: dict[str, Storage] = {}
+        self.local: dict[str, str] = {}
+        self.writers: dict[str, list[Statement]] = {}
+        self.lines: list[str] = []
+        self.made: set[str] = set()
+        self.told: set[int] = set()
+
+    def text(self) -> str:
+        """The whole module: helpers and one function ``gradient(given)``."""
+        self._find(self.nodes, ())
+        self._stores()
+        for node in self.nodes:
+            self._node(node, 1, {})
+        body = self.lines
+        sizes = [f"    {name} = {value}" for name, value in self.system.sizes.items()]
+        inputs = [f"    {self.storage[n].text} = given[{n!r}]" for n in self.given if n in self.storage and n not in self.writers]
+        result = ", ".join(f"{name!r}: {self.storage[name].text}" for name in self.outputs)
+        helpers = [f"{text}\n\n" for text in self.helpers.texts.values()]
+        return "\n".join(
+            ["import numpy as np\n\n", *helpers, "def gradient(given):", *sizes, *inputs, *body, f"    return {{{result}}}", ""]
+        )
+
+    # -- storage
+
+    def _find(self, nodes: Sequence[Node], around: tuple[Recurrence, ...]) -> None:
+        for node in nodes:
+            if isinstance(node, Whole):
+                known = self.writers.setdefault(node.statement.name, [])
+                if node.statement not in known:
+                    known.append(node.statement)
+            else:
+                for _, inner in node.stretches:
+                    self._find(inner, (*around, node))
+
+    def _stores(self) -> None:
+        for name in dict.fromkeys([*self.given, *self.writers]):
+            boxes = [self.given[name]] if name in self.given else []
+            boxes += [self._box(s) for s in self.writers.get(name, ())]
+            starts = [min(b[k][0] for b in boxes) for k in range(len(boxes[0]))]
+            ends = [max(b[k][1] for b in boxes) for k in range(len(boxes[0]))]
+            extents = [end - start + 1 for start, end in zip(starts, ends, strict=True)]
+            self.storage[name] = Storage(name, self.names.of(name), starts, extents, len(self.shapes[name]))
+
+    def _box(self, statement: Statement) -> Box:
+        loops = {loop.variable: loop for loop in statement.loops}
+        box: list[tuple[int, int]] = []
+        for index in statement.indices:
+            values = [
+                self.system.index(index, {v: at(loops[v]) for v in index.variables() if v in loops})
+                for at in (_first, _last)
+            ]
+            box.append((min(values), max(values)))
+        return tuple(box)
+
+    # -- statements
+
+    def _node(self, node: Node, depth: int, at: Mapping[str, Index]) -> None:
+        if isinstance(node, Whole):
+            self._statement(node.statement, depth, at)
+            return
+        self._allocate(node, depth)
+        for loop, inner in node.stretches:
+            if loop.first == loop.last:
+                for item in inner:
+                    self._node(item, depth, {**at, loop.variable: loop.low})
+                continue
+            variable = self.names.of(loop.variable)
+            writer = Writer(self.system, {}, {}, self.helpers, {}, {}, ())
+            low, high = writer.number(loop.low), writer.number(loop.high)
+            after, before = writer.number(loop.high.plus(1)), writer.number(loop.low.plus(-1))
+            run = f"range({high}, {before}, -1)" if node.backward else f"range({low}, {after})"
+            self._line(f"for {variable} in {run}:", depth)
+            for item in inner:
+                self._node(item, depth + 1, {**at, loop.variable: Index.variable(variable)})
+
+    def _allocate(self, node: Recurrence, depth: int) -> None:
+        """Room for all that a recurrence computes, and what of it is given."""
+        names: dict[str, None] = {}
+        pending: list[Node] = [node]
+        while pending:
+            item = pending.pop(0)
+            if isinstance(item, Whole):
+                names[item.statement.name] = None
+            else:
+                pending += [n for _, inner in item.stretches for n in inner]
+        for name in names:
+            self._room(name, depth)
+
+    def _room(self, name: str, depth: int) -> None:
+        if name in self.made:
+            return
+        self.made.add(name)
+        held = self.storage[name]
+        shape = (*held.extents, *self.shapes[name])
+        self._line(f"{held.text} = np.empty({shape!r}, dtype)", depth)
+        if name in self.given:
+            box = self.given[name]
+            parts = [f"{low - s}:{high - s + 1}" for (low, high), s in zip(box, held.starts, strict=True)]
+            self._line(f"{held.text}[{', '.join(parts)}] = given[{name!r}]", depth)
+
+    def _statement(self, statement: Statement, depth: int, at: Mapping[str, Index]) -> None:
+        loops = {loop.variable: loop for loop in statement.loops if loop.variable not in at}
+        at = {**at, **{v: loop.low for v, loop in loops.items() if loop.first == loop.last}}
+        loops = {v: loop for v, loop in loops.items() if v not in at}
+        writer = Writer(self.system, self.storage, self.local, self.helpers, loops, at, ())
+        code = writer.write(statement.right)
+        held = self.storage[statement.name]
+        self._tell(statement, depth)
+        whole = not at and len(self.writers[statement.name]) == 1 and statement.name not in self.given
+        if whole and code.axes == tuple(loops) and code.rank == held.rank:
+            self._line(f"{held.text} = {code.text}", depth)
+            self.made.add(statement.name)
+            return
+        self._room(statement.name, depth)
+        parts, _ = writer.subscript(statement.indices, held)
+        value = writer.spread(code, tuple(loops), held.rank) if code.axes or code.rank else code
+        self._line(f"{held.text}[{', '.join(parts) or '...'}] = {value.text}", depth)
+
+    def _tell(self, statement: Statement, depth: int) -> None:
+        origin = statement.origin
+        if origin is not None and id(origin) not in self.told and " " not in statement.name:
+            self.told.add(id(origin))
+            self._line(f"# {equation_to_source(origin)}", depth)
+
+    def _line(self, text: str, depth: int) -> None:
+        self.lines.append("    " * depth + text)
+
+
+def _first(loop: Loop) -> int:
+    return loop.first
+
+
+def _last(loop: Loop) -> int:
+    return loop.last
+
+
+__all__ = ["NotCompiled", "Source", "reads"]
