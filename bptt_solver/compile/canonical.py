@@ -94,6 +94,8 @@ class Canonical:
         if not moved:
             return statement
         right = self._moved(statement.right, moved)
+        order = {v: at for at, index in enumerate(indices) for v in index.variables()}
+        loops.sort(key=lambda loop: order.get(loop.variable, -1))  # as the axes lie in memory
         return Statement(statement.name, tuple(indices), tuple(loops), right, statement.origin)
 
     def _moved(self, expression: Expression, moved: Mapping[Dimension, tuple[str, int]]) -> Expression:

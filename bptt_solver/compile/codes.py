@@ -52,6 +52,16 @@ class Storage:
         self.rank = rank
 
 
+class Local:
+    """A family that lives in one turn of a loop, as a variable of that turn."""
+
+    __slots__ = ("axes", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.axes: tuple[str, ...] = ()
+
+
 _UFUNCS = {
     name: f"np.{name}" for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "sign")
 } | {"max": "np.maximum", "min": "np.minimum", "clip": "np.clip"}  # fmt: skip
@@ -65,7 +75,7 @@ class Writer:
         self,
         system: System,
         storage: Mapping[str, Storage],
-        local: Mapping[str, str],
+        local: Mapping[str, Local],
         helpers: Callable[[str], str],
         loops: Mapping[str, Loop],
         at: Mapping[str, Index],
@@ -98,8 +108,8 @@ class Writer:
     def reference(self, node: Reference) -> Code:
         """A member, a stretch or a whole family."""
         if node.name in self.local:
-            axes = tuple(v for v in self.loops if any(v in i.variables() for i in node.indices))
-            return Code(self.local[node.name], axes, self.storage[node.name].rank)
+            local = self.local[node.name]
+            return Code(local.text, local.axes, self.storage[node.name].rank)
         held = self.storage[node.name]
         parts, axes = self.subscript(node.indices, held)
         text = held.text + (f"[{', '.join(parts)}]" if parts else "")

@@ -9,6 +9,7 @@ computes from things outside of it is taken out first (`hoist`): the input produ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bptt_solver.compile.statements import Loop, NotCompiled, Statement
 from bptt_solver.language.expressions import Call, Expression, Index, Reference, Sum
@@ -113,16 +114,43 @@ class Scheduler:
         return self._schedule(self.statements, frozenset())
 
     def components(self, statements: Sequence[Statement], edges: Sequence[Edge]) -> list[list[int]]:
-        """Strongly connected statements, what is read before what reads it; as written where that is left open."""
+        """Strongly connected statements, what is read before what reads it; as written where that is left open.
+
+        A statement for some members of a family (``h[T] = ...``) goes with the recurrence of the others if that draws
+        nothing else into it.
+        """
         import networkx
 
         graph = networkx.DiGraph()
         graph.add_nodes_from(range(len(statements)))
         graph.add_edges_from((e.writer, e.reader) for e in edges)
         whole = networkx.condensation(graph)
+        for node in list(whole):
+            members = whole.nodes[node]["members"]
+            if len(members) > 1:
+                self._drawn_in(graph, statements, members)
+        whole = networkx.condensation(graph)
         first = {node: min(whole.nodes[node]["members"]) for node in whole}
         order = networkx.lexicographical_topological_sort(whole, key=first.__getitem__)
         return [sorted(whole.nodes[node]["members"]) for node in order]
+
+    def _drawn_in(self, graph: Any, statements: Sequence[Statement], members: set[int]) -> None:
+        import networkx
+
+        names = {statements[m].name for m in members}
+        inside = min(members)
+        variables = {loop.variable for loop in statements[inside].loops}
+        for at, statement in enumerate(statements):
+            if at in members or statement.name not in names or not variables <= {o.variable for o in statement.loops}:
+                continue
+            # a path through a third statement would draw that in as well
+            there = networkx.descendants(graph, at) - members - {at}
+            back = networkx.ancestors(graph, at) - members - {at}
+            round_about = {n for n in there if networkx.descendants(graph, n) & members}
+            round_back = {n for n in back if networkx.ancestors(graph, n) & members}
+            if not round_about and not round_back:
+                graph.add_edge(at, inside)
+                graph.add_edge(inside, at)
 
     def _schedule(self, statements: Sequence[Statement], fixed: frozenset[str]) -> list[Node]:
         edges = self.edges(statements, fixed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bptt_solver.compile.codes import _UFUNCS, Storage, Writer
+from bptt_solver.compile.codes import _UFUNCS, Local, Storage, Writer
 from bptt_solver.compile.helpers import Helpers
 from bptt_solver.compile.names import Identifiers
 from bptt_solver.compile.schedule import Node, Recurrence, Whole, reads
@@ -35,16 +35,20 @@ class Source:
         self.names = Identifiers(system.sizes)
         self.helpers = Helpers(system.operations, _UFUNCS)
         self.storage: dict[str, Storage] = {}
-        self.local: dict[str, str] = {}
+        self.local: dict[str, Local] = {}
         self.writers: dict[str, list[Statement]] = {}
+        self.all: list[Statement] = []
         self.lines: list[str] = []
         self.made: set[str] = set()
         self.told: set[int] = set()
 
     def text(self) -> str:
         """The whole module: helpers and one function ``gradient(given)``."""
-        self._find(self.nodes, ())
+        self._find(self.nodes)
         self._stores()
+        for node in self.nodes:
+            if isinstance(node, Recurrence):
+                self._locals(node)
         for node in self.nodes:
             self._node(node, 1, {})
         body = self.lines
@@ -58,15 +62,16 @@ class Source:
 
     # -- storage
 
-    def _find(self, nodes: Sequence[Node], around: tuple[Recurrence, ...]) -> None:
+    def _find(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
             if isinstance(node, Whole):
                 known = self.writers.setdefault(node.statement.name, [])
                 if node.statement not in known:
                     known.append(node.statement)
+                    self.all.append(node.statement)
             else:
                 for _, inner in node.stretches:
-                    self._find(inner, (*around, node))
+                    self._find(inner)
 
     def _stores(self) -> None:
         for name in dict.fromkeys([*self.given, *self.writers]):
@@ -87,6 +92,19 @@ class Source:
             ]
             box.append((min(values), max(values)))
         return tuple(box)
+
+    def _locals(self, node: Recurrence) -> None:
+        """The families of a loop whose members are read only in the turn in which they are computed: they need no
+        array."""
+        inside = {id(n.statement) for _, inner in node.stretches for n in inner if isinstance(n, Whole)}
+        for name in {n.statement.name: None for _, inner in node.stretches for n in inner if isinstance(n, Whole)}:
+            written = self.writers[name]
+            at = written[0].indices
+            if name in self.given or name in self.outputs or any(id(s) not in inside or s.indices != at for s in written):
+                continue
+            users = [(s, r) for s in self.all for r, _ in reads(s, self.system) if r.name == name]
+            if all(id(s) in inside and r.indices == at for s, r in users):
+                self.local[name] = Local(self.storage[name].text)
 
     # -- statements
 
@@ -120,7 +138,8 @@ class Source:
             else:
                 pending += [n for _, inner in item.stretches for n in inner]
         for name in names:
-            self._room(name, depth)
+            if name not in self.local:
+                self._room(name, depth)
 
     def _room(self, name: str, depth: int) -> None:
         if name in self.made:
@@ -142,6 +161,10 @@ class Source:
         code = writer.write(statement.right)
         held = self.storage[statement.name]
         self._tell(statement, depth)
+        if statement.name in self.local:
+            self._line(f"{held.text} = {code.text}", depth)
+            self.local[statement.name].axes = code.axes
+            return
         whole = not at and len(self.writers[statement.name]) == 1 and statement.name not in self.given
         if whole and code.axes == tuple(loops) and code.rank == held.rank:
             self._line(f"{held.text} = {code.text}", depth)
