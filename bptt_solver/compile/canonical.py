@@ -74,7 +74,7 @@ class Canonical:
         )
         indices = tuple(i.substitute(binding) for i in statement.indices)
         return Statement(
-            statement.name, indices, loops, substitute_indices(statement.right, binding), statement.origin
+            statement.name, indices, loops, substitute_indices(statement.right, binding), statement.origin, statement.part
         )  # fmt: skip
 
     def _pointed(self, statement: Statement) -> Statement:

@@ -370,6 +370,16 @@ class Writer:
         like = self.write(node.arguments[0])
         return Code(f"np.zeros_like({like.text})", like.axes, like.rank) if like.rank else Code("0.0", (), 0)
 
+    def _call_stacked(self, node: Call) -> Code:
+        codes = [self.write(a) for a in node.arguments]
+        return Code(f"np.concatenate([{', '.join(c.text for c in codes)}])", (), codes[0].rank)
+
+    def _call_rows_of(self, node: Call) -> Code:
+        whole = self.write(node.arguments[0])
+        first, after = (self.write(a).text for a in node.arguments[1:])
+        lead = "..., " if whole.axes else ""
+        return Code(f"{whole.at(ATOM)}[{lead}{first}:{after}]", whole.axes, whole.rank)
+
     # -- sums over an index
 
     def _sum(self, node: Sum) -> Code:

@@ -34,7 +34,7 @@ class Hoister:
         right = self._taken_out(statement.right, statement, inside)
         if right is statement.right:
             return statement
-        return Statement(statement.name, statement.indices, statement.loops, right, statement.origin)
+        return Statement(statement.name, statement.indices, statement.loops, right, statement.origin, statement.part)
 
     def _taken_out(self, node: Expression, statement: Statement, inside: set[str]) -> Expression:
         if _invariant(node, inside):

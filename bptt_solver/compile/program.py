@@ -9,6 +9,7 @@ from bptt_solver.chain_rule import differentiate
 from bptt_solver.compile.batch import batched
 from bptt_solver.compile.canonical import Canonical
 from bptt_solver.compile.hoist import Hoister
+from bptt_solver.compile.pack import Packer
 from bptt_solver.compile.schedule import Scheduler, reads
 from bptt_solver.compile.source import Box, Source
 from bptt_solver.compile.statements import Dimensions, NotCompiled, Specialiser, Statement
@@ -50,9 +51,11 @@ def compile_problem(problem: Problem, wanted: Sequence[str] | None = None, batch
     statements = Canonical(specialiser).statements()
     outputs = _outputs(specialiser, statements, target.name, text, names)
     statements = _live(_constants(statements, outputs), outputs, system)
+    members = _members(specialiser, statements, shapes, system)
+    statements = Packer(list(given), members, text).pack(statements)
     statements = _hoisted(system, statements)
     nodes = Scheduler(system, statements).schedule()
-    members = _members(specialiser, statements, shapes, system)
+    _complete(members, statements, system)
     source = Source(system, nodes, given, members, outputs).text()
     return Compiled(source, specialiser.labels, outputs)
 
@@ -99,7 +102,7 @@ def _constants(statements: Sequence[Statement], outputs: Sequence[str]) -> list[
 
     kept = [s for s in statements if s.name not in same or s.name in outputs]
     return [
-        Statement(s.name, s.indices, s.loops, build.rebuild(transform(s.right, change)), s.origin) for s in kept
+        Statement(s.name, s.indices, s.loops, build.rebuild(transform(s.right, change)), s.origin, s.part) for s in kept
     ]  # fmt: skip
 
 
@@ -147,11 +150,15 @@ def _members(
 
             base = label_text((derivative_parts(name)[1], fixed))
             found[label] = found.get(base, ())
-    for statement in statements:
-        if statement.name not in found:
-            shape = loose_shape(statement.right, found, system.operations)
-            found[statement.name] = tuple(n or 0 for n in shape or ())
     return found
+
+
+def _complete(members: dict[str, tuple[int, ...]], statements: Sequence[Statement], system: System) -> None:
+    """The shapes of what was made on the way."""
+    for statement in statements:
+        if statement.name not in members:
+            shape = loose_shape(statement.right, members, system.operations)
+            members[statement.name] = tuple(n or 0 for n in shape or ())
 
 
 __all__ = ["Compiled", "IndexValue", "compile_problem", "reads"]

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bptt_solver.compile.pack import ROWS
 from bptt_solver.compile.statements import Loop, NotCompiled, Statement
-from bptt_solver.language.expressions import Call, Expression, Index, Reference, Sum
+from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference, Sum
 from bptt_solver.system import System
 
 
@@ -37,6 +38,7 @@ class Recurrence:
 
 
 Node = Whole | Recurrence
+Part = tuple[int, int] | None
 
 
 class Edge:
@@ -66,8 +68,10 @@ class Scheduler:
             writers.setdefault(statement.name, []).append(at)
         found: list[Edge] = []
         for at, statement in enumerate(statements):
-            for reference, loops in reads(statement, self.system):
+            for reference, loops, part in reads(statement, self.system):
                 for writer in writers.get(reference.name, ()):
+                    if apart(part, statements[writer].part):
+                        continue
                     distances = self._distances(statements[writer], reference, loops)
                     if distances is None or any(distances.get(v) for v in fixed):
                         continue
@@ -198,15 +202,24 @@ class Scheduler:
         return list(reversed(found)) if backward else found
 
 
-def reads(statement: Statement, system: System) -> list[tuple[Reference, dict[str, Loop]]]:
-    """The references of a statement with the loops and sums around each."""
+def apart(one: Part, other: Part) -> bool:
+    """Whether two parts of packed members have no entry in common."""
+    return one is not None and other is not None and (one[1] <= other[0] or other[1] <= one[0])
+
+
+def reads(statement: Statement, system: System) -> list[tuple[Reference, dict[str, Loop], Part]]:
+    """The references of a statement with the loops and sums around each, and the part of it that is read."""
     outer = {loop.variable: loop for loop in statement.loops}
-    found: list[tuple[Reference, dict[str, Loop]]] = []
+    found: list[tuple[Reference, dict[str, Loop], Part]] = []
     pending: list[tuple[Expression, dict[str, Loop]]] = [(statement.right, outer)]
     while pending:
         expression, loops = pending.pop()
         if isinstance(expression, Reference):
-            found.append((expression, loops))
+            found.append((expression, loops, None))
+        elif isinstance(expression, Call) and expression.operation == ROWS:
+            whole, first, after = expression.arguments
+            assert isinstance(whole, Reference) and isinstance(first, Number) and isinstance(after, Number)
+            found.append((whole, loops, (int(first.value), int(after.value))))
         elif isinstance(expression, Call):
             pending += [(a, loops) for a in reversed(expression.arguments)]
         elif isinstance(expression, Sum):

@@ -102,7 +102,7 @@ class Source:
             at = written[0].indices
             if name in self.given or name in self.outputs or any(id(s) not in inside or s.indices != at for s in written):
                 continue
-            users = [(s, r) for s in self.all for r, _ in reads(s, self.system) if r.name == name]
+            users = [(s, r) for s in self.all for r, _, _ in reads(s, self.system) if r.name == name]
             if all(id(s) in inside and r.indices == at for s, r in users):
                 self.local[name] = Local(self.storage[name].text)
 
@@ -165,13 +165,15 @@ class Source:
             self._line(f"{held.text} = {code.text}", depth)
             self.local[statement.name].axes = code.axes
             return
-        whole = not at and len(self.writers[statement.name]) == 1 and statement.name not in self.given
+        whole = not at and statement.part is None and len(self.writers[statement.name]) == 1 and statement.name not in self.given
         if whole and code.axes == tuple(loops) and code.rank == held.rank:
             self._line(f"{held.text} = {code.text}", depth)
             self.made.add(statement.name)
             return
         self._room(statement.name, depth)
         parts, _ = writer.subscript(statement.indices, held)
+        if statement.part is not None:
+            parts += ["..."] * bool(loops) + ["{}:{}".replace("{}", "%d") % statement.part]
         value = writer.spread(code, tuple(loops), held.rank) if code.axes or code.rank else code
         self._line(f"{held.text}[{', '.join(parts) or '...'}] = {value.text}", depth)
 

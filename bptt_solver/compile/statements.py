@@ -57,16 +57,23 @@ class Loop:
 class Statement:
     """``name[indices] = right`` for all values of ``loops``: an equation with its unrolled indices written out."""
 
-    __slots__ = ("indices", "loops", "name", "origin", "right")
+    __slots__ = ("indices", "loops", "name", "origin", "part", "right")
 
     def __init__(
-        self, name: str, indices: tuple[Index, ...], loops: tuple[Loop, ...], right: Expression, origin: Equation | None
+        self,
+        name: str,
+        indices: tuple[Index, ...],
+        loops: tuple[Loop, ...],
+        right: Expression,
+        origin: Equation | None,
+        part: tuple[int, int] | None = None,
     ) -> None:
         self.name = name
         self.indices = indices
         self.loops = loops
         self.right = right
         self.origin = origin
+        self.part = part  # the entries of a packed member that it computes
 
     def __repr__(self) -> str:
         return f"{self.name}{list(self.indices)} = {self.right} for {self.loops}"
