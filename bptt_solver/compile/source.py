@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bptt_solver.compile.codes import _UFUNCS, Local, Storage, Writer
+from bptt_solver.compile.codes import _UFUNCS, Code, Local, Storage, Writer
 from bptt_solver.compile.helpers import Helpers
+from bptt_solver.compile.into import Placer
 from bptt_solver.compile.names import Identifiers
 from bptt_solver.compile.schedule import Node, Recurrence, Whole, reads
 from bptt_solver.compile.statements import Loop, NotCompiled, Statement
-from bptt_solver.language.expressions import Index
+from bptt_solver.language.expressions import Index, Reference
 from bptt_solver.language.notation.source import equation_to_source
 from bptt_solver.system import System
 
@@ -40,6 +41,11 @@ class Source:
         self.all: list[Statement] = []
         self.lines: list[str] = []
         self.made: set[str] = set()
+        self.rooms: list[str] = []
+        self.inputs: list[str] = []
+        self.own: dict[str, str] = {}
+        self.temporaries: dict[tuple[int, ...], list[str]] = {}
+        self.of_shape: dict[str, tuple[int, ...]] = {}
         self.told: set[int] = set()
 
     def text(self) -> str:
@@ -50,14 +56,29 @@ class Source:
             if isinstance(node, Recurrence):
                 self._locals(node)
         for node in self.nodes:
-            self._node(node, 1, {})
-        body = self.lines
+            self._node(node, 2, {})
         sizes = [f"    {name} = {value}" for name, value in self.system.sizes.items()]
-        inputs = [f"    {self.storage[n].text} = given[{n!r}]" for n in self.given if n in self.storage and n not in self.writers]
+        used = [n for n in self.given if n in self.storage and n not in self.writers]
+        inputs = [f"        {self.storage[n].text} = given[{n!r}]" for n in used]
         result = ", ".join(f"{name!r}: {self.storage[name].text}" for name in self.outputs)
         helpers = [f"{text}\n\n" for text in self.helpers.texts.values()]
         return "\n".join(
-            ["import numpy as np\n\n", *helpers, "def gradient(given):", *sizes, *inputs, *body, f"    return {{{result}}}", ""]
+            [
+                "import numpy as np\n\n",
+                *helpers,
+                "def make(dtype):",
+                *sizes,
+                *self.rooms,
+                "",
+                "    def gradient(given):",
+                *inputs,
+                *self.inputs,
+                *self.lines,
+                f"        return {{{result}}}",
+                "",
+                "    return gradient",
+                "",
+            ]
         )
 
     # -- storage
@@ -112,7 +133,6 @@ class Source:
         if isinstance(node, Whole):
             self._statement(node.statement, depth, at)
             return
-        self._allocate(node, depth)
         for loop, inner in node.stretches:
             if loop.first == loop.last:
                 for item in inner:
@@ -127,55 +147,79 @@ class Source:
             for item in inner:
                 self._node(item, depth + 1, {**at, loop.variable: Index.variable(variable)})
 
-    def _allocate(self, node: Recurrence, depth: int) -> None:
-        """Room for all that a recurrence computes, and what of it is given."""
-        names: dict[str, None] = {}
-        pending: list[Node] = [node]
-        while pending:
-            item = pending.pop(0)
-            if isinstance(item, Whole):
-                names[item.statement.name] = None
-            else:
-                pending += [n for _, inner in item.stretches for n in inner]
-        for name in names:
-            if name not in self.local:
-                self._room(name, depth)
-
     def _room(self, name: str, depth: int) -> None:
+        """An array that lives as long as the program, and what of it is given."""
         if name in self.made:
             return
         self.made.add(name)
         held = self.storage[name]
         shape = (*held.extents, *self.shapes[name])
-        self._line(f"{held.text} = np.empty({shape!r}, dtype)", depth)
+        self.rooms.append(f"    {held.text} = np.empty({shape!r}, dtype)")
         if name in self.given:
             box = self.given[name]
             parts = [f"{low - s}:{high - s + 1}" for (low, high), s in zip(box, held.starts, strict=True)]
-            self._line(f"{held.text}[{', '.join(parts)}] = given[{name!r}]", depth)
+            self.inputs.append(f"        {held.text}[{', '.join(parts)}] = given[{name!r}]")
+
+    def _temporary(self, shape: tuple[int, ...]) -> str:
+        free = self.temporaries.setdefault(shape, [])
+        if free:
+            return free.pop()
+        name = self.names.of(f"room{len(self.of_shape) or ''}")
+        self.of_shape[name] = shape
+        self.rooms.append(f"    {name} = np.empty({shape!r}, dtype)")
+        return name
+
+    def _give_back(self, name: str) -> None:
+        self.temporaries[self.of_shape[name]].append(name)
 
     def _statement(self, statement: Statement, depth: int, at: Mapping[str, Index]) -> None:
         loops = {loop.variable: loop for loop in statement.loops if loop.variable not in at}
         at = {**at, **{v: loop.low for v, loop in loops.items() if loop.first == loop.last}}
         loops = {v: loop for v, loop in loops.items() if v not in at}
         writer = Writer(self.system, self.storage, self.local, self.helpers, loops, at, ())
-        code = writer.write(statement.right)
+        placer = Placer(writer, self.shapes, self._temporary, self._give_back, lambda text: self._line(text, depth))
         held = self.storage[statement.name]
         self._tell(statement, depth)
+        extents = tuple(loop.last - loop.first + 1 for loop in loops.values())
+        shape = (*extents, *self.shapes[statement.name])
         if statement.name in self.local:
-            self._line(f"{held.text} = {code.text}", depth)
-            self.local[statement.name].axes = code.axes
+            self._placed_locally(statement, writer, placer, shape, tuple(loops), depth)
             return
-        whole = not at and statement.part is None and len(self.writers[statement.name]) == 1 and statement.name not in self.given
-        if whole and code.axes == tuple(loops) and code.rank == held.rank:
-            self._line(f"{held.text} = {code.text}", depth)
+        single = not at and statement.part is None and len(self.writers[statement.name]) == 1
+        if single and (statement.name in self.outputs or not shape) and statement.name not in self.given:
+            self._line(f"{held.text} = {writer.write(statement.right).text}", depth)
             self.made.add(statement.name)
             return
         self._room(statement.name, depth)
         parts, _ = writer.subscript(statement.indices, held)
         if statement.part is not None:
-            parts += ["..."] * bool(loops) + ["{}:{}".replace("{}", "%d") % statement.part]
-        value = writer.spread(code, tuple(loops), held.rank) if code.axes or code.rank else code
-        self._line(f"{held.text}[{', '.join(parts) or '...'}] = {value.text}", depth)
+            parts += ["..."] * bool(loops) + ["%d:%d" % statement.part]
+        text = held.text + (f"[{', '.join(parts)}]" if parts else "")
+        if not shape:
+            self._line(f"{text} = {writer.write(statement.right).text}", depth)
+        elif isinstance(statement.right, Reference):
+            placer._plain(statement.right, Code(held.text, tuple(loops), held.rank) if not parts else Code(text, tuple(loops), held.rank))
+        else:
+            placer.place(statement.right, Code(text, tuple(loops), held.rank))
+
+    def _placed_locally(
+        self, statement: Statement, writer: Writer, placer: Placer, shape: tuple[int, ...], axes: tuple[str, ...], depth: int
+    ) -> None:
+        """A member of one turn: in a temporary of its own, under the family's name."""
+        held = self.storage[statement.name]
+        self.local[statement.name].axes = axes
+        code = writer.write(statement.right)
+        if isinstance(statement.right, Reference) or not shape or code.axes != axes or code.rank != held.rank:
+            self.local[statement.name].axes = code.axes
+            self._line(f"{held.text} = {code.text}", depth)
+            return
+        if statement.name not in self.made:
+            self.made.add(statement.name)
+            self.own[statement.name] = self.names.of(f"{statement.name} room")
+            self.rooms.append(f"    {self.own[statement.name]} = np.empty({shape!r}, dtype)")
+        own = self.own[statement.name]
+        placer.place(statement.right, Code(own, axes, held.rank))
+        self._line(f"{held.text} = {own}", depth)
 
     def _tell(self, statement: Statement, depth: int) -> None:
         origin = statement.origin
