@@ -407,6 +407,9 @@ class Writer:
                     return found
         code = self.write(body)
         rest = tuple(v for v in code.axes if v not in names)
+        if not rest and code.axes == tuple(names) and code.rank == 1:
+            inner = code.text if len(names) == 1 else f"{self.helpers('rows')}({code.text})"
+            return Code(f"{self.helpers('column_sums')}({inner})", (), 1)
         missing = [v for v in names if v not in code.axes]
         text = code.text
         if len(rest) < len(code.axes):

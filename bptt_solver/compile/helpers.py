@@ -26,8 +26,12 @@ FIXED = {
     "step": '''def step(x, c):
     return np.where(x > 0, 1.0, np.where(x < 0, 0.0, c))''',
     "xlogy": '''def xlogy(d, p):
-    used = np.not_equal(d, 0)
-    return np.where(used, d * np.log(np.where(used, p, 1.0)), 0.0)''',
+    d, p = np.broadcast_arrays(d, p)
+    result, used = np.zeros_like(p), np.not_equal(d, 0)
+    result[used] = d[used] * np.log(p[used])
+    return result''',
+    "column_sums": '''def column_sums(x):
+    return np.ones(len(x), x.dtype) @ x''',
 }
 _SIGNS = {"add": " + ", "mul": " * ", "div": " / ", "power": "**"}
 

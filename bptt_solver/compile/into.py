@@ -18,13 +18,15 @@ class Placer:
     """Writes one statement as lines that compute into a destination."""
 
     def __init__(
-        self, writer: Writer, shapes: Mapping[str, tuple[int, ...]], room: Room, free: Callable[[str], None], line: Callable[[str], None]
+        self, writer: Writer, shapes: Mapping[str, tuple[int, ...]], room: Room, free: Callable[[str], None], line: Callable[[str], None],
+        turned: Callable[[str], str],
     ) -> None:
         self.writer = writer
         self.shapes = shapes
         self.room = room
         self.free = free
         self.line = line
+        self.turned = turned  # the transpose of a matrix, by its name
 
     def place(self, node: Expression, into: Code) -> None:
         """Compute an expression into a destination that has its axes and rank. Raises NotCompiled before anything is
@@ -211,6 +213,13 @@ class Placer:
             if name:
                 self.free(name)
 
+    def _place_softmax(self, node: Call, into: Code) -> bool:
+        source = self._into_or_leaf(node.arguments[0], into)
+        self.line(f"np.subtract({source}, {source}.max(-1, keepdims=True), out={into.text})")
+        self.line(f"np.exp({into.text}, out={into.text})")
+        self.line(f"np.divide({into.text}, {into.text}.sum(-1, keepdims=True), out={into.text})")
+        return True
+
     def _place_matmul(self, node: Call, into: Code) -> bool:
         left, right = node.arguments
         matrix, vectors = self.writer.write(left), self.writer.write(right)
@@ -221,7 +230,7 @@ class Placer:
         if not vectors.axes:
             self.line(f"np.dot({matrix.text}, {vectors.text}, out={into.text})")
             return True
-        turned = matrix.transposed or f"{matrix.at(ATOM)}.T"
+        turned = matrix.transposed or self.turned(matrix.at(ATOM))
         if len(vectors.axes) == 1:
             self.line(f"np.dot({vectors.text}, {turned}, out={into.text})")
         else:

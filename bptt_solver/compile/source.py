@@ -41,6 +41,7 @@ class Source:
         self.all: list[Statement] = []
         self.lines: list[str] = []
         self.made: set[str] = set()
+        self.transposed: dict[str, str] | None = None
         self.rooms: list[str] = []
         self.inputs: list[str] = []
         self.own: dict[str, str] = {}
@@ -133,6 +134,9 @@ class Source:
         if isinstance(node, Whole):
             self._statement(node.statement, depth, at)
             return
+        outermost, place = not at, len(self.lines)
+        if outermost:
+            self.transposed = {}
         for loop, inner in node.stretches:
             if loop.first == loop.last:
                 for item in inner:
@@ -146,6 +150,10 @@ class Source:
             self._line(f"for {variable} in {run}:", depth)
             for item in inner:
                 self._node(item, depth + 1, {**at, loop.variable: Index.variable(variable)})
+        if outermost:
+            turned = [f"        {word} = np.ascontiguousarray({of}.T)" for of, word in self.transposed.items()]
+            self.lines[place:place] = turned
+            self.transposed = None
 
     def _room(self, name: str, depth: int) -> None:
         """An array that lives as long as the program, and what of it is given."""
@@ -159,6 +167,14 @@ class Source:
             box = self.given[name]
             parts = [f"{low - s}:{high - s + 1}" for (low, high), s in zip(box, held.starts, strict=True)]
             self.inputs.append(f"        {held.text}[{', '.join(parts)}] = given[{name!r}]")
+
+    def _turned(self, matrix: str) -> str:
+        """A transposed matrix; inside a recurrence one that lies in memory as it is read."""
+        if self.transposed is None:
+            return f"{matrix}.T"
+        if matrix not in self.transposed:
+            self.transposed[matrix] = self.names.of(f"{matrix} T")
+        return self.transposed[matrix]
 
     def _temporary(self, shape: tuple[int, ...]) -> str:
         free = self.temporaries.setdefault(shape, [])
@@ -177,7 +193,7 @@ class Source:
         at = {**at, **{v: loop.low for v, loop in loops.items() if loop.first == loop.last}}
         loops = {v: loop for v, loop in loops.items() if v not in at}
         writer = Writer(self.system, self.storage, self.local, self.helpers, loops, at, ())
-        placer = Placer(writer, self.shapes, self._temporary, self._give_back, lambda text: self._line(text, depth))
+        placer = Placer(writer, self.shapes, self._temporary, self._give_back, lambda text: self._line(text, depth), self._turned)
         held = self.storage[statement.name]
         self._tell(statement, depth)
         extents = tuple(loop.last - loop.first + 1 for loop in loops.values())
