@@ -42,7 +42,7 @@ class Code:
 class Storage:
     """How a family lies in memory: the first value of each index, and how many there are."""
 
-    __slots__ = ("extents", "name", "rank", "starts", "text")
+    __slots__ = ("extents", "kept", "name", "rank", "starts", "text")
 
     def __init__(self, name: str, text: str, starts: Sequence[int], extents: Sequence[int], rank: int) -> None:
         self.name = name
@@ -50,6 +50,7 @@ class Storage:
         self.starts = starts
         self.extents = extents
         self.rank = rank
+        self.kept = False  # whether its array lives as long as the program
 
 
 class Local:
@@ -79,7 +80,8 @@ class Writer:
         helpers: Callable[[str], str],
         loops: Mapping[str, Loop],
         at: Mapping[str, Index],
-        running: Sequence[str],
+        running: bool,
+        views: Callable[..., str],
     ) -> None:
         self.system = system
         self.operations: Operations = system.operations
@@ -88,7 +90,8 @@ class Writer:
         self.helpers = helpers
         self.loops = dict(loops)
         self.at = dict(at)
-        self.running = tuple(running)
+        self.running = running  # inside a Python loop, where views that were made before save time
+        self.views = views
 
     # -- leaves
 
@@ -107,16 +110,29 @@ class Writer:
 
     def reference(self, node: Reference) -> Code:
         """A member, a stretch or a whole family."""
+        return self._part(node, None)
+
+    def _part(self, node: Reference, part: tuple[int, int] | None) -> Code:
+        """A reference, or some entries of what it refers to."""
+        held = self.storage[node.name]
         if node.name in self.local:
             local = self.local[node.name]
-            return Code(local.text, local.axes, self.storage[node.name].rank)
-        held = self.storage[node.name]
+            return Code(self.views(local.text, part), local.axes, held.rank)
         parts, axes = self.subscript(node.indices, held)
-        text = held.text + (f"[{', '.join(parts)}]" if parts else "")
+        text = self.located(held, parts, part)
         order = tuple(v for v in self.loops if v in axes)
         if order != axes:
             raise NotCompiled("indices in another order than those of the statement")
         return Code(text, axes, held.rank)
+
+    def located(self, held: Storage, parts: Sequence[str], part: tuple[int, int] | None) -> str:
+        """A stretch or a member of a family, or some entries of it."""
+        if self.running and len(parts) == 1 and ":" not in parts[0] and held.kept and len(held.extents) + held.rank > 1:
+            return f"{self.views(held.text, part, True)}[{parts[0]}]"
+        whole = list(parts)
+        if part is not None:
+            whole += ["..."] * (len(held.extents) > 0) + [f"{part[0]}:{part[1]}"]
+        return held.text + (f"[{', '.join(whole)}]" if whole else "")
 
     def subscript(self, indices: Sequence[Index], held: Storage) -> tuple[list[str], tuple[str, ...]]:
         """What stands in brackets, and the axes it leaves."""
@@ -375,10 +391,10 @@ class Writer:
         return Code(f"np.concatenate([{', '.join(c.text for c in codes)}])", (), codes[0].rank)
 
     def _call_rows_of(self, node: Call) -> Code:
-        whole = self.write(node.arguments[0])
-        first, after = (self.write(a).text for a in node.arguments[1:])
-        lead = "..., " if whole.axes else ""
-        return Code(f"{whole.at(ATOM)}[{lead}{first}:{after}]", whole.axes, whole.rank)
+        whole, first, after = node.arguments
+        assert isinstance(whole, Reference) and isinstance(first, Number) and isinstance(after, Number)
+        code = self._part(whole, (int(first.value), int(after.value)))
+        return code
 
     # -- sums over an index
 
@@ -393,7 +409,7 @@ class Writer:
         single = [v for v in names if inner[v].first == inner[v].last]
         at = self.at | {v: inner.pop(v).low for v in single}
         order = {v: inner[v] for v in sorted(inner, key=lambda v: (v not in names, list(inner).index(v)))}
-        writer = Writer(self.system, self.storage, self.local, self.helpers, order, at, self.running)
+        writer = Writer(self.system, self.storage, self.local, self.helpers, order, at, self.running, self.views)
         return writer._added(node.body, [v for v in names if v in order])
 
     def _added(self, body: Expression, names: Sequence[str]) -> Code:

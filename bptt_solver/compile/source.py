@@ -44,7 +44,8 @@ class Source:
         self.transposed: dict[str, str] | None = None
         self.rooms: list[str] = []
         self.inputs: list[str] = []
-        self.own: dict[str, str] = {}
+        self.seen: dict[tuple[str, object, bool], str] = {}
+        self.depth = 0
         self.temporaries: dict[tuple[int, ...], list[str]] = {}
         self.of_shape: dict[str, tuple[int, ...]] = {}
         self.told: set[int] = set()
@@ -143,13 +144,15 @@ class Source:
                     self._node(item, depth, {**at, loop.variable: loop.low})
                 continue
             variable = self.names.of(loop.variable)
-            writer = Writer(self.system, {}, {}, self.helpers, {}, {}, ())
+            writer = Writer(self.system, {}, {}, self.helpers, {}, {}, False, self._view)
             low, high = writer.number(loop.low), writer.number(loop.high)
             after, before = writer.number(loop.high.plus(1)), writer.number(loop.low.plus(-1))
             run = f"range({high}, {before}, -1)" if node.backward else f"range({low}, {after})"
             self._line(f"for {variable} in {run}:", depth)
+            self.depth += 1
             for item in inner:
                 self._node(item, depth + 1, {**at, loop.variable: Index.variable(variable)})
+            self.depth -= 1
         if outermost:
             turned = [f"        {word} = np.ascontiguousarray({of}.T)" for of, word in self.transposed.items()]
             self.lines[place:place] = turned
@@ -163,10 +166,26 @@ class Source:
         held = self.storage[name]
         shape = (*held.extents, *self.shapes[name])
         self.rooms.append(f"    {held.text} = np.empty({shape!r}, dtype)")
+        held.kept = True
         if name in self.given:
             box = self.given[name]
             parts = [f"{low - s}:{high - s + 1}" for (low, high), s in zip(box, held.starts, strict=True)]
             self.inputs.append(f"        {held.text}[{', '.join(parts)}] = given[{name!r}]")
+
+    def _view(self, text: str, part: tuple[int, int] | None, each: bool = False) -> str:
+        """Some entries of an array that lives as long as the program, or the list of its members (``each``), made
+        once."""
+        if part is None and not each:
+            return text
+        key = (text, part, each)
+        if key not in self.seen:
+            of = text if part is None else f"{text}[..., {part[0]}:{part[1]}]"
+            if not text.isidentifier():
+                return of
+            word = self.names.of(f"{text} at{'' if part is None else part[0]}")
+            self.seen[key] = word
+            self.rooms.append(f"    {word} = list({of})" if each else f"    {word} = {of}")
+        return self.seen[key]
 
     def _turned(self, matrix: str) -> str:
         """A transposed matrix; inside a recurrence one that lies in memory as it is read."""
@@ -192,7 +211,8 @@ class Source:
         loops = {loop.variable: loop for loop in statement.loops if loop.variable not in at}
         at = {**at, **{v: loop.low for v, loop in loops.items() if loop.first == loop.last}}
         loops = {v: loop for v, loop in loops.items() if v not in at}
-        writer = Writer(self.system, self.storage, self.local, self.helpers, loops, at, ())
+        running = self.depth > 0
+        writer = Writer(self.system, self.storage, self.local, self.helpers, loops, at, running, self._view)
         placer = Placer(writer, self.shapes, self._temporary, self._give_back, lambda text: self._line(text, depth), self._turned)
         held = self.storage[statement.name]
         self._tell(statement, depth)
@@ -208,9 +228,7 @@ class Source:
             return
         self._room(statement.name, depth)
         parts, _ = writer.subscript(statement.indices, held)
-        if statement.part is not None:
-            parts += ["..."] * bool(loops) + ["%d:%d" % statement.part]
-        text = held.text + (f"[{', '.join(parts)}]" if parts else "")
+        text = writer.located(held, parts, statement.part)
         if not shape:
             self._line(f"{text} = {writer.write(statement.right).text}", depth)
         elif isinstance(statement.right, Reference):
@@ -227,15 +245,17 @@ class Source:
         code = writer.write(statement.right)
         if isinstance(statement.right, Reference) or not shape or code.axes != axes or code.rank != held.rank:
             self.local[statement.name].axes = code.axes
+            self.local[statement.name].text = code.text
+            if shape and isinstance(statement.right, Reference):
+                return  # it lies there already
+            self.local[statement.name].text = held.text
             self._line(f"{held.text} = {code.text}", depth)
             return
         if statement.name not in self.made:
             self.made.add(statement.name)
-            self.own[statement.name] = self.names.of(f"{statement.name} room")
-            self.rooms.append(f"    {self.own[statement.name]} = np.empty({shape!r}, dtype)")
-        own = self.own[statement.name]
-        placer.place(statement.right, Code(own, axes, held.rank))
-        self._line(f"{held.text} = {own}", depth)
+            self.rooms.append(f"    {held.text} = np.empty({shape!r}, dtype)")
+        self.local[statement.name].text = held.text
+        placer.place(statement.right, Code(held.text, axes, held.rank))
 
     def _tell(self, statement: Statement, depth: int) -> None:
         origin = statement.origin
