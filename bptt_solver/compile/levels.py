@@ -39,16 +39,19 @@ class Group:
 class _SlotWriter(Writer):
     """Writes a template: slots are operands, gathered or shared."""
 
-    def __init__(self, system: System, helpers: Helpers, ranks: Sequence[int], shared: Sequence[bool]) -> None:
+    def __init__(
+        self, system: System, helpers: Helpers, ranks: Sequence[int], shared: Sequence[bool], words: Sequence[str] = ()
+    ) -> None:
         loop = Loop(_EACH, Index(1), Index(1), 1, 2)
         super().__init__(system, {}, {}, helpers, {_EACH: loop}, {}, False, lambda text, part, each=False: text)
         self.ranks = ranks
         self.shared = shared
+        self.words = words
 
     def reference(self, node: Reference) -> Code:
         if not isinstance(node, Slot):
             raise NotCompiled(f"{node.name} in a template")
-        return Code(f"s{node.at}", () if self.shared[node.at] else (_EACH,), self.ranks[node.at])
+        return Code(self.words[node.at] if self.words else f"s{node.at}", () if self.shared[node.at] else (_EACH,), self.ranks[node.at])
 
 
 class Levels:
@@ -62,11 +65,13 @@ class Levels:
         self.levels: list[int] = []
         for number in range(len(unfolded.keys)):
             self._add(tuple(shapes.get(number) or ()), 0)
+        self.inputs = [n for n in range(len(unfolded.keys)) if unfolded.grounds[n] is None]
         self.constants = [(self._add((), 0), value) for _, value in unfolded.constants]
         self.groups: list[list[Group]] = []
         self._known: list[dict[tuple[object, ...], Group]] = []
         for number in order:
             self._place(number, unfolded.grounds[number] or ())
+        self._pullbacks: list[tuple[Group, list[Any], Any, list[tuple[int, Callable[..., Any], str]]]] | None = None
         self._functions: list[tuple[Group, Callable[..., Any], list[Any], Any, str]] | None = None
 
     def _add(self, shape: Shape, level: int) -> int:
@@ -168,9 +173,8 @@ class Levels:
             self.compile()
         assert self._functions is not None
         arrays = {shape: numpy.zeros((count, *shape)) for shape, count in self.counts.items()}
-        for number, key in enumerate(self.unfolded.keys):
-            if self.unfolded.grounds[number] is None:
-                arrays[self.shapes[number]][self.rows[number]] = given[key]
+        for number in self.inputs:
+            arrays[self.shapes[number]][self.rows[number]] = given[self.unfolded.keys[number]]
         for at, value in self.constants:
             arrays[()][self.rows[at]] = float(value)
         for group, function, operands, targets, how in self._functions:
@@ -181,6 +185,82 @@ class Levels:
             else:
                 into[targets] += found
         return arrays
+
+    # -- the backward sweep
+
+    def sweep(self, arrays: Mapping[Shape, Any], target: int) -> dict[Shape, Any]:
+        """The ordered derivatives of a scalar instance by all instances, in arrays like those of the values: the groups
+        in the opposite order, each summand's pullback for a whole group at once."""
+        import numpy
+
+        received = {shape: numpy.zeros((count, *shape)) for shape, count in self.counts.items()}
+        received[()][self.rows[target]] = 1.0
+        for group, operands, targets, pulls in self._backwards():
+            into = received[group.result][targets]
+            found = arrays[group.result][targets]
+            values = [arrays[s][o] for s, o in zip(group.shapes, operands, strict=True)]
+            for slot, function, how in pulls:
+                part = function(into, found, *values)
+                rows = operands[slot]
+                if how == "one":
+                    received[group.shapes[slot]][rows] += part
+                else:
+                    numpy.add.at(received[group.shapes[slot]], rows, part)
+        return received
+
+    def _backwards(self) -> list[tuple[Group, list[Any], Any, list[tuple[int, Callable[..., Any], str]]]]:
+        """For each group, last first: its operands' rows, its targets, and the pullbacks of its slots."""
+        if self._functions is None:
+            self.compile()
+        if self._pullbacks is None:
+            self._pullbacks = self._compile_pullbacks()
+        return self._pullbacks
+
+    def _compile_pullbacks(self) -> list[tuple[Group, list[Any], Any, list[tuple[int, Callable[..., Any], str]]]]:
+        assert self._functions is not None
+        helpers = Helpers(self.unfolded.system.operations, _UFUNCS)
+        texts: list[str] = []
+        names: dict[tuple[object, ...], str] = {}
+        plan = []
+        constant = {self.rows[at] for at, _ in self.constants}
+        for group, _, operands, targets, how in self._functions:
+            alone = how == "one" and not hasattr(targets, "__len__") and len(group.targets) == 1
+            shared = [not hasattr(o, "__len__") for o in operands]
+            pulls: list[tuple[int, str, str]] = []
+            for slot, shape in enumerate(group.shapes):
+                if shape == () and constant.issuperset(group.operands[slot]):
+                    continue  # nobody asks for the derivative by a number that stands in an equation
+                template, sources = group.template.pullback(slot)
+                key = (id(group.template), slot, group.shapes, tuple(shared), alone, len(group.targets) > 1 and not hasattr(targets, "__len__"))
+                if key not in names:
+                    names[key] = f"b{len(names)}"
+                    texts.append(self._pull_text(names[key], group, template, sources, shared, alone, slot, targets, helpers))
+                pulls.append((slot, names[key], "one" if shared[slot] else "many"))
+            plan.append((group, operands, targets, pulls))
+        self.backward_source = "\n".join(["import numpy as np\n", *(f"{t}\n" for t in helpers.texts.values()), *texts])
+        space: dict[str, Any] = {}
+        exec(self.backward_source, space)
+        return [(g, o, t, [(k, space[n], h) for k, n, h in pulls]) for g, o, t, pulls in reversed(plan)]
+
+    def _pull_text(
+        self, name: str, group: Group, template: Template, sources: Sequence[int], shared: list[bool], alone: bool,
+        slot: int, targets: Any, helpers: Helpers,
+    ) -> str:  # fmt: skip
+        together = not hasattr(targets, "__len__")
+        words, ranks, same = [], [], []
+        for source in sources:
+            if source >= 0:
+                words.append(f"s{source}")
+                ranks.append(len(group.shapes[source]))
+                same.append(alone or shared[source])
+            else:
+                words.append("g" if source == -1 else "y")
+                ranks.append(len(group.result))
+                same.append(alone or together)
+        writer = _SlotWriter(self.unfolded.system, helpers, ranks, same, words)
+        code = writer._added(template.expression, [_EACH]) if shared[slot] and not alone else writer.write(template.expression)
+        arguments = ", ".join(["g", "y", *(f"s{k}" for k in range(len(group.shapes)))])
+        return f"def {name}({arguments}):\n    return {code.text}\n"
 
     def value(self, arrays: Mapping[Shape, Any], number: int) -> Any:
         """The value of one instance."""
