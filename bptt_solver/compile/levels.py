@@ -71,6 +71,7 @@ class Levels:
         self._known: list[dict[tuple[object, ...], Group]] = []
         for number in order:
             self._place(number, unfolded.grounds[number] or ())
+        self._start: Any = None  # the numbers, with the constants in their places
         self._pullbacks: list[tuple[Group, list[Any], Any, list[tuple[int, Callable[..., Any], str]]]] | None = None
         self._functions: list[tuple[Group, Callable[..., Any], list[Any], Any, str]] | None = None
 
@@ -172,11 +173,13 @@ class Levels:
         if self._functions is None:
             self.compile()
         assert self._functions is not None
-        arrays = {shape: numpy.zeros((count, *shape)) for shape, count in self.counts.items()}
+        if self._start is None:
+            self._start = numpy.zeros(self.counts.get((), 0))
+            self._start[[self.rows[at] for at, _ in self.constants]] = [float(v) for _, v in self.constants]
+        arrays = {shape: numpy.zeros((count, *shape)) for shape, count in self.counts.items() if shape}
+        arrays[()] = self._start.copy()
         for number in self.inputs:
             arrays[self.shapes[number]][self.rows[number]] = given[self.unfolded.keys[number]]
-        for at, value in self.constants:
-            arrays[()][self.rows[at]] = float(value)
         for group, function, operands, targets, how in self._functions:
             found = function(*[arrays[s][o] for s, o in zip(group.shapes, operands, strict=True)])
             into = arrays[group.result]
