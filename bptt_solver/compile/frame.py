@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.chain_rule import differentiate
 from bptt_solver.compile.batch import batched
 from bptt_solver.compile.statements import NotCompiled
-from bptt_solver.language.expressions import Reference
+from bptt_solver.language import build
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import Call, Expression, Index, Range, Reference, Sum, derivative_name
 from bptt_solver.problem.problem import Problem
 from bptt_solver.system import Given, System
+from bptt_solver.unfold import instance_text
 
 Shape = tuple[int, ...]
 Box = tuple[tuple[int, int], ...]  # first and last of each index
@@ -55,7 +59,8 @@ class Frame:
         members = {(n, (*i, 1) if n in moved else i): shape for (n, i), shape in self.members.items()}
         members[target.name, ()] = ()
         given = {
-            name: [(*box, (1, count)) for box in boxes] if name in moved else boxes for name, boxes in self.given.items()
+            name: [(*box, (1, count)) for box in boxes] if name in moved else boxes
+            for name, boxes in self.given.items()
         }
         return Frame(system, target, members, given)
 
@@ -71,16 +76,73 @@ class Frame:
         for name, boxes in self.given.items():
             at = self.system.time_position(name)
             given[name] = [
-                tuple((low, old.get(high, high) if k == at and high > low else high) for k, (low, high) in enumerate(box))
+                tuple(
+                    (low, old.get(high, high) if k == at and high > low else high) for k, (low, high) in enumerate(box)
+                )
                 for box in boxes
             ]
             shape, role = self.system.given[name][0].shape, self.system.given[name][0].role
             parts[name] = [Given(name, *_ends(box), shape, role) for box in given[name]]
         system = self.system
         resized = System(
-            system.equations, parts, system.operations, {**system.sizes, **sizes}, system.maps, system.ranks, system.roles
+            system.equations,
+            parts,
+            system.operations,
+            {**system.sizes, **sizes},
+            system.maps,
+            system.ranks,
+            system.roles,
         )
         return Frame(resized, self.target, self.members, given)
+
+    def along(self, names: Sequence[str]) -> Frame:
+        """The slope of the target along a direction in the families ``names``: its derivatives are the products of the
+        Hessian with that direction. The direction is given under the names that `direction_name` says."""
+        text = instance_text((self.target.name, tuple(self.system.index(i, {}) for i in self.target.indices)))
+        first = differentiate(self.system, self.target, numbered=False)
+        terms: list[Expression] = []
+        given = {name: list(boxes) for name, boxes in self.given.items()}
+        parts = {name: list(found) for name, found in self.system.given.items()}
+        members = dict(self.members)
+        for name in names:
+            if derivative_name(text, name) not in first.defining:
+                continue
+            direction = direction_name(name)
+            given[direction] = list(self.given[name])
+            parts[direction] = [Given(direction, p.low, p.high, p.shape, "value", p.members) for p in parts[name]]
+            members.update({(direction, i): shape for (n, i), shape in self.members.items() if n == name})
+            terms += [self._slope(direction, derivative_name(text, name), box) for box in given[direction]]
+        slope = Equation(SLOPE, (), build.add(terms))
+        ranks = {**first.ranks, SLOPE: 0, **{direction_name(n): first.ranks[n] for n in names}}
+        system = System(
+            [*first.equations, slope], parts, first.operations, first.sizes, first.maps, ranks, first.roles
+        )  # fmt: skip
+        for (name, indices), shape in self.members.items():
+            members[derivative_name(text, name), indices] = shape
+        members[SLOPE, ()] = ()
+        return Frame(system, Reference(SLOPE), members, given)
+
+    def _slope(self, direction: str, derivative: str, box: Box) -> Expression:
+        """``Σ direction·derivative`` over a box of members."""
+        names = [f"i{k}" for k in range(len(box))]
+        indices = tuple(Index.variable(n) for n in names)
+        pair = (Reference(direction, indices), Reference(derivative, indices))
+        product = (
+            Call("mul", pair)
+            if not self.system.ranks[direction[len(DIRECTION) :]]
+            else Call("sum", (Call("mul", pair),))
+        )
+        if not box:
+            return product
+        return Sum(product, tuple(Range(n, Index(low), Index(high)) for n, (low, high) in zip(names, box, strict=True)))
+
+
+DIRECTION, SLOPE = "direction ", "slope"  # names that no document can have
+
+
+def direction_name(name: str) -> str:
+    """The name under which a direction in a family is given."""
+    return DIRECTION + name
 
 
 def _ends(box: Box) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -50,7 +50,9 @@ class Hoister:
                 rest = [self._taken_out(a, statement, inside) for a in moving]
                 return Call(node.operation, (named, *rest))
         changed = tuple(self._taken_out(a, statement, inside) for a in node.arguments)
-        return node if all(a is b for a, b in zip(changed, node.arguments, strict=True)) else Call(node.operation, changed)
+        return (
+            node if all(a is b for a, b in zip(changed, node.arguments, strict=True)) else Call(node.operation, changed)
+        )
 
     def _worth(self, node: Expression, statement: Statement) -> bool:
         """Whether a part is an operation that differs from time to time; ``W.T`` is as good inside."""

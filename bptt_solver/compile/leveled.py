@@ -120,12 +120,16 @@ class Leveled:
         key = (id(group.template), group.shapes, step.shared, step.alone, step.one)
         writer = _SlotWriter(self._system, functions.helpers, words, ranks, step.shared)
         step.function = functions.name(
-            ("value", *key), words, lambda: self._code(writer, group.template.expression, step.one and not step.alone, group)
+            ("value", *key),
+            words,
+            lambda: self._code(writer, group.template.expression, step.one and not step.alone, group),
         )
         for slot, shape in enumerate(group.shapes):
             if shape or not constant.issuperset(group.operands[slot]):  # nobody asks for the derivative by a literal
                 pull = functions.name(
-                    ("pullback", slot, *key), ["g", "y", *words], lambda slot=slot: self._pullback(step, slot, functions.helpers)  # type: ignore[misc]
+                    ("pullback", slot, *key),
+                    ["g", "y", *words],
+                    lambda slot=slot: self._pullback(step, slot, functions.helpers),  # type: ignore[misc]
                 )
                 step.pulls.append((slot, pull))
 

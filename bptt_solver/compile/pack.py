@@ -7,8 +7,8 @@ sums ``U_i.T @ ∂z_i[t] + U_f.T @ ∂z_f[t] + ...`` and the gradients of the ma
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from bptt_solver.compile.statements import Statement
 from bptt_solver.language import build
@@ -17,12 +17,12 @@ from bptt_solver.language.expressions import (
     Expression,
     Number,
     Reference,
-    Sum,
     derivative_name,
-    derivative_parts,
     is_derivative,
     transform,
 )
+from bptt_solver.language.operations import Operations
+from bptt_solver.system import loose_shape
 
 STACKED = "stacked"  # an operation of compiled programs: matrices or vectors on top of each other
 ROWS = "rows_of"  # rows_of(vector, first, after): a part of a vector, or rows of a matrix
@@ -45,7 +45,11 @@ class Group:
 class Packer:
     """Packs a list of statements. ``shapes`` gets the shapes of what is new."""
 
-    def __init__(self, given: Sequence[str], shapes: dict[str, tuple[int, ...]], target: str) -> None:
+    def __init__(
+        self, given: Sequence[str], shapes: dict[str, tuple[int, ...]], target: str, operations: Operations
+    ) -> None:
+        self.operations = operations
+        self.joint: dict[str, Statement] = {}
         self.given = set(given)
         self.shapes = shapes
         self.target = target
@@ -67,13 +71,13 @@ class Packer:
         for found in alike.values():
             if len(found) > 1:
                 packed[id(found[0])] = self._group(found)
-                self.new += []
                 for other in found[1:]:
                     packed[id(other)] = found[0]  # gone
         if not packed:
             return list(statements)
         kept = [packed.get(id(s), s) for s in statements if id(s) not in packed or packed[id(s)] not in statements]
-        return [*self.new, *(self._rewritten(s) for s in kept), *self._gradients()]
+        self.joint = self._gradients(kept)
+        return [*self.new, *(self._rewritten(s) for s in kept), *self.joint.values()]
 
     # -- forward
 
@@ -125,8 +129,8 @@ class Packer:
         ends = [0]
         for name in names:
             ends.append(ends[-1] + self.shapes[name][0])
-        parts = list(zip(ends, ends[1:], strict=False))
-        stem = os.path.commonprefix(list(names)).rstrip("_ ") or names[0]
+        parts = list(pairwise(ends))
+        stem = _common(names).rstrip("_ ") or names[0]
         group = Group(self._free(f"{stem} all"), names, parts, ends[-1])
         below = Group(self._free(f"{derivative_name(self.target, stem)} all"),
                       [_derived(self.target, n) for n in names], parts, ends[-1])  # fmt: skip
@@ -153,8 +157,7 @@ class Packer:
         if group is not None and is_derivative(statement.name) and statement.indices:
             part = group.parts[statement.name]
             return Statement(group.name, statement.indices, statement.loops, right, statement.origin, part)
-        if group is not None and is_derivative(statement.name):
-            self._parameter_gradient(group, statement)
+        if group is not None and group.name in self.joint:
             right = Call(ROWS, (Reference(group.name), *map(Number, group.parts[statement.name])))
             return Statement(statement.name, (), (), right, None)
         return Statement(statement.name, statement.indices, statement.loops, right, statement.origin, statement.part)
@@ -212,24 +215,30 @@ class Packer:
         one, other = self.of[inner.name], self.of[right.name]
         return (inner.name, right) if one.parts[inner.name] == other.parts[right.name] else None
 
-    def _parameter_gradient(self, group: Group, statement: Statement) -> None:
-        """``∂U = Σ outer(∂z[t], v)`` for the whole group, from the sum of its first member."""
-        if statement.name != group.members[0] or any(s.name == group.name for s in self.new):
-            return
-        self.pending = getattr(self, "pending", [])
-        self.pending.append((group, statement))
-
-    def _gradients(self) -> list[Statement]:
-        found: list[Statement] = []
-        for group, statement in getattr(self, "pending", []):
-
-            def change(node: Expression) -> Expression:
-                whole = self.of.get(node.name) if isinstance(node, Reference) and node.indices else None
-                return Reference(whole.name, node.indices) if whole is not None and isinstance(node, Reference) else node
-
-            assert isinstance(statement.right, Sum)
-            found.append(Statement(group.name, (), (), transform(statement.right, change), statement.origin))
+    def _gradients(self, statements: Sequence[Statement]) -> dict[str, Statement]:
+        """``∂U = Σ outer(∂z[t], v)`` for the parameter groups whose members all have that form, by the group's name."""
+        found: dict[str, Statement] = {}
+        by_name: dict[str, list[Statement]] = {}
+        for statement in statements:
+            by_name.setdefault(statement.name, []).append(statement)
+        for group in self.groups:
+            own = [by_name.get(name, ()) for name in group.members]
+            if not is_derivative(group.name) or not all(len(s) == 1 and not s[0].indices for s in own):
+                continue
+            wholes = [transform(s[0].right, self._whole) for s in own]
+            shape = loose_shape(wholes[0], self.shapes, self.operations)
+            if (
+                all(w == wholes[0] for w in wholes)
+                and shape == self.shapes[group.name]
+                and wholes[0] != own[0][0].right
+            ):
+                found[group.name] = Statement(group.name, (), (), wholes[0], own[0][0].origin)
         return found
+
+    def _whole(self, node: Expression) -> Expression:
+        """A packed family in place of one of its members."""
+        group = self.of.get(node.name) if isinstance(node, Reference) and node.indices else None
+        return Reference(group.name, node.indices) if group is not None and isinstance(node, Reference) else node
 
 
 def _terms(expression: Expression) -> tuple[Expression, ...]:
@@ -238,10 +247,19 @@ def _terms(expression: Expression) -> tuple[Expression, ...]:
     return (expression,)
 
 
+def _common(names: Sequence[str]) -> str:
+    """What all names begin with."""
+    first, last = min(names), max(names)
+    for at, (a, b) in enumerate(zip(first, last, strict=False)):
+        if a != b:
+            return first[:at]
+    return first
+
+
 def _derived(target: str, label: str) -> str:
     """The label of the derivative by a labelled family: ``∂⁺E/∂z[2,·]``."""
     name, bracket, rest = label.partition("[")
     return derivative_name(target, name) + bracket + rest
 
 
-__all__ = ["ROWS", "STACKED", "Packer", "derivative_parts"]
+__all__ = ["ROWS", "STACKED", "Packer"]

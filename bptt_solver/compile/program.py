@@ -56,13 +56,15 @@ def compile_frame(frame: Frame, values: Sequence[str], derivatives: Sequence[str
     outputs = [n for n in dict.fromkeys(s.name for s in statements) if specialiser.labels[n][0] in wanted]
     shapes = _shapes(specialiser, frame)
     statements = _live(_constants(statements, outputs), outputs, system)
-    statements = Packer(list(given), shapes, target).pack(statements)
+    statements = Packer(list(given), shapes, target, system.operations).pack(statements)
     statements = _hoisted(system, statements)
     nodes = Scheduler(system, statements).schedule()
     _complete(shapes, statements, system)
     source = Source(system, nodes, given, shapes, outputs)
     text = source.text()
-    boxes = {n: tuple((s, s + e - 1) for s, e in zip(h.starts, h.extents, strict=True)) for n, h in source.storage.items()}
+    boxes = {
+        n: tuple((s, s + e - 1) for s, e in zip(h.starts, h.extents, strict=True)) for n, h in source.storage.items()
+    }
     labels = specialiser.labels
     return Compiled(text, labels, {n: given[n] for n in given if n in boxes}, {n: boxes[n] for n in outputs})
 

@@ -9,6 +9,7 @@ computes from things outside of it is taken out first (`hoist`): the input produ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from bptt_solver.compile.pack import ROWS
@@ -195,7 +196,7 @@ class Scheduler:
         firsts.update({loop.last + 1: loop.high.plus(1) for loop in loops if loop.last + 1 not in firsts})
         cuts = sorted(firsts)
         found: list[tuple[Loop, list[Statement]]] = []
-        for low, after in zip(cuts, cuts[1:], strict=False):
+        for low, after in pairwise(cuts):
             active = [s for s, loop in zip(statements, loops, strict=True) if loop.first <= low <= loop.last]
             if active:
                 found.append((Loop(variable, firsts[low], firsts[after].plus(-1), low, after - 1), active))
@@ -225,7 +226,7 @@ def reads(statement: Statement, system: System) -> list[tuple[Reference, dict[st
         elif isinstance(expression, Sum):
             inner = dict(loops)
             for item in expression.ranges:
-                first, last = system.index(item.low, {}), system.index(item.high, {})
-                inner[item.variable] = Loop(item.variable, item.low, item.high, first, last)
+                ends = system.index(item.low, {}), system.index(item.high, {})
+                inner[item.variable] = Loop(item.variable, item.low, item.high, *ends)
             pending.append((expression.body, inner))
     return found

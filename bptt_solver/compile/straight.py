@@ -137,7 +137,11 @@ class _Recording(Arithmetic):
             if name == "div":
                 return arguments[0] / arguments[1]
             if name == "power":
-                return arguments[0] ** arguments[1] if isinstance(arguments[0], Scalar) else scalar.recorder.node("power", arguments)
+                return (
+                    arguments[0] ** arguments[1]
+                    if isinstance(arguments[0], Scalar)
+                    else scalar.recorder.node("power", arguments)
+                )
             if name == "xlogy" and not isinstance(arguments[0], Scalar) and arguments[0] == 0:
                 return 0
             return scalar.recorder.node(name, arguments)
@@ -300,9 +304,9 @@ class Straight:
             return f"-{at(0, _UNARY)}", _UNARY
         if kind == "power":
             return f"{at(0, _ATOM)}**{at(1, _ATOM)}", _POWER
-        return _FORMS.get(kind, lambda *a: f"{kind}({', '.join(a)})")(*[f"({t})" if kind in _FORMS else t for t in text]), (
-            _CHOICE if kind in _FORMS and kind != "abs" else _ATOM
-        )
+        return _FORMS.get(kind, lambda *a: f"{kind}({', '.join(a)})")(
+            *[f"({t})" if kind in _FORMS else t for t in text]
+        ), (_CHOICE if kind in _FORMS and kind != "abs" else _ATOM)
 
 
 _FORMS: dict[str, Callable[..., str]] = {
