@@ -11,6 +11,7 @@ from typing import Any
 
 from bptt_solver.compile.codes import _UFUNCS, ATOM, Code, Writer
 from bptt_solver.compile.helpers import Helpers
+from bptt_solver.compile.load import load
 from bptt_solver.compile.levels import Group, Levels, Shape
 from bptt_solver.compile.statements import Loop, NotCompiled
 from bptt_solver.language.expressions import Expression, Index, Reference
@@ -63,9 +64,8 @@ class _Functions:
 
     def made(self) -> dict[str, Any]:
         """The functions by name."""
-        space: dict[str, Any] = {}
-        exec(self.source(), space)
-        return space
+        source = self.source()
+        return {name: load(source, name) for name in self.names.values()}
 
 
 class _Step:

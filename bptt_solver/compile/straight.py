@@ -211,11 +211,13 @@ class Straight:
             self.values[number] = self._total(self.unfolded.grounds[number] or ())
 
     def _total(self, grounds: Sequence[Ground]) -> Any:
-        total: Any = 0
+        found: list[Any] = []
         for ground in grounds:
             slots = [self.values[s] if isinstance(s, int) else self._total(s) for s in ground.slots]
-            value = ground.template.compiled(self.arithmetic, self.arithmetic.compile)(slots)
-            total = value if total is 0 else total + value  # noqa: F632 - the int 0 from above, and nothing else
+            found.append(ground.template.compiled(self.arithmetic, self.arithmetic.compile)(slots))
+        total = found[0] if found else 0
+        for value in found[1:]:
+            total = total + value
         return total
 
     # -- source
