@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bptt_solver.compile.codes import _UFUNCS, ATOM, Code, Writer
-from bptt_solver.compile.statements import NotCompiled
+from bptt_solver.compile.code import ATOM, Code
+from bptt_solver.compile.codes import _UFUNCS, Writer
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Reference, transform
 from bptt_solver.system import loose_shape
@@ -18,7 +18,12 @@ class Placer:
     """Writes one statement as lines that compute into a destination."""
 
     def __init__(
-        self, writer: Writer, shapes: Mapping[str, tuple[int, ...]], room: Room, free: Callable[[str], None], line: Callable[[str], None],
+        self,
+        writer: Writer,
+        shapes: Mapping[str, tuple[int, ...]],
+        room: Room,
+        free: Callable[[str], None],
+        line: Callable[[str], None],
         turned: Callable[[str], str],
     ) -> None:
         self.writer = writer
@@ -41,9 +46,10 @@ class Placer:
             if formula is not None:
                 self.place(formula, into)
                 return
-        self._plain(node, into)
+        self.plain(node, into)
 
-    def _plain(self, node: Expression, into: Code) -> None:
+    def plain(self, node: Expression, into: Code) -> None:
+        """Copy the value of an expression into a destination."""
         code = self.writer.write(node)
         spread = self.writer.spread(code, into.axes, into.rank) if code.axes or code.rank else code
         self.line(f"{into.text}[...] = {spread.text}")
@@ -133,7 +139,7 @@ class Placer:
             leaf = isinstance(node, Reference | Number) or _is_view(node) or not isinstance(node, Call)
             if leaf:
                 texts.append(self._operand(code, into))
-            elif not taken and self._fits(code, into) and self._simple(node):
+            elif not taken and self._fits(code, into) and isinstance(node, Call) and self._simple(node):
                 self.place(node, into)
                 taken = True
                 texts.append(into.text)
@@ -164,7 +170,10 @@ class Placer:
         return True
 
     def _place_add(self, node: Call, into: Code) -> bool:
-        terms = [(a.arguments[0], True) if isinstance(a, Call) and a.operation == "neg" else (a, False) for a in node.arguments]
+        terms = [
+            (a.arguments[0], True) if isinstance(a, Call) and a.operation == "neg" else (a, False)
+            for a in node.arguments
+        ]
         return self._chain([t for t, _ in terms], ["np.subtract" if n else "np.add" for _, n in terms], into)
 
     def _place_mul(self, node: Call, into: Code) -> bool:
@@ -184,7 +193,9 @@ class Placer:
                 return False
             first = next((at for at in positive if self._fits(codes[at], into)), positive[0])
             others = [at for at in rest if at != first]
-            second = next((at for at in others if self._fits(codes[at], into) or self._fits(codes[first], into)), others[0])
+            second = next(
+                (at for at in others if self._fits(codes[at], into) or self._fits(codes[first], into)), others[0]
+            )
             one, a = self.value(terms[first])
             two, b = self.value(terms[second])
             self.line(f"{functions[second]}({self._operand(one, into)}, {self._operand(two, into)}, out={into.text})")
@@ -241,4 +252,8 @@ class Placer:
 
 def _is_view(node: Expression) -> bool:
     """Whether a call only names a part or the transpose of what lies somewhere."""
-    return isinstance(node, Call) and node.operation in ("rows_of", "transpose") and isinstance(node.arguments[0], Reference)
+    return (
+        isinstance(node, Call)
+        and node.operation in ("rows_of", "transpose")
+        and isinstance(node.arguments[0], Reference)
+    )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import keyword
+import unicodedata
 from collections.abc import Iterable
 
 from bptt_solver.language.expressions import derivative_parts, is_derivative
 
-_TAKEN = ("np", "given", "gradient", "range")
+_TAKEN = (
+    "given", "gradient", "make", "dtype", "device", "real", "program",
+    "np", "torch", "jax", "jnp", "lax", "njit", "vectorize", "math",
+    "range", "list", "len", "next", "isinstance", "enumerate", "dict", "zip", "print", "type", "float", "int",
+)  # fmt: skip
 
 
 class Identifiers:
@@ -42,7 +47,9 @@ def _plain(name: str) -> str:
     word = "_".join([word, *(part.replace("-", "m") for part in fixed)])
     if space:
         word += "_" + rest.replace(" ", "_")
-    word = "".join(c if c.isidentifier() or c.isdigit() else "_" for c in word)
+    # Python reads names in the form NFKC: what is the same there must be the same here
+    word = unicodedata.normalize("NFKC", word)
+    word = "".join(c if c.isidentifier() or c.isdecimal() else "_" for c in word)
     return word if word.isidentifier() else "v_" + word
 
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from bptt_solver.chain_rule import differentiate
+from bptt_solver.compile.backends import Function, native, over_numpy
 from bptt_solver.compile.canonical import Canonical
+from bptt_solver.compile.emit import source_for
 from bptt_solver.compile.frame import Box, Frame, Shape
 from bptt_solver.compile.hoist import Hoister
 from bptt_solver.compile.pack import Packer
 from bptt_solver.compile.schedule import Scheduler
-from bptt_solver.compile.source import Source
 from bptt_solver.compile.statements import Dimensions, Label, NotCompiled, Specialiser, Statement, label_text
 from bptt_solver.language import build
+from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
     Expression,
     Number,
@@ -30,22 +32,39 @@ from bptt_solver.unfold import instance_text
 class Compiled:
     """A program. ``source`` is the text of what runs; ``inputs`` and ``outputs`` are labels, the texts under which
     arrays go in and come out, each with its family and the indices that are fixed in it, and where its other indices
-    begin and end."""
+    begin and end. ``dialect`` is the library that it is written for."""
 
-    __slots__ = ("inputs", "labels", "outputs", "source")
+    __slots__ = ("dialect", "inputs", "labels", "outputs", "source")
 
     def __init__(
-        self, source: str, labels: Mapping[str, Label], inputs: Mapping[str, Box], outputs: Mapping[str, Box]
+        self,
+        source: str,
+        labels: Mapping[str, Label],
+        inputs: Mapping[str, Box],
+        outputs: Mapping[str, Box],
+        dialect: str = "numpy",
     ) -> None:
         self.source = source
+        self.dialect = dialect
         self.labels = labels
         self.inputs = inputs
         self.outputs = outputs
 
+    def load(self, dtype: str = "float64") -> Function:
+        """The program as a function from the library's arrays by label to such. Raises NotCompiled where the library
+        is not installed."""
+        return native(self.source, self.dialect, dtype)
 
-def compile_frame(frame: Frame, values: Sequence[str], derivatives: Sequence[str]) -> Compiled:
+    def over_numpy(self, dtype: str = "float64", device: str | None = None) -> Function:
+        """The program as a function from NumPy arrays by label to such, whatever the library."""
+        return over_numpy(self.source, self.dialect, dtype, device)
+
+
+def compile_frame(
+    frame: Frame, values: Sequence[str], derivatives: Sequence[str], dialect: str = "numpy"
+) -> Compiled:
     """The program that computes the target, the values of the families ``values`` and the ordered derivatives by the
-    families ``derivatives``. Raises NotCompiled."""
+    families ``derivatives``, for a library (`bptt_solver.compile.dialects.NAMES`). Raises NotCompiled."""
     target = instance_text((frame.target.name, tuple(frame.system.index(i, {}) for i in frame.target.indices)))
     system = differentiate(frame.system, frame.target) if derivatives else frame.system
     specialiser = Specialiser(system, Dimensions(system, frame.members))
@@ -56,17 +75,26 @@ def compile_frame(frame: Frame, values: Sequence[str], derivatives: Sequence[str
     outputs = [n for n in dict.fromkeys(s.name for s in statements) if specialiser.labels[n][0] in wanted]
     shapes = _shapes(specialiser, frame)
     statements = _live(_constants(statements, outputs), outputs, system)
-    statements = Packer(list(given), shapes, target, system.operations).pack(statements)
+    packer = Packer(list(given), shapes, target, system.operations)
+    origins = {s.name: s.origin for s in statements}
+    statements = packer.pack(statements)
     statements = _hoisted(system, statements)
     nodes = Scheduler(system, statements).schedule()
     _complete(shapes, statements, system)
-    source = Source(system, nodes, given, shapes, outputs)
+    source = source_for(dialect, system, nodes, given, shapes, outputs, _packed(packer, origins))
     text = source.text()
     boxes = {
         n: tuple((s, s + e - 1) for s, e in zip(h.starts, h.extents, strict=True)) for n, h in source.storage.items()
     }
     labels = specialiser.labels
-    return Compiled(text, labels, {n: given[n] for n in given if n in boxes}, {n: boxes[n] for n in outputs})
+    inputs = {n: given[n] for n in source.given}
+    return Compiled(text, labels, inputs, {n: boxes[n] for n in outputs}, dialect)
+
+
+def _packed(packer: Packer, origins: Mapping[str, Equation | None]) -> dict[str, list[Equation]]:
+    """The equations of the families that were packed into one, by its name."""
+    found = {group.name: [origins.get(member) for member in group.members] for group in packer.groups}
+    return {name: [e for e in equations if e is not None] for name, equations in found.items()}
 
 
 def _given(specialiser: Specialiser, frame: Frame) -> dict[str, Box]:

@@ -1,24 +1,30 @@
-"""The scheduled statements as NumPy source: readable, and exactly what runs."""
+"""The scheduled statements as a module: what is common to all libraries, from the docstring to the last line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
-from bptt_solver.compile.codes import _UFUNCS, Code, Local, Storage, Writer
+from bptt_solver.compile.code import Local, Storage
+from bptt_solver.compile.codes import Writer
+from bptt_solver.compile.dialects.base import Dialect
 from bptt_solver.compile.helpers import Helpers
-from bptt_solver.compile.into import Placer
 from bptt_solver.compile.names import Identifiers
+from bptt_solver.compile.pack import STACKED
 from bptt_solver.compile.schedule import Node, Recurrence, Whole, reads
-from bptt_solver.compile.statements import Loop, NotCompiled, Statement
-from bptt_solver.language.expressions import Index, Reference
-from bptt_solver.language.notation.source import equation_to_source
+from bptt_solver.compile.statements import Loop, NotCompiled, Statement, calls
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import Call, Index, Reference
+from bptt_solver.language.notation.source import equation_to_source, to_source
 from bptt_solver.system import System
 
 Box = tuple[tuple[int, int], ...]  # first and last of each index
 
 
 class Source:
-    """Writes the program. ``given`` and ``shapes``: by label, the box of what is given and the shape of a member."""
+    """Writes a program. ``given`` and ``shapes``: by label, the box of what is given and the shape of a member;
+    ``packed``: the equations of the families that were packed into one, by its name. A subclass knows how statements
+    and loops are written."""
 
     def __init__(
         self,
@@ -27,74 +33,79 @@ class Source:
         given: Mapping[str, Box],
         shapes: Mapping[str, tuple[int, ...]],
         outputs: Sequence[str],
+        dialect: Dialect,
+        packed: Mapping[str, Sequence[Equation]] | None = None,
     ) -> None:
         self.system = system
         self.nodes = nodes
-        self.given = given
         self.shapes = shapes
         self.outputs = outputs
-        self.names = Identifiers(system.sizes)
-        self.helpers = Helpers(system.operations, _UFUNCS)
+        self.dialect = dialect
+        self.packed = packed or {}
+        self.helpers = Helpers(system.operations, dialect=dialect)
         self.storage: dict[str, Storage] = {}
         self.local: dict[str, Local] = {}
         self.writers: dict[str, list[Statement]] = {}
         self.all: list[Statement] = []
         self.lines: list[str] = []
         self.made: set[str] = set()
-        self.transposed: dict[str, str] | None = None
-        self.rooms: list[str] = []
-        self.inputs: list[str] = []
-        self.seen: dict[tuple[str, object, bool], str] = {}
-        self.depth = 0
-        self.temporaries: dict[tuple[int, ...], list[str]] = {}
-        self.of_shape: dict[str, tuple[int, ...]] = {}
         self.told: set[int] = set()
+        self._find(nodes)
+        called = {c.operation: None for s in self.all for c in calls(s.right)}
+        self.names = Identifiers((*dialect.taken, *dialect.helpers, *called))
+        self.words = {name: self.names.of(name) for name in system.sizes}
+        self.given = self._used(given)
+        self._stores()
 
     def text(self) -> str:
-        """The whole module: helpers and one function ``gradient(given)``."""
-        self._find(self.nodes)
-        self._stores()
+        """The whole module."""
         for node in self.nodes:
             if isinstance(node, Recurrence):
                 self._locals(node)
         for node in self.nodes:
-            self._node(node, 2, {})
-        sizes = [f"    {name} = {value}" for name, value in self.system.sizes.items()]
-        used = [n for n in self.given if n in self.storage and n not in self.writers]
-        inputs = [f"        {self.storage[n].text} = given[{n!r}]" for n in used]
-        result = ", ".join(f"{name!r}: {self.storage[name].text}" for name in self.outputs)
-        helpers = [f"{text}\n\n" for text in self.helpers.texts.values()]
-        return "\n".join(
-            [
-                "import numpy as np\n\n",
-                *helpers,
-                "def make(dtype):",
-                *sizes,
-                *self.rooms,
-                "",
-                "    def gradient(given):",
-                *inputs,
-                *self.inputs,
-                *self.lines,
-                f"        return {{{result}}}",
-                "",
-                "    return gradient",
-                "",
-            ]
-        )
+            self._node(node, self._depth(), {})
+        body = self._body()
+        return "\n".join([*self._about(), *self.dialect.header, *self.helpers.module(), "", "", *body, ""])
+
+    # -- for subclasses
+
+    def _depth(self) -> int:
+        """How deep the statements stand."""
+        return 1
+
+    def _body(self) -> list[str]:
+        """The functions of the module, around `lines`."""
+        raise NotImplementedError
+
+    def _loop(self, node: Recurrence, loop: Loop, inner: Sequence[Node], depth: int, at: Mapping[str, Index]) -> None:
+        """A stretch of a recurrence as a loop."""
+        variable = self._variable(loop)
+        low, high, after, before = self._ends(loop)
+        run = f"range({high}, {before}, -1)" if node.backward else f"range({low}, {after})"
+        self._line(f"for {variable} in {run}:", depth)
+        for item in inner:
+            self._node(item, depth + 1, {**at, loop.variable: Index.variable(variable)})
+
+    def _statement(self, statement: Statement, depth: int, at: Mapping[str, Index]) -> None:
+        """The lines of a statement."""
+        raise NotImplementedError
+
+    def _begin(self, node: Recurrence, depth: int) -> None:
+        """What stands before a recurrence."""
 
     # -- storage
 
     def _find(self, nodes: Sequence[Node]) -> None:
-        for node in nodes:
-            if isinstance(node, Whole):
-                known = self.writers.setdefault(node.statement.name, [])
-                if node.statement not in known:
-                    known.append(node.statement)
-                    self.all.append(node.statement)
-            else:
-                for _, inner in node.stretches:
-                    self._find(inner)
+        for statement in statements(nodes):
+            known = self.writers.setdefault(statement.name, [])
+            if statement not in known:
+                known.append(statement)
+                self.all.append(statement)
+
+    def _used(self, given: Mapping[str, Box]) -> dict[str, Box]:
+        """What is given and read, or part of what is computed."""
+        read = {r.name for s in self.all for r, _, _ in reads(s, self.system)}
+        return {name: box for name, box in given.items() if name in read or name in self.writers}
 
     def _stores(self) -> None:
         for name in dict.fromkeys([*self.given, *self.writers]):
@@ -109,9 +120,10 @@ class Source:
         loops = {loop.variable: loop for loop in statement.loops}
         box: list[tuple[int, int]] = []
         for index in statement.indices:
+            own = [v for v in index.variables() if v in loops]
             values = [
-                self.system.index(index, {v: at(loops[v]) for v in index.variables() if v in loops})
-                for at in (_first, _last)
+                self.system.index(index, {v: loops[v].first for v in own}),
+                self.system.index(index, {v: loops[v].last for v in own}),
             ]
             box.append((min(values), max(values)))
         return tuple(box)
@@ -119,160 +131,150 @@ class Source:
     def _locals(self, node: Recurrence) -> None:
         """The families of a loop whose members are read only in the turn in which they are computed: they need no
         array."""
-        inside = {id(n.statement) for _, inner in node.stretches for n in inner if isinstance(n, Whole)}
-        for name in {n.statement.name: None for _, inner in node.stretches for n in inner if isinstance(n, Whole)}:
+        turn = [n.statement for _, inner in node.stretches for n in inner if isinstance(n, Whole)]
+        inside = {id(s) for s in turn}
+        for name in dict.fromkeys(s.name for s in turn):
             written = self.writers[name]
             at = written[0].indices
-            if name in self.given or name in self.outputs or any(id(s) not in inside or s.indices != at for s in written):
+            if name in self.given or name in self.outputs or any(s.part is not None for s in written):
+                continue
+            if any(id(s) not in inside or s.indices != at for s in written):
                 continue
             users = [(s, r) for s in self.all for r, _, _ in reads(s, self.system) if r.name == name]
             if all(id(s) in inside and r.indices == at for s, r in users):
                 self.local[name] = Local(self.storage[name].text)
 
-    # -- statements
+    # -- nodes
 
     def _node(self, node: Node, depth: int, at: Mapping[str, Index]) -> None:
         if isinstance(node, Whole):
+            self._tell(node.statement, depth)
             self._statement(node.statement, depth, at)
             return
-        outermost, place = not at, len(self.lines)
-        if outermost:
-            self.transposed = {}
+        self._begin(node, depth)
         for loop, inner in node.stretches:
             if loop.first == loop.last:
                 for item in inner:
                     self._node(item, depth, {**at, loop.variable: loop.low})
-                continue
-            variable = self.names.of(loop.variable)
-            writer = Writer(self.system, {}, {}, self.helpers, {}, {}, False, self._view)
-            low, high = writer.number(loop.low), writer.number(loop.high)
-            after, before = writer.number(loop.high.plus(1)), writer.number(loop.low.plus(-1))
-            run = f"range({high}, {before}, -1)" if node.backward else f"range({low}, {after})"
-            self._line(f"for {variable} in {run}:", depth)
-            self.depth += 1
-            for item in inner:
-                self._node(item, depth + 1, {**at, loop.variable: Index.variable(variable)})
-            self.depth -= 1
-        if outermost:
-            turned = [f"        {word} = np.ascontiguousarray({of}.T)" for of, word in self.transposed.items()]
-            self.lines[place:place] = turned
-            self.transposed = None
+            else:
+                self._loop(node, loop, inner, depth, at)
 
-    def _room(self, name: str, depth: int) -> None:
-        """An array that lives as long as the program, and what of it is given."""
-        if name in self.made:
-            return
-        self.made.add(name)
-        held = self.storage[name]
-        shape = (*held.extents, *self.shapes[name])
-        self.rooms.append(f"    {held.text} = np.empty({shape!r}, dtype)")
-        held.kept = True
-        if name in self.given:
-            box = self.given[name]
-            parts = [f"{low - s}:{high - s + 1}" for (low, high), s in zip(box, held.starts, strict=True)]
-            self.inputs.append(f"        {held.text}[{', '.join(parts)}] = given[{name!r}]")
+    def _variable(self, loop: Loop) -> str:
+        name = loop.variable
+        return self.names.of(f"{name} at" if name in self.storage else name)
+
+    def _ends(self, loop: Loop) -> tuple[str, str, str, str]:
+        """The first and the last value of a loop, what follows the last, and what precedes the first."""
+        writer = Writer(self.system, {}, {}, self.helpers, {}, {}, False, self._view, self.words)
+        ends = (loop.low, loop.high, loop.high.plus(1), loop.low.plus(-1))
+        low, high, after, before = (writer.number(i) for i in ends)
+        return low, high, after, before
 
     def _view(self, text: str, part: tuple[int, int] | None, each: bool = False) -> str:
-        """Some entries of an array that lives as long as the program, or the list of its members (``each``), made
-        once."""
-        if part is None and not each:
-            return text
-        key = (text, part, each)
-        if key not in self.seen:
-            of = text if part is None else f"{text}[..., {part[0]}:{part[1]}]"
-            if not text.isidentifier():
-                return of
-            word = self.names.of(f"{text} at{'' if part is None else part[0]}")
-            self.seen[key] = word
-            self.rooms.append(f"    {word} = list({of})" if each else f"    {word} = {of}")
-        return self.seen[key]
+        return text if part is None else f"{text}[..., {part[0]}:{part[1]}]"
 
-    def _turned(self, matrix: str) -> str:
-        """A transposed matrix; inside a recurrence one that lies in memory as it is read."""
-        if self.transposed is None:
-            return f"{matrix}.T"
-        if matrix not in self.transposed:
-            self.transposed[matrix] = self.names.of(f"{matrix} T")
-        return self.transposed[matrix]
-
-    def _temporary(self, shape: tuple[int, ...]) -> str:
-        free = self.temporaries.setdefault(shape, [])
-        if free:
-            return free.pop()
-        name = self.names.of(f"room{len(self.of_shape) or ''}")
-        self.of_shape[name] = shape
-        self.rooms.append(f"    {name} = np.empty({shape!r}, dtype)")
-        return name
-
-    def _give_back(self, name: str) -> None:
-        self.temporaries[self.of_shape[name]].append(name)
-
-    def _statement(self, statement: Statement, depth: int, at: Mapping[str, Index]) -> None:
+    def _fitted(
+        self, statement: Statement, at: Mapping[str, Index], running: bool
+    ) -> tuple[Writer, dict[str, Loop], dict[str, Index]]:
+        """A statement's writer, its axes, and what its other indices are."""
         loops = {loop.variable: loop for loop in statement.loops if loop.variable not in at}
-        at = {**at, **{v: loop.low for v, loop in loops.items() if loop.first == loop.last}}
-        loops = {v: loop for v, loop in loops.items() if v not in at}
-        running = self.depth > 0
-        writer = Writer(self.system, self.storage, self.local, self.helpers, loops, at, running, self._view)
-        placer = Placer(writer, self.shapes, self._temporary, self._give_back, lambda text: self._line(text, depth), self._turned)
-        held = self.storage[statement.name]
-        self._tell(statement, depth)
-        extents = tuple(loop.last - loop.first + 1 for loop in loops.values())
-        shape = (*extents, *self.shapes[statement.name])
-        if statement.name in self.local:
-            self._placed_locally(statement, writer, placer, shape, tuple(loops), depth)
-            return
-        single = not at and statement.part is None and len(self.writers[statement.name]) == 1
-        if single and (statement.name in self.outputs or not shape) and statement.name not in self.given:
-            self._line(f"{held.text} = {writer.write(statement.right).text}", depth)
-            self.made.add(statement.name)
-            return
-        self._room(statement.name, depth)
-        parts, _ = writer.subscript(statement.indices, held)
-        text = writer.located(held, parts, statement.part)
-        if not shape:
-            self._line(f"{text} = {writer.write(statement.right).text}", depth)
-        elif isinstance(statement.right, Reference):
-            placer._plain(statement.right, Code(held.text, tuple(loops), held.rank) if not parts else Code(text, tuple(loops), held.rank))
-        else:
-            placer.place(statement.right, Code(text, tuple(loops), held.rank))
+        fixed = {**at, **{v: loop.low for v, loop in loops.items() if loop.first == loop.last}}
+        loops = {v: loop for v, loop in loops.items() if v not in fixed}
+        writer = Writer(
+            self.system, self.storage, self.local, self.helpers, loops, fixed, running, self._view, self.words
+        )
+        return writer, loops, fixed
 
-    def _placed_locally(
-        self, statement: Statement, writer: Writer, placer: Placer, shape: tuple[int, ...], axes: tuple[str, ...], depth: int
-    ) -> None:
-        """A member of one turn: in a temporary of its own, under the family's name."""
-        held = self.storage[statement.name]
-        self.local[statement.name].axes = axes
-        code = writer.write(statement.right)
-        if isinstance(statement.right, Reference) or not shape or code.axes != axes or code.rank != held.rank:
-            self.local[statement.name].axes = code.axes
-            self.local[statement.name].text = code.text
-            if shape and isinstance(statement.right, Reference):
-                return  # it lies there already
-            self.local[statement.name].text = held.text
-            self._line(f"{held.text} = {code.text}", depth)
-            return
-        if statement.name not in self.made:
-            self.made.add(statement.name)
-            self.rooms.append(f"    {held.text} = np.empty({shape!r}, dtype)")
-        self.local[statement.name].text = held.text
-        placer.place(statement.right, Code(held.text, axes, held.rank))
+    def _covers(self, statement: Statement, at: Mapping[str, Index]) -> bool:
+        """Whether a statement computes all of its family."""
+        alone = len(self.writers[statement.name]) == 1 and statement.name not in self.given
+        return alone and not at and statement.part is None
 
-    def _tell(self, statement: Statement, depth: int) -> None:
-        origin = statement.origin
-        if origin is not None and id(origin) not in self.told and " " not in statement.name:
-            self.told.add(id(origin))
-            self._line(f"# {equation_to_source(origin)}", depth)
+    # -- words
 
     def _line(self, text: str, depth: int) -> None:
         self.lines.append("    " * depth + text)
 
+    def _tell(self, statement: Statement, depth: int) -> None:
+        """The equations that a statement implements, as a comment, where they begin."""
+        right, part = statement.right, statement.name.partition(" part")
+        if isinstance(right, Call) and right.operation == STACKED:
+            names = [a.name for a in right.arguments if isinstance(a, Reference)]
+            self._line(f"# {', '.join(names)}, one above the other", depth)
+            return
+        if part[1]:
+            over = f" for all {', '.join(o.variable for o in statement.loops)}" if statement.loops else ""
+            self._line(f"# {to_source(right)}{over}, which {part[0]} needs; it does not wait for the loop", depth)
+            return
+        equations = [statement.origin] if statement.origin is not None else []
+        if statement.part is None:
+            equations = list(self.packed.get(statement.name) or equations)
+        for equation in equations:
+            if id(equation) not in self.told:
+                self.told.add(id(equation))
+                self._line(f"# {equation_to_source(equation)}", depth)
 
-def _first(loop: Loop) -> int:
-    return loop.first
+    def _results(self, depth: int) -> list[str]:
+        """The statement that gives the outputs back."""
+        before = "    " * depth
+        pairs = [f"{before}    {n!r}: {self._result(self.storage[n])}," for n in self.outputs]
+        return [f"{before}return {{", *pairs, f"{before}}}"]
+
+    def _result(self, held: Storage) -> str:
+        return held.text
+
+    def _sizes(self) -> list[str]:
+        """The sizes that the lines mention."""
+        mentioned = {word for line in self.lines for word in re.findall(r"\w+", line.partition("#")[0])}
+        return [f"{self.words[n]} = {v}" for n, v in self.system.sizes.items() if self.words[n] in mentioned]
+
+    def _about(self) -> list[str]:
+        """The docstring of the module."""
+        inputs = [self._described(name, self.given[name]) for name in self.given]
+        results = []
+        for name in self.outputs:
+            held = self.storage[name]
+            box = tuple((s, s + e - 1) for s, e in zip(held.starts, held.extents, strict=True))
+            results.append(self._described(name, box))
+        return [
+            f'"""The program of a system of equations, on {self.dialect.library}; written by bptt-solver.',
+            "",
+            *(f"    {line}" for line in self.dialect.usage),
+            "",
+            "``given`` holds arrays by name, of these shapes. A family with indices is one array; its first axes are",
+            "the indices, from the first to the last that is given:",
+            "",
+            *_aligned(inputs),
+            "",
+            "``result`` holds, in the same way:",
+            "",
+            *_aligned(results),
+            '"""',
+            "",
+        ]
+
+    def _described(self, name: str, box: Box) -> tuple[str, str, str]:
+        shape = (*(high - low + 1 for low, high in box), *self.shapes[name])
+        return repr(name), repr(shape), ", ".join(str(a) if a == b else f"{a}..{b}" for a, b in box)
 
 
-def _last(loop: Loop) -> int:
-    return loop.last
+def statements(nodes: Sequence[Node]) -> Iterator[Statement]:
+    """All statements, as often as they are written."""
+    pending = list(reversed(nodes))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Whole):
+            yield node.statement
+        else:
+            pending += [n for _, inner in reversed(node.stretches) for n in reversed(inner)]
 
 
-__all__ = ["NotCompiled", "Source", "reads"]
+def _aligned(rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    widths = [max((len(r[k]) for r in rows), default=0) for k in (0, 1)]
+    return [
+        f"    {a:<{widths[0]}}  {b:<{widths[1]}}  {'indices ' if ',' in c else 'index ' if c else ''}{c}".rstrip()
+        for a, b, c in rows
+    ]
+
+
+__all__ = ["Box", "NotCompiled", "Source", "statements"]
