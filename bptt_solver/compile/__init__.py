@@ -1,0 +1,1 @@
+"""A folded system as a program over whole arrays: dependences, loop distribution, NumPy source."""

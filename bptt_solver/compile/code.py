@@ -1,0 +1,62 @@
+"""Pieces of generated source: a text with its precedence and with the axes of the array that it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+ATOM, POWER, UNARY, PRODUCT, SUM = 5, 4, 3, 2, 1
+
+
+class Code:
+    """``text`` computes an array with ``axes`` (index variables, in the order of the statement) and then ``rank``
+    axes of its entries; ``level`` is its precedence in Python. ``transposed`` is the text without a trailing ``.T``;
+    ``plain`` says that it is a number of Python's and no array; ``scattered`` that its entries do not lie side by
+    side."""
+
+    __slots__ = ("axes", "level", "plain", "rank", "scattered", "text", "transposed")
+
+    def __init__(
+        self,
+        text: str,
+        axes: tuple[str, ...],
+        rank: int,
+        level: int = ATOM,
+        transposed: str = "",
+        plain: bool = False,
+        scattered: bool = False,
+    ) -> None:
+        self.text = text
+        self.axes = axes
+        self.rank = rank
+        self.level = level
+        self.transposed = transposed
+        self.plain = plain
+        self.scattered = scattered
+
+    def at(self, level: int) -> str:
+        """The text as an operand of an operator of that precedence."""
+        return self.text if self.level >= level else f"({self.text})"
+
+
+class Storage:
+    """How a family lies in memory: the first value of each index, and how many there are."""
+
+    __slots__ = ("extents", "kept", "name", "rank", "starts", "text")
+
+    def __init__(self, name: str, text: str, starts: Sequence[int], extents: Sequence[int], rank: int) -> None:
+        self.name = name
+        self.text = text
+        self.starts = starts
+        self.extents = extents
+        self.rank = rank
+        self.kept = False  # whether its array lives as long as the program
+
+
+class Local:
+    """A family that lives in one turn of a loop, as a variable of that turn."""
+
+    __slots__ = ("axes", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.axes: tuple[str, ...] = ()

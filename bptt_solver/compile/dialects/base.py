@@ -1,0 +1,139 @@
+"""What differs between the libraries that a program is written for; here, how NumPy has it.
+
+A dialect is a table of texts: names of functions, the few forms that are written in another way, helper functions, how
+an array is made and filled, how a loop is written, and what stands around the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+ELEMENTWISE = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "sign")
+
+_HELPERS = {
+    "math": "import math",
+    "rows": '''def rows(x):
+    """All vectors of x as the rows of one matrix."""
+    return x.reshape(-1, x.shape[-1])''',
+    "rows_times": '''def rows_times(x, matrix):
+    """x @ matrix as one product of two matrices."""
+    return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])''',
+    "softmax": '''def softmax(x):
+    """exp(x) / sum(exp(x)) of each vector."""
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)''',
+    "logsumexp": '''def logsumexp(x):
+    """log(sum(exp(x))) of each vector."""
+    top = x.max(-1, keepdims=True)
+    return top[..., 0] + np.log(np.exp(x - top).sum(-1))''',
+    "log_softmax": '''def log_softmax(x):
+    """x - log(sum(exp(x))) of each vector."""
+    x = x - x.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))''',
+    "step": '''def step(x, c):
+    """1 where x > 0, 0 where x < 0, c at 0."""
+    return np.where(x > 0, 1.0, np.where(x < 0, 0.0, c))''',
+    "xlogy": '''def xlogy(d, p):
+    """d * log(p), and 0 where d is 0."""
+    d, p = np.broadcast_arrays(d, p)
+    result, used = np.zeros_like(p), np.not_equal(d, 0)
+    result[used] = d[used] * np.log(p[used])
+    return result''',
+    "erf": '''def erf(x):
+    """The error function, entry by entry."""
+    return np.vectorize(math.erf, otypes=[float])(x)''',
+    "argmax_share": '''def argmax_share(x):
+    """1 at the largest entry of each vector; entries that are equally large share it."""
+    ties = x == x.max(-1, keepdims=True)
+    return ties / ties.sum(-1, keepdims=True)''',
+    "column_sums": '''def column_sums(x):
+    """The sum of the rows of a matrix, as a product."""
+    return np.ones(len(x), x.dtype) @ x''',
+}
+
+
+class Dialect:
+    """How NumPy writes it. Other dialects change what is different there."""
+
+    name = "numpy"
+    library = "NumPy"
+    prefix = "np"
+    header: tuple[str, ...] = ("import numpy as np",)
+    in_place = True  # computes into arrays that are there already (`bptt_solver.compile.inplace`)
+    usage: tuple[str, ...] = ("gradient = make(np.float64)", "result = gradient(given)")
+    decorators: tuple[str, ...] = ()  # of the function
+    defaults = True  # whether helper functions may have default values
+    gathers = False  # whether functions want arrays where a number stands
+    taken: tuple[str, ...] = ("np",)  # names that the module uses
+    helpers: Mapping[str, str] = _HELPERS
+    needs: Mapping[str, tuple[str, ...]] = {"erf": ("math",)}  # what a helper calls
+
+    def __init__(self) -> None:
+        self.functions: dict[str, str] = {name: f"{self.prefix}.{name}" for name in ELEMENTWISE} | self._pairs()
+
+    def _pairs(self) -> dict[str, str]:
+        """Functions of several arguments, and others whose names differ."""
+        return {"max": "np.maximum", "min": "np.minimum", "clip": "np.clip"}
+
+    # -- expressions
+
+    def number(self, text: str) -> str:
+        """A number that stands in an equation."""
+        return text
+
+    def array_of(self, text: str) -> str:
+        """An array without axes that holds a number."""
+        return text
+
+    def function_head(self, name: str, arguments: Sequence[str]) -> str:
+        """The first line of a helper function that works entry by entry."""
+        return f"def {name}({', '.join(arguments)}):"
+
+    def square(self, operand: str) -> str:
+        """The square of an operand."""
+        return f"{operand}**2"
+
+    def row_function(self, name: str) -> tuple[str, str]:
+        """``softmax`` and the like over the last axis: a function of the library with what stands behind its
+        argument, or ("", "") for a helper."""
+        return "", ""
+
+    def over_last(self, operand: str, what: str, rank: int) -> tuple[str, str]:
+        """``sum``, ``mean``, ``max`` or ``min`` over the last ``rank`` axes of an atom: its text, and the helper that
+        it calls or ""."""
+        return f"{operand}.{what}({'-1' if rank == 1 else '(-2, -1)'})", ""
+
+    def over_first(self, operand: str, places: Sequence[int]) -> str:
+        """The sum over some axes, counted from the first."""
+        return f"{operand}.sum({places[0] if len(places) == 1 else tuple(places)})"
+
+    def counted(self, low: str, after: str) -> str:
+        """The whole numbers from ``low`` up to ``after``."""
+        return f"np.arange({low}, {after})"
+
+    def stacked(self, texts: Sequence[str]) -> str:
+        """Arrays one behind the other."""
+        return f"{self.prefix}.concatenate(({', '.join(texts)}))"
+
+    def inner(self, left: str, right: str) -> str:
+        """The sum of all products of two arrays."""
+        return f"np.vdot({left}, {right})"
+
+    def factor(self, text: str, scattered: bool) -> str:
+        """An operand of a matrix product."""
+        return text
+
+    # -- statements
+
+    def kinds(self, like: str | None) -> list[tuple[str, str]]:
+        """Names for the type of the numbers and the like, with the lines that set them; ``like`` is an array that is
+        given, if there is one."""
+        return []
+
+    def empty(self, shape: Sequence[int]) -> str:
+        """A new array."""
+        return f"np.empty({tuple(shape)!r}, dtype)"
+
+    def assigned(self, array: str, where: str, value: str) -> str:
+        """A statement that puts values into an array."""
+        return f"{array}[{where or '...'}] = {value}"

@@ -1,0 +1,180 @@
+"""The program for NumPy: everything is computed into arrays that live as long as the program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bptt_solver.compile.code import Code, Storage
+from bptt_solver.compile.codes import Writer
+from bptt_solver.compile.into import Placer
+from bptt_solver.compile.schedule import Node, Recurrence
+from bptt_solver.compile.source import Source
+from bptt_solver.compile.statements import Loop, Statement
+from bptt_solver.language.expressions import Index, Reference
+
+
+class InPlace(Source):
+    """A module with ``make(dtype)``, which gets the memory and returns the function ``gradient(given)``."""
+
+    rooms: list[str]
+    inputs: list[str]
+
+    def text(self) -> str:
+        self.rooms = []
+        self.inputs = []
+        self.transposed: dict[str, str] | None = None
+        self.seen: dict[tuple[str, object, bool], str] = {}
+        self.running = 0
+        self.temporaries: dict[tuple[int, ...], list[str]] = {}
+        self.of_shape: dict[str, tuple[int, ...]] = {}
+        return super().text()
+
+    def _depth(self) -> int:
+        return 2
+
+    def _body(self) -> list[str]:
+        used = [n for n in self.given if n not in self.writers]
+        inputs = [f"        {self.storage[n].text} = given[{n!r}]" for n in used]
+        return [
+            "def make(dtype):",
+            '    """The function ``gradient`` for numbers of a type; it keeps its memory from call to call."""',
+            *(f"    {line}" for line in self._sizes()),
+            *self.rooms,
+            "",
+            "    def gradient(given):",
+            '        """``given`` and the result: arrays by name, as above."""',
+            *inputs,
+            *self.inputs,
+            *self.lines,
+            *self._results(2),
+            "",
+            "    return gradient",
+        ]
+
+    def _result(self, held: Storage) -> str:
+        return f"{held.text}.copy()" if held.kept else held.text
+
+    # -- loops
+
+    def _node(self, node: Node, depth: int, at: Mapping[str, Index]) -> None:
+        outermost = isinstance(node, Recurrence) and self.transposed is None
+        place = len(self.lines)
+        if outermost:
+            self.transposed = {}
+        super()._node(node, depth, at)
+        if outermost and self.transposed is not None:
+            turned = [f"        {word} = np.ascontiguousarray({of}.T)" for of, word in self.transposed.items()]
+            self.lines[place:place] = turned
+            self.transposed = None
+
+    def _loop(self, node: Recurrence, loop: Loop, inner: Sequence[Node], depth: int, at: Mapping[str, Index]) -> None:
+        self.running += 1
+        super()._loop(node, loop, inner, depth, at)
+        self.running -= 1
+
+    # -- memory
+
+    def _room(self, name: str) -> None:
+        """An array that lives as long as the program, and what of it is given."""
+        if name in self.made:
+            return
+        self.made.add(name)
+        held = self.storage[name]
+        self.rooms.append(f"    {held.text} = {self.dialect.empty((*held.extents, *self.shapes[name]))}")
+        held.kept = True
+        if name in self.given:
+            box = self.given[name]
+            parts = [f"{low - s}:{high - s + 1}" for (low, high), s in zip(box, held.starts, strict=True)]
+            self.inputs.append(f"        {held.text}[{', '.join(parts)}] = given[{name!r}]")
+
+    def _view(self, text: str, part: tuple[int, int] | None, each: bool = False) -> str:
+        """Some entries of an array that lives as long as the program, or the list of its members (``each``), made
+        once."""
+        if part is None and not each:
+            return text
+        key = (text, part, each)
+        if key not in self.seen:
+            of = super()._view(text, part)
+            if not text.isidentifier():
+                return of
+            word = self.names.of(f"{text} at{'' if part is None else part[0]}")
+            self.seen[key] = word
+            self.rooms.append(f"    {word} = list({of})" if each else f"    {word} = {of}")
+        return self.seen[key]
+
+    def _turned(self, matrix: str) -> str:
+        """A transposed matrix; inside a recurrence one that lies in memory as it is read."""
+        if self.transposed is None:
+            return f"{matrix}.T"
+        if matrix not in self.transposed:
+            self.transposed[matrix] = self.names.of(f"{matrix} T")
+        return self.transposed[matrix]
+
+    def _temporary(self, shape: tuple[int, ...]) -> str:
+        free = self.temporaries.setdefault(shape, [])
+        if free:
+            return free.pop()
+        name = self.names.of(f"room{len(self.of_shape) or ''}")
+        self.of_shape[name] = shape
+        self.rooms.append(f"    {name} = {self.dialect.empty(shape)}")
+        return name
+
+    def _give_back(self, name: str) -> None:
+        self.temporaries[self.of_shape[name]].append(name)
+
+    # -- statements
+
+    def _statement(self, statement: Statement, depth: int, at: Mapping[str, Index]) -> None:
+        writer, loops, fixed = self._fitted(statement, at, self.running > 0)
+
+        def line(text: str) -> None:
+            self._line(text, depth)
+
+        placer = Placer(writer, self.shapes, self._temporary, self._give_back, line, self._turned)
+        held = self.storage[statement.name]
+        extents = tuple(loop.last - loop.first + 1 for loop in loops.values())
+        shape = (*extents, *self.shapes[statement.name])
+        if statement.name in self.local:
+            self._placed_locally(statement, writer, placer, shape, tuple(loops), depth)
+            return
+        fresh = statement.name in self.outputs or not shape
+        if self._covers(statement, fixed) and fresh:
+            self._line(f"{held.text} = {writer.write(statement.right).text}", depth)
+            self.made.add(statement.name)
+            return
+        self._room(statement.name)
+        parts, _ = writer.subscript(statement.indices, held)
+        text = writer.located(held, parts, statement.part)
+        if not shape:
+            self._line(f"{text} = {writer.write(statement.right).text}", depth)
+        elif isinstance(statement.right, Reference):
+            placer.plain(statement.right, Code(text, tuple(loops), held.rank))
+        else:
+            placer.place(statement.right, Code(text, tuple(loops), held.rank))
+
+    def _placed_locally(
+        self,
+        statement: Statement,
+        writer: Writer,
+        placer: Placer,
+        shape: tuple[int, ...],
+        axes: tuple[str, ...],
+        depth: int,
+    ) -> None:
+        """A member of one turn: in a temporary of its own, under the family's name."""
+        held, local = self.storage[statement.name], self.local[statement.name]
+        local.axes = axes
+        code = writer.write(statement.right)
+        if isinstance(statement.right, Reference) or not shape or code.axes != axes or code.rank != held.rank:
+            local.axes = code.axes
+            local.text = code.text
+            if shape and isinstance(statement.right, Reference):
+                return  # it lies there already
+            local.text = held.text
+            self._line(f"{held.text} = {code.text}", depth)
+            return
+        if statement.name not in self.made:
+            self.made.add(statement.name)
+            self.rooms.append(f"    {held.text} = {self.dialect.empty(shape)}")
+        local.text = held.text
+        placer.place(statement.right, Code(held.text, axes, held.rank))
