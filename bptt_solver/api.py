@@ -18,6 +18,7 @@ from bptt_solver.unfold import instance_text
 
 if TYPE_CHECKING:
     from bptt_solver.asked import Analysis
+    from bptt_solver.compile.gradient import Gradient
     from bptt_solver.blocks import Block
     from bptt_solver.derivation import Derivation
     from bptt_solver.profiles.convention import Convention
@@ -389,6 +390,7 @@ def solve(
     notation: str | None = None,
     method: str = "bptt",
     tell: Callable[[str], None] | None = None,
+    backend: str | None = None,
 ) -> Solution:
     """Compute all values and ordered derivatives of a problem, and check them (``none``, ``fast``, ``full``).
 
@@ -397,6 +399,7 @@ def solve(
     whose steps are printed in the place of the sweep's and whose numbers are compared with it: ``rtrl`` (forward
     sensitivities) or ``perturbation``; ``tell`` gets a line now and then while one of those takes long. ``notation`` is
     the name of a notation profile (docs/notation.md): it changes what is printed, never a number of the JSON output.
+    ``backend`` is a library that computes the gradients once more, by the program that `emit` gives.
     """
     if method not in ALL_METHODS:
         hint = suggest(method, ALL_METHODS) or f"one of {', '.join(ALL_METHODS)}"
@@ -432,6 +435,7 @@ def solve(
         progress=progress,
         method=method,
         tell=tell,
+        backend=backend,
     )
     return Solution(computation, checked, options, asked)
 
@@ -472,6 +476,28 @@ def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> s
     return "".join(line + "\n" for line in unfolded_lines(problem, adjoint))
 
 
+def emit(problem: Problem, library: str = "numpy") -> str:
+    """The text of a module that computes the target and the wanted derivatives, for ``numpy``, ``numba``, ``jax`` or
+    ``torch``, or without any library (``python``). It is what `gradient_program` runs. Raises ProblemError for a system
+    that has no such program."""
+    return gradient_program(problem, library).source
+
+
+def gradient_program(problem: Problem, library: str | None = None, dtype: str = "float64") -> Gradient:
+    """A function from the values of all given instances to the target's value and the wanted derivatives, for a library
+    (see `emit`) or, by default, the one that is fastest here. Raises ProblemError where there is none."""
+    from bptt_solver.compile.gradient import LIBRARIES, gradient, gradient_for
+    from bptt_solver.compile.statements import NotCompiled
+
+    if library is not None and library not in LIBRARIES:
+        raise fail(f"unknown library '{library}'", hint=suggest(library, LIBRARIES) or f"one of {', '.join(LIBRARIES)}")
+    try:
+        return gradient(problem, dtype=dtype) if library is None else gradient_for(problem, library, dtype)
+    except NotCompiled as reason:
+        hint = "without --emit and --backend it is evaluated, whatever it is"
+        raise fail(f"there is no {library} program for this system: {reason}", hint=hint) from None
+
+
 def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
     """What the plugins bring, one line each, with the plugin that brings it."""
     registry = Plugins([os.fspath(p) for p in plugins]).registry
@@ -488,4 +514,6 @@ def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-__all__ = ["Excerpt", "Problem", "Solution", "load", "loads", "lower", "plugins_text", "solve"]
+__all__ = [
+    "Excerpt", "Problem", "Solution", "emit", "gradient_program", "load", "loads", "lower", "plugins_text", "solve",
+]  # fmt: skip

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from bptt_solver.api import Problem
     from bptt_solver.training.trainer import Progress
 
-ENDINGS = {"text": ".txt", "markdown": ".md", "latex": ".tex", "json": ".json"}
+ENDINGS = {"text": ".txt", "markdown": ".md", "latex": ".tex", "json": ".json", "program": ".py"}
 _HEADINGS = {
     "text": "==> {} <==\n",
     "markdown": "<!-- {} -->\n\n",
     "latex": "% {}\n",
     "json": "",
     "equations": "# {}\n",
+    "program": "# {}\n",
 }
 _INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 _TOLD = {0: "done", 1: "not verified", 2: "not solved", _INTERNAL: "stopped by an internal error"}

@@ -228,12 +228,27 @@ def cli() -> None:
     show_default=True,
     help="How thoroughly every derivative is checked by other routes.",
 )
+@click.option(
+    "--emit",
+    type=click.Choice(["python", "numpy", "numba", "jax", "torch"]),
+    help="Print the program for the gradients instead, for this library (python: for none).",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["python", "numpy", "numba", "jax", "torch"]),
+    help="Compute the gradients once more with the program that --emit prints, and compare.",
+)
 @click.option("--save", metavar="OUT", type=_PATH, help="Write the trained parameters to OUT (.npz).")
 @click.option("--losses", metavar="OUT", type=_PATH, help="Write the loss of each step of training to OUT (.csv).")
 @click.option("--resume", metavar="FILE", type=_PATH, help="Go on with the training that --save wrote to FILE.")
-def solve(batch: Batch, form: str | None, save: str | None, losses: str | None, **choices: Any) -> int:
+def solve(
+    batch: Batch, form: str | None, save: str | None, losses: str | None, emit: str | None, **choices: Any
+) -> int:
     """Derive, evaluate and check the ordered derivatives (the default command)."""
     from bptt_solver import api
+
+    if emit is not None:
+        return batch.run(lambda p: Result(api.emit(p, emit), warnings=p.warnings), "program")
 
     chosen = form or _format_of(batch.output)
     beside = [path for path in (save, losses) if path is not None]

@@ -25,15 +25,17 @@ from bptt_solver.system import Instance
 from bptt_solver.unfold import instance_text, unfold
 
 ROUTES = ("straight", "arrays", "levels")
+LIBRARIES = ("python", "numpy", "numba", "jax", "torch")  # "python": straight-line code without any library
 MOST_STRAIGHT = 400  # entries of all values up to which single numbers are faster than arrays
 
 Given = Mapping[Instance, Any]
 
 
 class Gradient(Protocol):
-    """A program for a target and its ordered derivatives."""
+    """A program for a target and its ordered derivatives: by which route, for which library, and its text."""
 
     route: str
+    library: str
     source: str
 
     def __call__(self, given: Given) -> dict[Instance, Any]:
@@ -42,8 +44,8 @@ class Gradient(Protocol):
 
 
 def gradient(problem: Problem, route: str | None = None, dtype: str = "float64") -> Gradient:
-    """The program for a problem's target and the derivatives that are wanted of it, by a route of `ROUTES` (default: the
-    fastest that goes). Raises NotCompiled with the reason for a route that does not go."""
+    """The program for a problem's target and the derivatives that are wanted of it, by a route of `ROUTES` (default:
+    the fastest that goes). Raises NotCompiled with the reason for a route that does not go."""
     if route is not None:
         return _BY_ROUTE[route](problem, dtype)
     entries = sum(_size(problem.shapes.get(n) or ()) for n in range(len(problem.unfolded.keys)))
@@ -54,6 +56,12 @@ def gradient(problem: Problem, route: str | None = None, dtype: str = "float64")
         except NotCompiled:
             continue
     return _BY_ROUTE[routes[-1]](problem, dtype)
+
+
+def gradient_for(problem: Problem, library: str, dtype: str = "float64") -> Gradient:
+    """The program for a library of `LIBRARIES`: arrays, or straight-line code for ``python``. Raises NotCompiled where
+    the system has no such program, or the library is not installed when it is run."""
+    return _Straight(problem, dtype) if library == "python" else _Arrays(problem, dtype, library)
 
 
 def _size(shape: Sequence[int]) -> int:
@@ -73,20 +81,24 @@ class _Arrays:
 
     route = "arrays"
 
-    def __init__(self, problem: Problem, dtype: str) -> None:
+    def __init__(self, problem: Problem, dtype: str, library: str = "numpy") -> None:
         import numpy
+
+        self.library = library
 
         self.dtype = numpy.dtype(dtype)
         self.target, text = _names(problem)
         self.wanted = [(derivative_name(text, name), i) for name, i in problem.wanted()]
         names = list(dict.fromkeys(name for name, _ in problem.wanted()))
-        self.program: Compiled = compile_frame(Frame.of(problem), [], names)
+        self.program: Compiled = compile_frame(Frame.of(problem), [], names, library)
         self.source = self.program.source
-        self._run = load(self.source, "make")(self.dtype)
+        self._run: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
         self._inputs = {label: _Stack(label, self.program) for label in self.program.inputs}
         self._places = [(key, _place(self.program, key)) for key in (self.target, *self.wanted)]
 
     def __call__(self, given: Given) -> dict[Instance, Any]:
+        if self._run is None:  # the text alone needs no library
+            self._run = self.program.over_numpy(self.dtype.name)
         outputs = self._run({label: stack(given, self.dtype) for label, stack in self._inputs.items()})
         result: dict[Instance, Any] = {}
         for key, place in self._places:
@@ -151,7 +163,7 @@ def _place(program: Compiled, key: Instance) -> tuple[str, tuple[int, ...]] | No
 class _Straight:
     """Straight-line code (`Straight`), between instances and nested lists."""
 
-    route = "straight"
+    route, library = "straight", "python"
 
     def __init__(self, problem: Problem, dtype: str) -> None:
         if dtype != "float64":
@@ -202,7 +214,7 @@ def _base(problem: Problem, derivative: Instance) -> int:
 class _Leveled:
     """Level by level (`Leveled`)."""
 
-    route = "levels"
+    route, library = "levels", "numpy"
 
     def __init__(self, problem: Problem, dtype: str) -> None:
         if dtype != "float64":

@@ -27,6 +27,12 @@ def analysis_blocks(analysis: Analysis, say: Catalogue) -> list[Block]:
 
         assert isinstance(analysis, Truncation)
         return truncation_blocks(analysis, say)
+    if analysis.key == "program":
+        from bptt_solver.analyses.program import ProgramResult
+        from bptt_solver.narration.program import program_blocks
+
+        assert isinstance(analysis, ProgramResult)
+        return program_blocks(analysis, say)
     if analysis.key in ("clip", "training"):
         from bptt_solver.narration.training import training_blocks
 
