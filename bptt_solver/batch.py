@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bptt_solver.api import Problem
     from bptt_solver.training.trainer import Progress
 
-ENDINGS = {"text": ".txt", "markdown": ".md", "latex": ".tex", "json": ".json", "program": ".py"}
+ENDINGS = {"text": ".txt", "markdown": ".md", "latex": ".tex", "json": ".json"}
 _HEADINGS = {
     "text": "==> {} <==\n",
     "markdown": "<!-- {} -->\n\n",
@@ -64,7 +64,7 @@ class Batch:
         with Outputs([*(file for file in self.files if file != "-"), *self.loading["plugins"]]) as outputs:
             if beside and len(self.files) > 1:
                 raise fail("--save and --losses are for one document at a time")
-            places = self._places(outputs, ENDINGS.get(form, ".txt"))
+            places = self._places(outputs, {**ENDINGS, "program": ".py"}.get(form, ".txt"))
             for path in beside:
                 outputs.reserve(path)
             for file, place in zip(self.files, places, strict=True):
