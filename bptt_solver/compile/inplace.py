@@ -118,7 +118,7 @@ class InPlace(Source):
             self._placed_locally(statement, writer, placer, shape, tuple(loops), depth)
             return
         fresh = statement.name in self.outputs or not shape
-        if self._covers(statement, fixed) and fresh:
+        if self._covers(statement, fixed, loops) and fresh:
             self._line(f"{held.text} = {writer.write(statement.right).text}", depth)
             self.made.add(statement.name)
             return

@@ -76,7 +76,7 @@ class Plain(Source):
             self._line(f"{held.text} = {text}", depth)
             self.local[statement.name].axes = code.axes
             return
-        if self._covers(statement, fixed) and code.axes == tuple(loops) and code.rank == held.rank:
+        if self._covers(statement, fixed, loops) and code.axes == tuple(loops) and code.rank == held.rank:
             self._line(f"{held.text} = {text}", depth)
             self.made.add(statement.name)
             return
@@ -124,9 +124,14 @@ class Jitted(Plain):
             "",
             "def gradient(given):",
             '    """``given`` and the result: arrays by name, as above."""',
-            f"    names = {tuple(self.given)!r}",
-            '    inputs = [np.asarray(given[name], real, order="C")[()] for name in names]',
-            f"    return dict(zip({tuple(self.outputs)!r}, program(*inputs)))",
+            "    inputs = [",
+            *(f"        {name!r}," for name in self.given),
+            "    ]",
+            "    outputs = [",
+            *(f"        {name!r}," for name in self.outputs),
+            "    ]",
+            '    arrays = [np.asarray(given[name], real, order="C")[()] for name in inputs]',
+            "    return {name: np.asarray(value, real) for name, value in zip(outputs, program(*arrays))}",
         ]
 
     def _argument(self, name: str) -> str:

@@ -68,7 +68,7 @@ class Source:
         for node in self.nodes:
             self._node(node, self._depth(), {})
         body = self._body()
-        return "\n".join([*self._about(), *self.dialect.header, *self.helpers.module(), "", "", *body, ""])
+        return "\n".join([*self._about(), *self.helpers.module(self.dialect.header), "", "", *body, ""])
 
     # -- for subclasses
 
@@ -212,10 +212,11 @@ class Source:
         )  # fmt: skip
         return writer, loops, fixed
 
-    def _covers(self, statement: Statement, at: Mapping[str, Index]) -> bool:
-        """Whether a statement computes all of its family."""
+    def _covers(self, statement: Statement, at: Mapping[str, Index], loops: Mapping[str, Loop]) -> bool:
+        """Whether a statement computes all of its family, with an axis for each index."""
         alone = len(self.writers[statement.name]) == 1 and statement.name not in self.given
-        return alone and not at and statement.part is None
+        axes = len(loops) == len(self.storage[statement.name].extents)
+        return alone and axes and not at and statement.part is None
 
     # -- words
 
