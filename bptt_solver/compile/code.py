@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from bptt_solver.compile.statements import Loop
+from bptt_solver.language.expressions import Index
 
 ATOM, POWER, UNARY, PRODUCT, SUM = 5, 4, 3, 2, 1
 
@@ -50,6 +53,26 @@ class Storage:
         self.extents = extents
         self.rank = rank
         self.kept = False  # whether its array lives as long as the program
+
+
+class Now:
+    """A member of a family, or a part of it, that has a name in this turn of a loop: its indices, its axes with their
+    first and last values, and the name."""
+
+    __slots__ = ("axes", "indices", "part", "text")
+
+    def __init__(
+        self, indices: tuple[Index, ...], axes: Mapping[str, Loop], text: str, part: tuple[int, int] | None = None
+    ) -> None:
+        self.indices = indices
+        self.part = part
+        self.axes = {v: (loop.first, loop.last) for v, loop in axes.items()}
+        self.text = text
+
+    def is_read(self, indices: tuple[Index, ...], loops: Mapping[str, Loop], part: tuple[int, int] | None) -> bool:
+        """Whether a reference with these indices means it."""
+        ends = {v: (loops[v].first, loops[v].last) for v in self.axes if v in loops}
+        return indices == self.indices and ends == self.axes and self.part in (None, part)
 
 
 class Local:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bptt_solver.compile.code import ATOM, POWER, PRODUCT, SUM, UNARY, Code, Local, Storage
+from bptt_solver.compile.code import ATOM, POWER, PRODUCT, SUM, UNARY, Code, Local, Now, Storage
 from bptt_solver.compile.dialects import NUMPY
 from bptt_solver.compile.forms import Forms
 from bptt_solver.compile.helpers import Helpers
@@ -28,7 +28,8 @@ Views = Callable[..., str]  # some entries of an array, or the list of its membe
 class Writer(Forms):
     """Writes the expressions of one statement. ``loops`` are the axes, ``at`` the variables of surrounding Python
     loops (name -> text) or of single members (name -> number); ``spelled`` are the identifiers of sizes, where they
-    differ from their names. Inside a loop (``running``) views that were made before save time."""
+    differ from their names. Inside a loop (``running``) views that were made before save time; ``turned`` gives
+    transposed matrices, ``now`` has what this turn of the loop computed."""
 
     def __init__(
         self,
@@ -41,6 +42,8 @@ class Writer(Forms):
         running: bool,
         views: Views,
         spelled: Mapping[str, str] | None = None,
+        turned: Callable[[str], str] | None = None,
+        now: Mapping[str, Sequence[Now]] | None = None,
     ) -> None:
         self.system = system
         self.operations = system.operations
@@ -53,6 +56,11 @@ class Writer(Forms):
         self.running = running
         self.views = views
         self.spelled = spelled or {}
+        self.now = now or {}
+        self._turned = turned
+
+    def turned(self, matrix: str) -> str:
+        return f"{matrix}.T" if self._turned is None else self._turned(matrix)
 
     # -- leaves
 
@@ -86,6 +94,10 @@ class Writer(Forms):
             local = self.local[node.name]
             scattered = part is not None and bool(local.axes)
             return Code(self.views(local.text, part), local.axes, held.rank, scattered=scattered)
+        for now in self.now.get(node.name, ()):
+            if now.is_read(node.indices, self.loops, part):
+                rest = part if now.part is None else None
+                return Code(self.views(now.text, rest), tuple(now.axes), held.rank, scattered=rest is not None)
         parts, axes = self.subscript(node.indices, held)
         text = self.located(held, parts, part)
         order = tuple(v for v in self.loops if v in axes)
@@ -212,6 +224,8 @@ class Writer(Forms):
         left, right = pair
         several = len(left.axes) > 1
         if operation == "outer" and left.rank == right.rank == 1:
+            if several and self.dialect.outer_sum("", "", 2):
+                return Code(self.dialect.outer_sum(left.text, right.text, len(left.axes)), (), 2)
             if several:
                 rows = self.helpers("rows")
                 return Code(f"{rows}({left.text}).T @ {rows}({right.text})", (), 2, PRODUCT)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.compile.carried import Carried
 from bptt_solver.compile.dialects import dialect_of
 from bptt_solver.compile.inplace import InPlace
-from bptt_solver.compile.plain import Carried, Jitted, Plain
+from bptt_solver.compile.plain import Jitted, Plain
 from bptt_solver.compile.schedule import Node
 from bptt_solver.compile.source import Box, Source
 from bptt_solver.language.equations import Equation

@@ -21,6 +21,10 @@ class Forms:
     helpers: Helpers
     loops: dict[str, Loop]
 
+    def turned(self, matrix: str) -> str:
+        """A transposed matrix."""
+        return f"{matrix}.T"
+
     def write(self, node: Expression) -> Code:
         """An expression. Raises NotCompiled for what has no form over arrays."""
         raise NotImplementedError
@@ -146,7 +150,7 @@ class Forms:
         """A matrix that is the same for all vectors: one product, the vectors are rows."""
         if not vectors.axes:
             return Code(self._product(matrix, vectors), (), 1, PRODUCT)
-        turned = matrix.transposed or f"{matrix.at(ATOM)}.T"
+        turned = matrix.transposed or self.turned(matrix.at(ATOM))
         if len(vectors.axes) == 1 or "rows_times" not in self.dialect.helpers:
             return Code(f"{self._factor(vectors, PRODUCT)} @ {turned}", vectors.axes, 1, PRODUCT)
         return Code(f"{self.helpers('rows_times')}({vectors.text}, {turned})", vectors.axes, 1)
@@ -157,7 +161,7 @@ class Forms:
             return Code(f"{inner.at(ATOM)}[..., None, :]", inner.axes, 2)
         if inner.axes:
             return Code(f"{self.dialect.prefix}.swapaxes({inner.text}, -1, -2)", inner.axes, 2)
-        return Code(f"{inner.at(ATOM)}.T", (), 2, ATOM, inner.at(ATOM))
+        return Code(self.turned(inner.at(ATOM)), (), 2, ATOM, inner.at(ATOM))
 
     def _outer(self, node: Call) -> Code:
         left, right = (self.write(a) for a in node.arguments)

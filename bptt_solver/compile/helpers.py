@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bptt_solver.compile.dialects import NUMPY
 from bptt_solver.compile.dialects.base import Dialect
 from bptt_solver.compile.names import Identifiers
@@ -39,11 +41,11 @@ class Helpers:
             return self(f"{name}imum")
         return self.functions[name] if name in self.functions else self(name)
 
-    def module(self) -> list[str]:
-        """The lines of all helpers: imports first."""
+    def module(self, header: Sequence[str]) -> list[str]:
+        """The lines of a module up to its functions: what helpers import, a header, and the helpers."""
         imports = [text for text in self.texts.values() if text.startswith("import ")]
         others = [line for text in self.texts.values() if not text.startswith("import ") for line in ("", "", text)]
-        return [*imports, *others]
+        return [*imports, *([""] if imports else []), *header, *others]
 
     def _formula(self, name: str) -> str:
         operation = self.operations[name]

@@ -22,9 +22,8 @@ class InPlace(Source):
     def text(self) -> str:
         self.rooms = []
         self.inputs = []
-        self.transposed: dict[str, str] | None = None
         self.seen: dict[tuple[str, object, bool], str] = {}
-        self.running = 0
+        self.looping = 0
         self.temporaries: dict[tuple[int, ...], list[str]] = {}
         self.of_shape: dict[str, tuple[int, ...]] = {}
         return super().text()
@@ -56,21 +55,10 @@ class InPlace(Source):
 
     # -- loops
 
-    def _node(self, node: Node, depth: int, at: Mapping[str, Index]) -> None:
-        outermost = isinstance(node, Recurrence) and self.transposed is None
-        place = len(self.lines)
-        if outermost:
-            self.transposed = {}
-        super()._node(node, depth, at)
-        if outermost and self.transposed is not None:
-            turned = [f"        {word} = np.ascontiguousarray({of}.T)" for of, word in self.transposed.items()]
-            self.lines[place:place] = turned
-            self.transposed = None
-
     def _loop(self, node: Recurrence, loop: Loop, inner: Sequence[Node], depth: int, at: Mapping[str, Index]) -> None:
-        self.running += 1
+        self.looping += 1
         super()._loop(node, loop, inner, depth, at)
-        self.running -= 1
+        self.looping -= 1
 
     # -- memory
 
@@ -102,14 +90,6 @@ class InPlace(Source):
             self.rooms.append(f"    {word} = list({of})" if each else f"    {word} = {of}")
         return self.seen[key]
 
-    def _turned(self, matrix: str) -> str:
-        """A transposed matrix; inside a recurrence one that lies in memory as it is read."""
-        if self.transposed is None:
-            return f"{matrix}.T"
-        if matrix not in self.transposed:
-            self.transposed[matrix] = self.names.of(f"{matrix} T")
-        return self.transposed[matrix]
-
     def _temporary(self, shape: tuple[int, ...]) -> str:
         free = self.temporaries.setdefault(shape, [])
         if free:
@@ -125,7 +105,7 @@ class InPlace(Source):
     # -- statements
 
     def _statement(self, statement: Statement, depth: int, at: Mapping[str, Index]) -> None:
-        writer, loops, fixed = self._fitted(statement, at, self.running > 0)
+        writer, loops, fixed = self._fitted(statement, at, self.looping > 0)
 
         def line(text: str) -> None:
             self._line(text, depth)
@@ -138,7 +118,7 @@ class InPlace(Source):
             self._placed_locally(statement, writer, placer, shape, tuple(loops), depth)
             return
         fresh = statement.name in self.outputs or not shape
-        if self._covers(statement, fixed) and fresh:
+        if self._covers(statement, fixed, loops) and fresh:
             self._line(f"{held.text} = {writer.write(statement.right).text}", depth)
             self.made.add(statement.name)
             return

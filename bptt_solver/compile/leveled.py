@@ -15,7 +15,7 @@ from bptt_solver.compile.load import load
 from bptt_solver.compile.levels import Group, Levels, Shape
 from bptt_solver.compile.statements import Loop, NotCompiled
 from bptt_solver.language.expressions import Expression, Index, Reference
-from bptt_solver.language.slots import TAKES_COTANGENT, Slot
+from bptt_solver.language.slots import TAKES_COTANGENT, TAKES_RESULT, Slot
 from bptt_solver.system import Instance, System
 
 Arrays = dict[Shape, Any]
@@ -27,9 +27,15 @@ class _SlotWriter(Writer):
     summands."""
 
     def __init__(
-        self, system: System, helpers: Helpers, words: Sequence[str], ranks: Sequence[int], shared: Sequence[bool]
+        self,
+        system: System,
+        helpers: Helpers,
+        words: Sequence[str],
+        ranks: Sequence[int],
+        shared: Sequence[bool],
+        count: int,
     ) -> None:
-        loop = Loop(_EACH, Index(1), Index(1), 1, 2)
+        loop = Loop(_EACH, Index(1), Index(count), 1, count)
         super().__init__(system, {}, {}, helpers, {_EACH: loop}, {}, False, lambda text, part, each=False: text)
         self.words = words
         self.ranks = ranks
@@ -75,7 +81,7 @@ class _Step:
     summands read the same array.
     """
 
-    __slots__ = ("alone", "function", "group", "one", "operands", "pulls", "repeats", "targets")
+    __slots__ = ("alone", "function", "group", "one", "operands", "own", "pulls", "repeats", "targets")
 
     def __init__(self, group: Group) -> None:
         import numpy
@@ -90,6 +96,7 @@ class _Step:
             for rows, shape in zip(group.operands, group.shapes, strict=True)
         ]
         self.function = ""
+        self.own = ""  # computes the summands themselves, where a pullback needs them
         self.pulls: list[tuple[int, str]] = []
 
     @property
@@ -117,17 +124,23 @@ class Leveled:
         group = step.group
         words = [f"s{k}" for k in range(len(group.shapes))]
         ranks = [len(shape) for shape in group.shapes]
-        key = (id(group.template), group.shapes, step.shared, step.alone, step.one)
-        writer = _SlotWriter(self._system, functions.helpers, words, ranks, step.shared)
+        count = len(group.targets) if step.one else 2  # how many there are counts only where they are added up
+        key = (id(group.template), group.shapes, step.shared, step.alone, step.one, count)
+        writer = _SlotWriter(self._system, functions.helpers, words, ranks, step.shared, count)
         step.function = functions.name(
             ("value", *key),
             words,
             lambda: self._code(writer, group.template.expression, step.one and not step.alone, group),
         )
+        pulled = [sources for k in range(len(words)) for sources in group.template.pullback(k)[1]]
+        if group.partial and TAKES_RESULT in pulled:
+            step.own = functions.name(
+                ("own", *key), words, lambda: self._code(writer, group.template.expression, False, group)
+            )
         for slot, shape in enumerate(group.shapes):
             if shape or not constant.issuperset(group.operands[slot]):  # nobody asks for the derivative by a literal
                 pull = functions.name(
-                    ("pullback", slot, *key),
+                    ("pullback", slot, bool(step.own), len(group.targets) if step.shared[slot] else 0, *key),
                     ["g", "y", *words],
                     lambda slot=slot: self._pullback(step, slot, functions.helpers),  # type: ignore[misc]
                 )
@@ -148,8 +161,9 @@ class Leveled:
             own = source >= 0
             words.append(f"s{source}" if own else "g" if source == TAKES_COTANGENT else "y")
             ranks.append(len(group.shapes[source]) if own else len(group.result))
-            shared.append(step.shared[source] if own else step.one)
-        writer = _SlotWriter(self._system, helpers, words, ranks, shared)
+            alike = step.alone if step.own and source == TAKES_RESULT else step.one
+            shared.append(step.shared[source] if own else alike)
+        writer = _SlotWriter(self._system, helpers, words, ranks, shared, len(group.targets))
         together = step.shared[slot] and not step.alone
         return writer._added(template.expression, [_EACH]) if together else writer.write(template.expression)
 
@@ -187,6 +201,8 @@ class Leveled:
             group = step.group
             cotangent, result = received[group.result][step.targets], arrays[group.result][step.targets]
             values = [arrays[s][o] for s, o in zip(group.shapes, step.operands, strict=True)]
+            if step.own:  # one summand of several is not the instance's value
+                result = self._functions[step.own](*values)
             for slot, pull in step.pulls:
                 part = self._functions[pull](cotangent, result, *values)
                 if step.shared[slot]:

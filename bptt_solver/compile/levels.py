@@ -18,9 +18,10 @@ Shape = tuple[int, ...]
 
 
 class Group:
-    """Summands that are computed together: the rows of each operand, and of the instances to which they are added."""
+    """Summands that are computed together: the rows of each operand, and of the instances to which they are added.
+    ``partial``: some of these instances have other summands as well."""
 
-    __slots__ = ("operands", "result", "shapes", "targets", "template")
+    __slots__ = ("operands", "partial", "result", "shapes", "targets", "template")
 
     def __init__(self, template: Template, shapes: tuple[Shape, ...], result: Shape) -> None:
         self.template = template
@@ -28,6 +29,7 @@ class Group:
         self.result = result
         self.operands: list[list[int]] = [[] for _ in shapes]
         self.targets: list[int] = []
+        self.partial = False
 
 
 class Levels:
@@ -91,6 +93,7 @@ class Levels:
             for operand, slot in zip(group.operands, slots, strict=True):
                 operand.append(self.rows[slot])
             group.targets.append(self.rows[target])
+            group.partial = group.partial or len(found) > 1
 
     def _inner(self, grounds: Sequence[Ground]) -> int:
         place = self._add(self._inner_shape(grounds))

@@ -1,17 +1,25 @@
-"""The program for PyTorch, JAX and Numba: one expression a statement, and arrays made where they are first filled."""
+"""The program for PyTorch and Numba: one expression a statement, and arrays made where they are first filled."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from bptt_solver.compile.schedule import Node, Recurrence
+from bptt_solver.compile.code import Code, Now
+from bptt_solver.compile.schedule import Recurrence, reads
 from bptt_solver.compile.source import Source, statements
 from bptt_solver.compile.statements import Loop, Statement
-from bptt_solver.language.expressions import Index
+from bptt_solver.language.expressions import Index, Reference
 
 
 class Plain(Source):
     """A module with the function ``gradient(given)``."""
+
+    def text(self) -> str:
+        self.together: dict[int, set[int]] = {}  # which statements stand in one recurrence
+        for node in self.nodes:
+            inside = {id(s) for s in statements([node])}
+            self.together.update(dict.fromkeys(inside, inside))
+        return super().text()
 
     def _body(self) -> list[str]:
         inputs = [f"    {self.storage[n].text} = given[{n!r}]" for n in self.given if n not in self.writers]
@@ -53,6 +61,8 @@ class Plain(Source):
         if name in self.given:
             box = self.given[name]
             parts = [f"{low - s}:{high - s + 1}" for (low, high), s in zip(box, held.starts, strict=True)]
+            while len(parts) > 1 and parts[-1] == f"0:{held.extents[len(parts) - 1]}":
+                parts.pop()
             self._line(self.dialect.assigned(held.text, ", ".join(parts), self._partly(name)), depth)
 
     # -- statements
@@ -66,41 +76,35 @@ class Plain(Source):
             self._line(f"{held.text} = {text}", depth)
             self.local[statement.name].axes = code.axes
             return
-        if self._covers(statement, fixed) and code.axes == tuple(loops) and code.rank == held.rank:
+        if self._covers(statement, fixed, loops) and code.axes == tuple(loops) and code.rank == held.rank:
             self._line(f"{held.text} = {text}", depth)
             self.made.add(statement.name)
             return
         self._room(statement.name, depth)
         parts, _ = writer.subscript(statement.indices, held)
         value = writer.spread(code, tuple(loops), held.rank) if code.axes or code.rank else code
-        where = writer.where(held, parts, statement.part)
+        self._fill(statement, loops, value, writer.where(held, parts, statement.part), depth)
+
+    def _fill(self, statement: Statement, loops: Mapping[str, Loop], value: Code, where: str, depth: int) -> None:
+        """Put a value into its place; where it is needed again in the same turn, it has a name."""
+        held = self.storage[statement.name]
+        whole = statement.part is None and value.axes == tuple(loops) and value.rank == held.rank and not value.plain
+        if self.running and whole and not isinstance(statement.right, Reference) and self._reread(statement):
+            value = self._named(statement, loops, value, depth)
         self._line(self.dialect.assigned(held.text, where, value.text), depth)
 
+    def _named(self, statement: Statement, loops: Mapping[str, Loop], value: Code, depth: int) -> Code:
+        """A value under a name of its own, until the turn is over."""
+        part = statement.part
+        word = self.names.of(f"{statement.name} now{'' if part is None else f' {part[0]}'}")
+        self._line(f"{word} = {value.text}", depth)
+        self.now.setdefault(statement.name, []).append(Now(statement.indices, loops, word, part))
+        return Code(word, value.axes, value.rank)
 
-class Carried(Plain):
-    """Loops as functions from what they carry to what they carry (JAX)."""
-
-    turns = 0
-
-    def _loop(self, node: Recurrence, loop: Loop, inner: Sequence[Node], depth: int, at: Mapping[str, Index]) -> None:
-        names = dict.fromkeys(s.name for s in statements(inner) if s.name not in self.local)
-        carried = [self.storage[n].text for n in names]
-        words = carried[0] + "," if len(carried) == 1 else ", ".join(carried)
-        self.turns += 1
-        turn, variable = self.names.of(f"turn {self.turns}" if self.turns > 1 else "turn"), self._variable(loop)
-        low, high, after, _ = self._ends(loop)
-        count = "k" if node.backward else variable
-        self._line("", 0)
-        self._line(f"def {turn}({count}, carried):", depth)
-        self._line(f"{words} = carried", depth + 1)
-        if node.backward:
-            self._line(f"{variable} = {high} - k", depth + 1)
-        for item in inner:
-            self._node(item, depth + 1, {**at, loop.variable: Index.variable(variable)})
-        self._line(f"return {words}", depth + 1)
-        self._line("", 0)
-        span = f"0, {loop.last - loop.first + 1}" if node.backward else f"{low}, {after}"
-        self._line(f"{words} = lax.fori_loop({span}, {turn}, ({words}))", depth)
+    def _reread(self, statement: Statement) -> bool:
+        """Whether the loop in which a member is computed reads it again."""
+        found = [(s, r) for s in self.all for r, _, _ in reads(s, self.system) if r.name == statement.name]
+        return any(r.indices == statement.indices and id(s) in self.together.get(id(statement), ()) for s, r in found)
 
 
 class Jitted(Plain):
@@ -120,9 +124,14 @@ class Jitted(Plain):
             "",
             "def gradient(given):",
             '    """``given`` and the result: arrays by name, as above."""',
-            f"    names = {tuple(self.given)!r}",
-            '    inputs = [np.asarray(given[name], real, order="C")[()] for name in names]',
-            f"    return dict(zip({tuple(self.outputs)!r}, program(*inputs)))",
+            "    inputs = [",
+            *(f"        {name!r}," for name in self.given),
+            "    ]",
+            "    outputs = [",
+            *(f"        {name!r}," for name in self.outputs),
+            "    ]",
+            '    arrays = [np.asarray(given[name], real, order="C")[()] for name in inputs]',
+            "    return {name: np.asarray(value, real) for name, value in zip(outputs, program(*arrays))}",
         ]
 
     def _argument(self, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from bptt_solver.compile.code import Local, Storage
+from bptt_solver.compile.code import Local, Now, Storage
 from bptt_solver.compile.codes import Writer
 from bptt_solver.compile.dialects.base import Dialect
 from bptt_solver.compile.helpers import Helpers
@@ -14,7 +14,7 @@ from bptt_solver.compile.pack import STACKED
 from bptt_solver.compile.schedule import Node, Recurrence, Whole, reads
 from bptt_solver.compile.statements import Loop, NotCompiled, Statement, calls
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Index, Reference
+from bptt_solver.language.expressions import Call, Expression, Index, Reference, transform
 from bptt_solver.language.notation.source import equation_to_source, to_source
 from bptt_solver.system import System
 
@@ -50,6 +50,9 @@ class Source:
         self.lines: list[str] = []
         self.made: set[str] = set()
         self.told: set[int] = set()
+        self.transposed: dict[str, str] = {}  # by matrix, the name of what was turned for a recurrence
+        self.running = 0  # recurrences around the present statement
+        self.now: dict[str, list[Now]] = {}  # what has a name in this turn of a loop
         self._find(nodes)
         called = {c.operation: None for s in self.all for c in calls(s.right)}
         self.names = Identifiers((*dialect.taken, *dialect.helpers, *called))
@@ -65,7 +68,7 @@ class Source:
         for node in self.nodes:
             self._node(node, self._depth(), {})
         body = self._body()
-        return "\n".join([*self._about(), *self.dialect.header, *self.helpers.module(), "", "", *body, ""])
+        return "\n".join([*self._about(), *self.helpers.module(self.dialect.header), "", "", *body, ""])
 
     # -- for subclasses
 
@@ -85,10 +88,14 @@ class Source:
         self._line(f"for {variable} in {run}:", depth)
         for item in inner:
             self._node(item, depth + 1, {**at, loop.variable: Index.variable(variable)})
+        self._end(depth + 1)
 
     def _statement(self, statement: Statement, depth: int, at: Mapping[str, Index]) -> None:
         """The lines of a statement."""
         raise NotImplementedError
+
+    def _end(self, depth: int) -> None:
+        """What stands behind the statements of one turn."""
 
     def _begin(self, node: Recurrence, depth: int) -> None:
         """What stands before a recurrence."""
@@ -151,13 +158,31 @@ class Source:
             self._tell(node.statement, depth)
             self._statement(node.statement, depth, at)
             return
+        place, known = len(self.lines), len(self.transposed)
+        self.running += 1
         self._begin(node, depth)
         for loop, inner in node.stretches:
+            around = {name: list(found) for name, found in self.now.items()}
             if loop.first == loop.last:
                 for item in inner:
                     self._node(item, depth, {**at, loop.variable: loop.low})
+                self._end(depth)
             else:
                 self._loop(node, loop, inner, depth, at)
+            self.now = around
+        self.running -= 1
+        if not self.running:
+            new = list(self.transposed.items())[known:]
+            self.lines[place:place] = ["    " * depth + f"{word} = {self.dialect.turned(of)}" for of, word in new]
+
+    def _turned(self, matrix: str) -> str:
+        """A transposed matrix; inside a recurrence one that lies in memory as it is read."""
+        fixed = any(h.text == matrix and not h.extents and n not in self.local for n, h in self.storage.items())
+        if not self.running or not fixed:
+            return f"{matrix}.T"
+        if matrix not in self.transposed:
+            self.transposed[matrix] = self.names.of(f"{matrix} T")
+        return self.transposed[matrix]
 
     def _variable(self, loop: Loop) -> str:
         name = loop.variable
@@ -180,15 +205,18 @@ class Source:
         loops = {loop.variable: loop for loop in statement.loops if loop.variable not in at}
         fixed = {**at, **{v: loop.low for v, loop in loops.items() if loop.first == loop.last}}
         loops = {v: loop for v, loop in loops.items() if v not in fixed}
+        turned = None if self.dialect.in_place else self._turned
         writer = Writer(
-            self.system, self.storage, self.local, self.helpers, loops, fixed, running, self._view, self.words
-        )
+            self.system, self.storage, self.local, self.helpers, loops, fixed, running, self._view, self.words, turned,
+            self.now,
+        )  # fmt: skip
         return writer, loops, fixed
 
-    def _covers(self, statement: Statement, at: Mapping[str, Index]) -> bool:
-        """Whether a statement computes all of its family."""
+    def _covers(self, statement: Statement, at: Mapping[str, Index], loops: Mapping[str, Loop]) -> bool:
+        """Whether a statement computes all of its family, with an axis for each index."""
         alone = len(self.writers[statement.name]) == 1 and statement.name not in self.given
-        return alone and not at and statement.part is None
+        axes = len(loops) == len(self.storage[statement.name].extents)
+        return alone and axes and not at and statement.part is None
 
     # -- words
 
@@ -204,7 +232,8 @@ class Source:
             return
         if part[1]:
             over = f" for all {', '.join(o.variable for o in statement.loops)}" if statement.loops else ""
-            self._line(f"# {to_source(right)}{over}, which {part[0]} needs; it does not wait for the loop", depth)
+            text = to_source(transform(right, _relabelled))
+            self._line(f"# {text}{over}: taken out of the loop for {part[0]}", depth)
             return
         equations = [statement.origin] if statement.origin is not None else []
         if statement.part is None:
@@ -267,6 +296,15 @@ def statements(nodes: Sequence[Node]) -> Iterator[Statement]:
             yield node.statement
         else:
             pending += [n for _, inner in reversed(node.stretches) for n in reversed(inner)]
+
+
+def _relabelled(node: Expression) -> Expression:
+    """``h[2,·][t]`` as ``h[2,t]``."""
+    if not isinstance(node, Reference) or not node.name.endswith("]"):
+        return node
+    name, _, inside = node.name[:-1].rpartition("[")
+    free = iter(node.indices)
+    return Reference(name, tuple(next(free) if word == "·" else Index(int(word)) for word in inside.split(",")))
 
 
 def _aligned(rows: Sequence[tuple[str, str, str]]) -> list[str]:

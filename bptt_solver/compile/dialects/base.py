@@ -119,9 +119,17 @@ class Dialect:
         """The sum of all products of two arrays."""
         return f"np.vdot({left}, {right})"
 
+    def outer_sum(self, left: str, right: str, axes: int) -> str:
+        """The sum of all outer products of two arrays of vectors with several axes; "" for one product of matrices."""
+        return ""
+
     def factor(self, text: str, scattered: bool) -> str:
         """An operand of a matrix product."""
         return text
+
+    def turned(self, matrix: str) -> str:
+        """A transposed matrix that lies in memory as it is read, for a loop that reads it every turn."""
+        return f"np.ascontiguousarray({matrix}.T)"
 
     # -- statements
 

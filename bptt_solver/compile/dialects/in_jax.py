@@ -57,6 +57,13 @@ class JaxDialect(Dialect):
     def inner(self, left: str, right: str) -> str:
         return f"jnp.vdot({left}, {right})"
 
+    def outer_sum(self, left: str, right: str, axes: int) -> str:
+        over = tuple(range(axes))
+        return f"jnp.tensordot({left}, {right}, ({over}, {over}))"
+
+    def turned(self, matrix: str) -> str:
+        return f"{matrix}.T"
+
     def kinds(self, like: str | None) -> list[tuple[str, str]]:
         return [("dtype", "dtype = jnp.float64" if like is None else f"dtype = {like}.dtype")]
 

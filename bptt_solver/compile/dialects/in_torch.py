@@ -68,6 +68,9 @@ class TorchDialect(Dialect):
     def inner(self, left: str, right: str) -> str:
         return f"torch.sum({left} * {right})"
 
+    def turned(self, matrix: str) -> str:
+        return f"{matrix}.T.contiguous()"
+
     def kinds(self, like: str | None) -> list[tuple[str, str]]:
         return [
             ("dtype", "dtype = torch.float64" if like is None else f"dtype = {like}.dtype"),
