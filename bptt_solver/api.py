@@ -18,8 +18,8 @@ from bptt_solver.unfold import instance_text
 
 if TYPE_CHECKING:
     from bptt_solver.asked import Analysis
-    from bptt_solver.compile.gradient import Gradient
     from bptt_solver.blocks import Block
+    from bptt_solver.compile.gradient import Gradient
     from bptt_solver.derivation import Derivation
     from bptt_solver.profiles.convention import Convention
     from bptt_solver.training.trainer import Progress, Training

@@ -73,9 +73,8 @@ class Canonical:
             for o in statement.loops
         )
         indices = tuple(i.substitute(binding) for i in statement.indices)
-        return Statement(
-            statement.name, indices, loops, substitute_indices(statement.right, binding), statement.origin, statement.part
-        )  # fmt: skip
+        right = substitute_indices(statement.right, binding)
+        return Statement(statement.name, indices, loops, right, statement.origin, statement.part)
 
     def _pointed(self, statement: Statement) -> Statement:
         """Constant indices on the left, along dimensions with recurrences, as loops of one turn."""

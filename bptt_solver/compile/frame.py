@@ -1,7 +1,7 @@
 """What is compiled: a system and its target, and what is known of its members without unfolding them.
 
-A frame is made from a problem, and may then have more sequences (`Frame.batched`) or more steps (`Frame.resized`) than the
-problem's own numbers: the equations are the same.
+A frame is made from a problem, and may then have more sequences (`Frame.batched`) or more steps (`Frame.resized`) than
+the problem's own numbers: the equations are the same.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The gradient of a problem as a program, by the route that pays: straight-line code for small systems, array programs for
-recurrences, levels for everything else.
+"""The gradient of a problem as a program, by the route that pays: straight-line code for small systems, array programs
+for recurrences, levels for everything else.
 
 All routes take the given values by instance and give back the target's value and the ordered derivatives by instance, so
 that they can stand in for the evaluator (`bptt_solver.computation`), with which they agree to rounding.
@@ -109,7 +109,9 @@ class _Arrays:
                 continue
             label, at = place
             found = outputs[label][at] if at else outputs[label]
-            result[key] = found.copy() if getattr(found, "ndim", 0) else found.item() if hasattr(found, "item") else found
+            result[key] = (
+                found.copy() if getattr(found, "ndim", 0) else found.item() if hasattr(found, "item") else found
+            )
         return result
 
 
@@ -179,7 +181,9 @@ class _Straight:
         self.inputs = [(n, key) for n, key in enumerate(problem.unfolded.keys) if problem.unfolded.grounds[n] is None]
         wanted = [self.target, *((derivative_name(text, name), i) for name, i in problem.wanted())]
         self.outputs = [key for key in wanted if key in unfolded.number]
-        self.zeros = [(key, base) for key, base in zip(wanted[1:], problem.wanted(), strict=True) if key not in unfolded.number]
+        self.zeros = [
+            (key, base) for key, base in zip(wanted[1:], problem.wanted(), strict=True) if key not in unfolded.number
+        ]
         self.shapes = [shapes[unfolded.number[key]] for key in self.outputs]
         arguments = {f"a{n}": [n] for n, _ in self.inputs}
         self.source = code.source(arguments, {str(k): [unfolded.number[key]] for k, key in enumerate(self.outputs)})

@@ -11,8 +11,8 @@ from typing import Any
 
 from bptt_solver.compile.codes import _UFUNCS, ATOM, Code, Writer
 from bptt_solver.compile.helpers import Helpers
-from bptt_solver.compile.load import load
 from bptt_solver.compile.levels import Group, Levels, Shape
+from bptt_solver.compile.load import load
 from bptt_solver.compile.statements import Loop, NotCompiled
 from bptt_solver.language.expressions import Expression, Index, Reference
 from bptt_solver.language.slots import TAKES_COTANGENT, TAKES_RESULT, Slot

@@ -1,5 +1,5 @@
-"""The only place where a program becomes a function. Its text is made from our own trees: names of documents stand in it
-as identifiers that were made for them or as quoted texts, never as code."""
+"""The only place where a program becomes a function. Its text is made from our own trees: names of documents stand in
+it as identifiers that were made for them or as quoted texts, never as code."""
 
 from __future__ import annotations
 

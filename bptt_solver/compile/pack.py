@@ -110,7 +110,8 @@ class Packer:
         group = self._packed([s.name for s in found])
         rows = [_terms(s.right) for s in found]
         terms: list[Expression] = []
-        for column in zip(*rows, strict=True):
+        columns: list[tuple[Expression, ...]] = list(zip(*rows, strict=True))
+        for column in columns:
             names = [self._parameter(t) or "" for t in column]
             whole = self.of[names[0]] if names[0] in self.of else self._packed(names)
             if whole.members != names:
@@ -118,8 +119,8 @@ class Packer:
             if not any(s.name == whole.name for s in self.new):
                 right = Call(STACKED, tuple(Reference(n) for n in names))
                 self.new.append(Statement(whole.name, (), (), right, None))
+            one: Expression = column[0]
             head = Reference(whole.name)
-            one = column[0]
             terms.append(Call("matmul", (head, one.arguments[1])) if isinstance(one, Call) else head)
         right = terms[0] if len(terms) == 1 else Call("add", tuple(terms))
         return Statement(group.name, first.indices, first.loops, right, first.origin)
@@ -222,18 +223,20 @@ class Packer:
         for statement in statements:
             by_name.setdefault(statement.name, []).append(statement)
         for group in self.groups:
-            own = [by_name.get(name, ()) for name in group.members]
-            if not is_derivative(group.name) or not all(len(s) == 1 and not s[0].indices for s in own):
+            rights = [self._only(by_name.get(name, [])) for name in group.members]
+            if not is_derivative(group.name) or not all(rights):
                 continue
-            wholes = [transform(s[0].right, self._whole) for s in own]
-            shape = loose_shape(wholes[0], self.shapes, self.operations)
-            if (
-                all(w == wholes[0] for w in wholes)
-                and shape == self.shapes[group.name]
-                and wholes[0] != own[0][0].right
-            ):
-                found[group.name] = Statement(group.name, (), (), wholes[0], own[0][0].origin)
+            wholes = [transform(r.right, self._whole) for r in rights if r is not None]
+            first = rights[0]
+            assert first is not None
+            changed = wholes[0] != first.right and all(w == wholes[0] for w in wholes)
+            if changed and loose_shape(wholes[0], self.shapes, self.operations) == self.shapes[group.name]:
+                found[group.name] = Statement(group.name, (), (), wholes[0], first.origin)
         return found
+
+    def _only(self, statements: Sequence[Statement]) -> Statement | None:
+        """The one statement of a family without indices."""
+        return statements[0] if len(statements) == 1 and not statements[0].indices else None
 
     def _whole(self, node: Expression) -> Expression:
         """A packed family in place of one of its members."""

@@ -306,9 +306,10 @@ class Straight:
             return f"-{at(0, _UNARY)}", _UNARY
         if kind == "power":
             return f"{at(0, _ATOM)}**{at(1, _ATOM)}", _POWER
-        return _FORMS.get(kind, lambda *a: f"{kind}({', '.join(a)})")(
-            *[f"({t})" if kind in _FORMS else t for t in text]
-        ), (_CHOICE if kind in _FORMS and kind != "abs" else _ATOM)
+        form = _FORMS.get(kind)
+        if form is not None:
+            return form(*[f"({t})" for t in text]), _CHOICE
+        return f"{kind}({', '.join(text)})", _ATOM
 
 
 _FORMS: dict[str, Callable[..., str]] = {

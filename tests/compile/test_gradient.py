@@ -18,6 +18,7 @@ from bptt_solver.compile.program import Compiled, compile_frame
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.computation import Computation
 from bptt_solver.problem.problem import Problem
+from bptt_solver.unfold import instance_text
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*/problem.yaml"))
@@ -102,13 +103,15 @@ def test_the_hessian_times_a_direction(path: Path) -> None:
         own = next(n for n in given if first.labels[n] == whole)
         arrays[label] = along[own] if name.startswith(DIRECTION) else given[own]
     found = run(second, arrays)
+    target = instance_text(Computation(problem).target_key)
     step = 1e-5
     above = run(first, {**given, **{n: given[n] + step * d for n, d in along.items()}})
     below = run(first, {**given, **{n: given[n] - step * d for n, d in along.items()}})
     seen = 0
     for label in second.outputs:
         name, fixed = second.labels[label]
-        own = next((n for n in first.outputs if first.labels[n] == (name.replace("∂⁺slope", f"∂⁺{problem.target.name}"), fixed)), None)  # fmt: skip
+        whole = (name.replace("∂⁺slope", f"∂⁺{target}"), fixed)
+        own = next((n for n in first.outputs if first.labels[n] == whole), None)
         if own is not None and name.startswith("∂⁺slope"):
             seen += 1
             np.testing.assert_allclose(found[label], (above[own] - below[own]) / (2 * step), rtol=1e-6, atol=1e-7)
@@ -116,7 +119,8 @@ def test_the_hessian_times_a_direction(path: Path) -> None:
 
 
 NETWORK = """
-network: {{topology: {topology}, sizes: {{input: 2, hidden: 3, output: 2}}, steps: {steps}, output: softmax, loss: cross_entropy}}
+network:
+  {{topology: {topology}, sizes: {{input: 2, hidden: 3, output: 2}}, steps: {steps}, output: softmax, loss: cross_entropy}}
 data:
   x: {x}
   d: {d}
