@@ -1,8 +1,8 @@
 """The gradient of a problem as a program, by the route that pays: straight-line code for small systems, array programs
 for recurrences, levels for everything else.
 
-All routes take the given values by instance and give back the target's value and the ordered derivatives by instance, so
-that they can stand in for the evaluator (`bptt_solver.computation`), with which they agree to rounding.
+All routes take the given values by instance and give back the target's value and the ordered derivatives by instance,
+so that they can stand in for the evaluator (`bptt_solver.computation`), with which they agree to rounding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a recurrence computes from things outside of it, taken out: an array operation over all of time before the loop."""
+"""What a recurrence computes from things outside of it, taken out: an operation over all of time before the loop."""
 
 from __future__ import annotations
 

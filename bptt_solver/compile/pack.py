@@ -117,12 +117,14 @@ class Packer:
             if whole.members != names:
                 whole = self._packed(names)
             if not any(s.name == whole.name for s in self.new):
-                right = Call(STACKED, tuple(Reference(n) for n in names))
-                self.new.append(Statement(whole.name, (), (), right, None))
-            one: Expression = column[0]
-            head = Reference(whole.name)
-            terms.append(Call("matmul", (head, one.arguments[1])) if isinstance(one, Call) else head)
-        right = terms[0] if len(terms) == 1 else Call("add", tuple(terms))
+                stack = Call(STACKED, tuple(Reference(n) for n in names))
+                self.new.append(Statement(whole.name, (), (), stack, None))
+            head, one = Reference(whole.name), column[0]
+            if isinstance(one, Call):
+                terms.append(Call("matmul", (head, one.arguments[1])))
+            else:
+                terms.append(head)
+        right: Expression = terms[0] if len(terms) == 1 else Call("add", tuple(terms))
         return Statement(group.name, first.indices, first.loops, right, first.origin)
 
     def _packed(self, names: Sequence[str]) -> Group:

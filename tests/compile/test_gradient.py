@@ -120,7 +120,8 @@ def test_the_hessian_times_a_direction(path: Path) -> None:
 
 NETWORK = """
 network:
-  {{topology: {topology}, sizes: {{input: 2, hidden: 3, output: 2}}, steps: {steps}, output: softmax, loss: cross_entropy}}
+  {{topology: {topology}, sizes: {{input: 2, hidden: 3, output: 2}}, steps: {steps},
+   output: softmax, loss: cross_entropy}}
 data:
   x: {x}
   d: {d}
