@@ -125,12 +125,14 @@ class InPlace(Source):
         self._room(statement.name)
         parts, _ = writer.subscript(statement.indices, held)
         text = writer.located(held, parts, statement.part)
+        apart = statement.part is not None or any(":" in p for p in parts[:-1]) or (len(parts) > 1 and ":" in parts[-1])
+        into = Code(text, tuple(loops), held.rank, scattered=apart)
         if not shape:
             self._line(f"{text} = {writer.write(statement.right).text}", depth)
         elif isinstance(statement.right, Reference):
-            placer.plain(statement.right, Code(text, tuple(loops), held.rank))
+            placer.plain(statement.right, into)
         else:
-            placer.place(statement.right, Code(text, tuple(loops), held.rank))
+            placer.place(statement.right, into)
 
     def _placed_locally(
         self,
