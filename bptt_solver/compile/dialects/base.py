@@ -35,10 +35,8 @@ _HELPERS = {
     return np.where(x > 0, 1.0, np.where(x < 0, 0.0, c))''',
     "xlogy": '''def xlogy(d, p):
     """d * log(p), and 0 where d is 0."""
-    d, p = np.broadcast_arrays(d, p)
-    result, used = np.zeros_like(p), np.not_equal(d, 0)
-    result[used] = d[used] * np.log(p[used])
-    return result''',
+    logs = np.zeros(np.broadcast(d, p).shape, np.result_type(d, p, np.float32))
+    return d * np.log(p, out=logs, where=np.not_equal(d, 0))''',
     "erf": '''def erf(x):
     """The error function, entry by entry."""
     return np.vectorize(math.erf, otypes=[float])(x)''',
