@@ -109,9 +109,14 @@ class Dialect:
         """The whole numbers from ``low`` up to ``after``."""
         return f"np.arange({low}, {after})"
 
-    def stacked(self, texts: Sequence[str]) -> str:
-        """Arrays one behind the other."""
-        return f"{self.prefix}.concatenate(({', '.join(texts)}))"
+    def stacked(self, texts: Sequence[str], inner: bool = False) -> str:
+        """Arrays one behind the other, along the first axis or along the last."""
+        joined = f"{texts[0]}," if len(texts) == 1 else ", ".join(texts)
+        return f"{self.prefix}.concatenate(({joined}){', -1' if inner else ''})"
+
+    def entry_axis(self, operand: str, axes: bool) -> str:
+        """Numbers as vectors of one entry."""
+        return f"{operand}[..., None]" if axes else f"{self.prefix}.stack(({operand},))"
 
     def inner(self, left: str, right: str) -> str:
         """The sum of all products of two arrays."""

@@ -121,6 +121,9 @@ class NumbaDialect(Dialect):
     def over_first(self, operand: str, places: Sequence[int]) -> str:
         return operand + "".join(f".sum({place})" for place in sorted(places, reverse=True))
 
+    def entry_axis(self, operand: str, axes: bool) -> str:
+        return f"{operand}[..., None]" if axes else f"np.array([{operand}])"
+
     def counted(self, low: str, after: str) -> str:
         return f"np.arange({low}, {after}).astype(real)"
 
