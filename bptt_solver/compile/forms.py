@@ -269,6 +269,29 @@ class Forms:
         rank = whole.rank if whole.rank > 1 else rank
         return Code(f"{whole.at(ATOM)}[{before}{inside}]", whole.axes, rank, scattered=True)
 
+    def _bounds(self, *nodes: Expression) -> list[int]:
+        """Places in a vector, counted from 1. They have to be numbers."""
+        if self.storage or not all(isinstance(n, Number) for n in nodes):
+            raise NotCompiled("a part of a vector at a place that is computed has no form over arrays")
+        return [int(n.value) for n in nodes if isinstance(n, Number)]
+
+    def _part_of(self, node: Call) -> Code:
+        whole, *places = node.arguments
+        first, last = self._bounds(*places)
+        code = self.write(whole)
+        return Code(f"{code.at(ATOM)}[..., {first - 1}:{last}]", code.axes, 1, scattered=True)
+
+    def _place(self, node: Call) -> Code:
+        """A part among zeros."""
+        piece, *places, like = node.arguments
+        first, last = self._bounds(*places)
+        inner, whole = self.write(piece), self.write(like)
+        if inner.axes != whole.axes:
+            raise NotCompiled("place of different axes has no form over arrays")
+        zeros = f"{self.dialect.prefix}.zeros_like({whole.at(ATOM)}[..., "
+        texts = [f"{zeros}:{first - 1}])", inner.text, f"{zeros}{last}:])"]
+        return Code(self.dialect.stacked(texts, bool(inner.axes)), inner.axes, 1)
+
     def _stacked(self, node: Call) -> Code:
         codes = [self.write(a) for a in node.arguments]
         return Code(self.dialect.stacked([c.text for c in codes]), (), codes[0].rank)
@@ -290,4 +313,5 @@ _FORMS = {
     "argmax_share": Forms._argmax_share, "count": Forms._count, "norm2": Forms._norm2,
     "stop_gradient": Forms._stop_gradient, "expand": Forms._expand, "zeros": Forms._zeros,
     "stacked": Forms._stacked, "concat": Forms._concat, "block": Forms._block, "columns": Forms._block,
+    "part": Forms._part_of, "place": Forms._place,
 }  # fmt: skip
