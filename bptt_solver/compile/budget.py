@@ -80,7 +80,7 @@ class Plan:
             f"{self.steps:,} steps in {self.segments:,} segments of {self.length:,}"
             + (f" (the last of {self.end:,})" if self.end != self.length else "")
             + f", room for {self.slots:,} states between them: {size_text(self.memory)}"
-            + f" ({self.memory / self.full:.1%} of the {size_text(self.full)} of all steps at once).",
+            + f" ({100 * self.memory / self.full:.2g}% of the {size_text(self.full)} of all steps at once).",
             f"Beside the pass of its gradient, a step is run forward {again / self.steps:.2f} times on average,"
             f" and at most {count} {'time' if count == 1 else 'times'}.",
         ]
@@ -167,6 +167,6 @@ def parse_size(text: str) -> int:
 def size_text(size: int) -> str:
     """A number of bytes as a person writes it: ``39.4 MB``."""
     for unit in ("GB", "MB", "kB"):
-        if size >= UNITS[unit]:
+        if size >= 0.9995 * UNITS[unit]:  # what is written as 1000 kB is 1 MB
             return f"{size / UNITS[unit]:.3g} {unit}"
     return f"{size} B"

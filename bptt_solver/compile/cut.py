@@ -32,7 +32,7 @@ class Cut(Repeated):
 
     def __init__(self, frame: Frame, derivatives: Sequence[str]) -> None:
         super().__init__(frame)
-        self.shortest = 1
+        self.shortest = min(2, self.steps)  # over one step there is no recurrence to compile
         self.running: dict[str, None] = {}
         self._find_running()
         self.shares: list[Equation] = []

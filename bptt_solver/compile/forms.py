@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bptt_solver.compile.code import ATOM, POWER, PRODUCT, SUM, UNARY, Code
+from bptt_solver.compile.code import ATOM, POWER, PRODUCT, SUM, UNARY, Code, Storage
 from bptt_solver.compile.dialects.base import Dialect
 from bptt_solver.compile.helpers import Helpers
 from bptt_solver.compile.statements import Loop, NotCompiled
@@ -20,6 +20,7 @@ class Forms:
     dialect: Dialect
     helpers: Helpers
     loops: dict[str, Loop]
+    storage: Mapping[str, Storage]
 
     def turned(self, matrix: str) -> str:
         """A transposed matrix."""
@@ -242,6 +243,55 @@ class Forms:
             return Code(f"{self.dialect.prefix}.zeros_like({like.text})", like.axes, like.rank)
         return Code(self.dialect.number("0.0"), (), 0, plain=True)
 
+    def _concat(self, node: Call) -> Code:
+        codes = [self.write(a) for a in node.arguments]
+        if len({c.axes for c in codes}) > 1 or any(c.plain for c in codes):
+            raise NotCompiled("concat of different axes has no form over arrays")
+        texts = [c.text if c.rank else f"{self.dialect.entry_axis(c.at(ATOM), bool(c.axes))}" for c in codes]
+        return Code(self.dialect.stacked(texts, bool(codes[0].axes)), codes[0].axes, 1)
+
+    def _places(self, node: Call) -> tuple[Code, str, str, int]:
+        """What ``block`` and ``columns`` read: the whole, where its part begins and ends, and the part's rank."""
+        whole, which, *parts = node.arguments
+        if self.storage:  # where arrays are made beforehand, the shape of a block has to be known
+            raise NotCompiled(f"{node.operation} has no form over arrays")
+        if not isinstance(which, Number):
+            raise NotCompiled(f"{node.operation} at a place that is computed has no form over arrays")
+        codes = [self.write(p) for p in parts]
+        ends = [f"{c.at(ATOM)}.shape[-1]" if c.rank else "1" for c in codes]
+        at = int(which.value) - 1
+        return self.write(whole), " + ".join(ends[:at]) or "0", " + ".join(ends[: at + 1]), codes[at].rank
+
+    def _block(self, node: Call) -> Code:
+        whole, first, after, rank = self._places(node)
+        before = "..., " if whole.axes or whole.rank > 1 else ""
+        inside = f"{first}:{after}" if rank or whole.rank > 1 else first
+        rank = whole.rank if whole.rank > 1 else rank
+        return Code(f"{whole.at(ATOM)}[{before}{inside}]", whole.axes, rank, scattered=True)
+
+    def _bounds(self, *nodes: Expression) -> list[int]:
+        """Places in a vector, counted from 1. They have to be numbers."""
+        if self.storage or not all(isinstance(n, Number) for n in nodes):
+            raise NotCompiled("a part of a vector at a place that is computed has no form over arrays")
+        return [int(n.value) for n in nodes if isinstance(n, Number)]
+
+    def _part_of(self, node: Call) -> Code:
+        whole, *places = node.arguments
+        first, last = self._bounds(*places)
+        code = self.write(whole)
+        return Code(f"{code.at(ATOM)}[..., {first - 1}:{last}]", code.axes, 1, scattered=True)
+
+    def _place(self, node: Call) -> Code:
+        """A part among zeros."""
+        piece, *places, like = node.arguments
+        first, last = self._bounds(*places)
+        inner, whole = self.write(piece), self.write(like)
+        if inner.axes != whole.axes:
+            raise NotCompiled("place of different axes has no form over arrays")
+        zeros = f"{self.dialect.prefix}.zeros_like({whole.at(ATOM)}[..., "
+        texts = [f"{zeros}:{first - 1}])", inner.text, f"{zeros}{last}:])"]
+        return Code(self.dialect.stacked(texts, bool(inner.axes)), inner.axes, 1)
+
     def _stacked(self, node: Call) -> Code:
         codes = [self.write(a) for a in node.arguments]
         return Code(self.dialect.stacked([c.text for c in codes]), (), codes[0].rank)
@@ -262,5 +312,6 @@ _FORMS = {
     "softmax": Forms._rowwise, "log_softmax": Forms._rowwise, "logsumexp": Forms._rowwise,
     "argmax_share": Forms._argmax_share, "count": Forms._count, "norm2": Forms._norm2,
     "stop_gradient": Forms._stop_gradient, "expand": Forms._expand, "zeros": Forms._zeros,
-    "stacked": Forms._stacked,
+    "stacked": Forms._stacked, "concat": Forms._concat, "block": Forms._block, "columns": Forms._block,
+    "part": Forms._part_of, "place": Forms._place,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from bptt_solver.compile.batch import batched
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Index, Range, Reference, Sum, derivative_name
+from bptt_solver.language.expressions import Call, Expression, Index, Range, Reference, Sum, derivative_name, preorder
 from bptt_solver.problem.problem import Problem
 from bptt_solver.system import Given, System
 from bptt_solver.unfold import instance_text
@@ -71,14 +71,12 @@ class Frame:
             if name not in self.system.sizes:
                 raise NotCompiled(f"there is no size {name}")
         old = {self.system.sizes[n]: value for n, value in sizes.items()}
+        running = self._running(sizes)
         given: dict[str, list[Box]] = {}
         parts: dict[str, list[Given]] = {}
         for name, boxes in self.given.items():
-            at = self.system.time_position(name)
             given[name] = [
-                tuple(
-                    (low, old.get(high, high) if k == at and high > low else high) for k, (low, high) in enumerate(box)
-                )
+                tuple((low, old.get(high, high) if (name, k) in running else high) for k, (low, high) in enumerate(box))
                 for box in boxes
             ]
             shape, role = self.system.given[name][0].shape, self.system.given[name][0].role
@@ -94,6 +92,18 @@ class Frame:
             system.roles,
         )
         return Frame(resized, self.target, self.members, given)
+
+    def _running(self, sizes: Mapping[str, int]) -> set[tuple[str, int]]:
+        """The places of families at which a variable stands that runs up to one of the sizes."""
+        found: dict[tuple[str, int], None] = {}
+        for equation in self.system.equations:
+            spans = [*equation.ranges, *(r for n in preorder(equation.right) if isinstance(n, Sum) for r in n.ranges)]
+            runs = {r.variable for r in spans if not set(sizes).isdisjoint(r.high.variables())}
+            for node in preorder(equation.right):
+                if isinstance(node, Reference):
+                    places = enumerate(node.indices)
+                    found.update({(node.name, at): None for at, i in places if not runs.isdisjoint(i.variables())})
+        return set(found)
 
     def along(self, names: Sequence[str]) -> Frame:
         """The slope of the target along a direction in the families ``names``: its derivatives are the products of the

@@ -8,7 +8,7 @@ from bptt_solver.compile.code import Code, Storage
 from bptt_solver.compile.codes import Writer
 from bptt_solver.compile.into import Placer
 from bptt_solver.compile.schedule import Node, Recurrence
-from bptt_solver.compile.source import Source
+from bptt_solver.compile.source import Source, statements
 from bptt_solver.compile.statements import Loop, Statement
 from bptt_solver.language.expressions import Index, Reference
 
@@ -61,6 +61,11 @@ class InPlace(Source):
         self.looping -= 1
 
     # -- memory
+
+    def _begin(self, node: Recurrence, depth: int) -> None:
+        for name in dict.fromkeys(s.name for s in statements([node])):
+            if name not in self.local:
+                self._room(name)
 
     def _room(self, name: str) -> None:
         """An array that lives as long as the program, and what of it is given."""
@@ -125,12 +130,14 @@ class InPlace(Source):
         self._room(statement.name)
         parts, _ = writer.subscript(statement.indices, held)
         text = writer.located(held, parts, statement.part)
+        apart = statement.part is not None or any(":" in p for p in parts[:-1]) or (len(parts) > 1 and ":" in parts[-1])
+        into = Code(text, tuple(loops), held.rank, scattered=apart)
         if not shape:
             self._line(f"{text} = {writer.write(statement.right).text}", depth)
         elif isinstance(statement.right, Reference):
-            placer.plain(statement.right, Code(text, tuple(loops), held.rank))
+            placer.plain(statement.right, into)
         else:
-            placer.place(statement.right, Code(text, tuple(loops), held.rank))
+            placer.place(statement.right, into)
 
     def _placed_locally(
         self,

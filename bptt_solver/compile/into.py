@@ -238,12 +238,15 @@ class Placer:
             return False
         if not (isinstance(right, Reference) or _is_view(right)):
             return False
+        if into.scattered and len(vectors.axes) > 1:
+            return False
+        product = "np.matmul" if into.scattered else "np.dot"  # np.dot wants its result side by side
         if not vectors.axes:
-            self.line(f"np.dot({matrix.text}, {vectors.text}, out={into.text})")
+            self.line(f"{product}({matrix.text}, {vectors.text}, out={into.text})")
             return True
         turned = matrix.transposed or self.turned(matrix.at(ATOM))
         if len(vectors.axes) == 1:
-            self.line(f"np.dot({vectors.text}, {turned}, out={into.text})")
+            self.line(f"{product}({vectors.text}, {turned}, out={into.text})")
         else:
             rows = self.writer.helpers("rows")
             self.line(f"np.dot({rows}({vectors.text}), {turned}, out={rows}({into.text}))")

@@ -6,7 +6,7 @@ import keyword
 import unicodedata
 from collections.abc import Iterable
 
-from bptt_solver.language.expressions import derivative_parts, is_derivative
+from bptt_solver.language.expressions import is_derivative
 
 _TAKEN = (
     "given", "gradient", "make", "dtype", "device", "real", "program",
@@ -38,11 +38,9 @@ class Identifiers:
 
 def _plain(name: str) -> str:
     front, space, rest = name.partition(" ")
-    base, bracket, inside = front.partition("[") if not front.startswith("∂") else (front, "", "")
-    if is_derivative(front):
-        family, bracket, inside = derivative_parts(front.partition("[")[0])[1], *_bracket(front)
-        base = "d_" + _plain(family)
-    word = base.replace("'", "_prime")
+    derived = is_derivative(front)
+    base, bracket, inside = (front.rpartition("/∂")[2] if derived else front).partition("[")
+    word = ("d_" if derived else "") + base.replace("'", "_prime")
     fixed = [part for part in inside.rstrip("]").split(",") if bracket and part != "·"]
     word = "_".join([word, *(part.replace("-", "m") for part in fixed)])
     if space:
@@ -51,8 +49,3 @@ def _plain(name: str) -> str:
     word = unicodedata.normalize("NFKC", word)
     word = "".join(c if c.isidentifier() or c.isdecimal() else "_" for c in word)
     return word if word.isidentifier() else "v_" + word
-
-
-def _bracket(name: str) -> tuple[str, str]:
-    _, bracket, inside = name.partition("[")
-    return bracket, inside

@@ -114,7 +114,7 @@ class Jitted(Plain):
         arguments = [self._argument(n) for n in self.given]
         results = ", ".join(self.storage[n].text for n in self.outputs)
         return [
-            "@njit(cache=True)",
+            '@njit(cache=True, error_model="numpy")',
             f"def program({', '.join(arguments)}):",
             '    """All statements, in the order in which they run."""',
             *(f"    {line}" for line in self._sizes()),

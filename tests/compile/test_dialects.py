@@ -27,6 +27,7 @@ from bptt_solver.unfold import instance_text
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*/problem.yaml"))
+DOCUMENTS = sorted((ROOT / "tests" / "acceptance").glob("documents*/*.yaml"))
 NOT_COMPILED = {"10_sequences": "the range of t depends on another index"}
 SINGLE = ("03_feedforward", "05_matrix_rnn", "16_lstm", "18_bidirectional")  # in float32 as well, where it takes long
 
@@ -118,6 +119,19 @@ def test_examples(path: Path, dialect: str) -> None:
     compare(problem, program, "float64", 1e-12)
     if dialect != "numba" or name in SINGLE:
         compare(problem, program, "float32", 1e-4)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.stem)
+def test_documents_of_the_acceptance_tests(path: Path) -> None:
+    """Stranger systems, with the two libraries that need no compilation."""
+    problem = load(path)
+    try:
+        program = compiled(problem, "numpy")
+    except NotCompiled:
+        pytest.skip("has no form over arrays")
+    compare(problem, program, "float64", 1e-12)
+    pytest.importorskip("torch")
+    compare(problem, compiled(problem, "torch"), "float64", 1e-12)
 
 
 @pytest.mark.parametrize("dialect", NAMES)

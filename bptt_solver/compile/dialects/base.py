@@ -35,10 +35,8 @@ _HELPERS = {
     return np.where(x > 0, 1.0, np.where(x < 0, 0.0, c))''',
     "xlogy": '''def xlogy(d, p):
     """d * log(p), and 0 where d is 0."""
-    d, p = np.broadcast_arrays(d, p)
-    result, used = np.zeros_like(p), np.not_equal(d, 0)
-    result[used] = d[used] * np.log(p[used])
-    return result''',
+    logs = np.zeros(np.broadcast(d, p).shape, np.result_type(d, p, np.float32))
+    return d * np.log(p, out=logs, where=np.not_equal(d, 0))''',
     "erf": '''def erf(x):
     """The error function, entry by entry."""
     return np.vectorize(math.erf, otypes=[float])(x)''',
@@ -111,9 +109,14 @@ class Dialect:
         """The whole numbers from ``low`` up to ``after``."""
         return f"np.arange({low}, {after})"
 
-    def stacked(self, texts: Sequence[str]) -> str:
-        """Arrays one behind the other."""
-        return f"{self.prefix}.concatenate(({', '.join(texts)}))"
+    def stacked(self, texts: Sequence[str], inner: bool = False) -> str:
+        """Arrays one behind the other, along the first axis or along the last."""
+        joined = f"{texts[0]}," if len(texts) == 1 else ", ".join(texts)
+        return f"{self.prefix}.concatenate(({joined}){', -1' if inner else ''})"
+
+    def entry_axis(self, operand: str, axes: bool) -> str:
+        """Numbers as vectors of one entry."""
+        return f"{operand}[..., None]" if axes else f"{self.prefix}.stack(({operand},))"
 
     def inner(self, left: str, right: str) -> str:
         """The sum of all products of two arrays."""

@@ -12,15 +12,15 @@ from bptt_solver.compile.dialects.base import Dialect
 
 _HELPERS = {
     "math": "import math",
-    "rows": '''@njit(cache=True)
+    "rows": '''@njit(cache=True, error_model="numpy")
 def rows(x):
     """All vectors of x as the rows of one matrix."""
     return np.ascontiguousarray(x).reshape((-1, x.shape[-1]))''',
-    "rows_times": '''@njit(cache=True)
+    "rows_times": '''@njit(cache=True, error_model="numpy")
 def rows_times(x, matrix):
     """x @ matrix as one product of two matrices."""
     return (rows(x) @ matrix).reshape(x.shape[:-1] + (matrix.shape[1],))''',
-    "softmax": '''@njit(cache=True)
+    "softmax": '''@njit(cache=True, error_model="numpy")
 def softmax(x):
     """exp(x) / sum(exp(x)) of each vector."""
     result = np.empty_like(rows(x))
@@ -28,14 +28,14 @@ def softmax(x):
         result[i] = np.exp(row - row.max())
         result[i] /= result[i].sum()
     return result.reshape(x.shape)''',
-    "logsumexp": '''@njit(cache=True)
+    "logsumexp": '''@njit(cache=True, error_model="numpy")
 def logsumexp(x):
     """log(sum(exp(x))) of each vector."""
     result = np.empty(len(rows(x)), x.dtype)
     for i, row in enumerate(rows(x)):
         result[i] = row.max() + np.log(np.exp(row - row.max()).sum())
     return result.reshape(x.shape[:-1])''',
-    "log_softmax": '''@njit(cache=True)
+    "log_softmax": '''@njit(cache=True, error_model="numpy")
 def log_softmax(x):
     """x - log(sum(exp(x))) of each vector."""
     result = np.empty_like(rows(x))
@@ -43,7 +43,7 @@ def log_softmax(x):
         result[i] = row - row.max()
         result[i] -= np.log(np.exp(result[i]).sum())
     return result.reshape(x.shape)''',
-    "argmax_share": '''@njit(cache=True)
+    "argmax_share": '''@njit(cache=True, error_model="numpy")
 def argmax_share(x):
     """1 at the largest entry of each vector; entries that are equally large share it."""
     result = np.zeros_like(rows(x))
@@ -51,7 +51,7 @@ def argmax_share(x):
         ties = row == row.max()
         result[i, ties] = real(1) / real(ties.sum())
     return result.reshape(x.shape)''',
-    "column_sums": '''@njit(cache=True)
+    "column_sums": '''@njit(cache=True, error_model="numpy")
 def column_sums(x):
     """The sum of the rows of a matrix, as a product."""
     return np.ones(len(x), x.dtype) @ x''',
@@ -72,7 +72,7 @@ def erf(x):
     """The error function."""
     return real(math.erf(x))''',
 } | {
-    f"last_{what}": f'''@njit(cache=True)
+    f"last_{what}": f'''@njit(cache=True, error_model="numpy")
 def last_{what}(x):
     """The {word} of each vector."""
     result = np.empty(len(rows(x)), x.dtype)
@@ -120,6 +120,9 @@ class NumbaDialect(Dialect):
 
     def over_first(self, operand: str, places: Sequence[int]) -> str:
         return operand + "".join(f".sum({place})" for place in sorted(places, reverse=True))
+
+    def entry_axis(self, operand: str, axes: bool) -> str:
+        return f"{operand}[..., None]" if axes else f"np.array([{operand}])"
 
     def counted(self, low: str, after: str) -> str:
         return f"np.arange({low}, {after}).astype(real)"

@@ -1,0 +1,132 @@
+"""Chunks computed by a Dask cluster that is already there. The slices of a chunk are sent once and stay with one of its
+workers; the parameters are sent once for each step, and the workers pass them on to each other; a task is three names,
+and comes back as a loss and gradients.
+
+Slices and parameters are the results of tasks themselves, which do nothing but hold them. So the scheduler can have
+made anew whatever a lost worker had, and nothing has to be done about it here. (What is *scattered* to a worker is lost
+with it, and scattering may wait for ever on a worker that ends just then.) The price: the scheduler keeps the data set.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Any
+
+from bptt_solver.datasets.executors import ChunkLost
+from bptt_solver.datasets.programs import Programs
+from bptt_solver.datasets.worker import Partial, Program, hold, run, versions
+from bptt_solver.errors import fail
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.floating]
+
+ANSWER = 10.0  # seconds within which a scheduler has to answer
+PATIENCE = 60.0  # seconds for which no worker may be there
+_LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}  # sending the data is what we want
+
+
+class Cluster:
+    """The cluster of the scheduler at ``address``, for example ``tcp://10.0.0.1:8786``."""
+
+    def __init__(self, programs: Programs, address: str) -> None:
+        try:
+            from distributed import Client
+        except ImportError:
+            hint = "pip install 'bptt-solver[dask]'"
+            raise fail("a Dask cluster needs the package distributed, which is not installed", hint=hint) from None
+        self.programs = programs
+        self.address = address
+        connect: Any = Client
+        try:
+            self._client: Any = connect(address, timeout=ANSWER, set_as_default=False)
+        except (OSError, ValueError) as error:  # TimeoutError is an OSError
+            reason = str(error).partition("\n")[0][:120]
+            raise fail(f"no Dask scheduler answers at {address}", hint=reason or None) from None
+        try:
+            self._check()
+        except BaseException:
+            self._client.close()
+            raise
+        threads = sum(self._client.nthreads().values())
+        self.ahead = 3 * threads + 2
+        self.told = f"by {threads} thread{'s' if threads > 1 else ''} of the Dask cluster at {address}"
+        self._executor: Any = self._client.get_executor(pure=False)
+        self._programs: dict[Program, Any] = {}
+        self._slices: dict[int, Any] = {}
+        self._parameters: Any = None
+        self._none_since: float | None = None
+
+    def _check(self) -> None:
+        """That there are workers, and that they have what we have."""
+        try:
+            self._client.wait_for_workers(1, timeout=ANSWER)
+        except TimeoutError:
+            hint = f"start some: dask worker {self.address}"
+            raise fail(f"the Dask cluster at {self.address} has no workers", hint=hint) from None
+        own = versions()
+        for worker, theirs in sorted(self._client.run(versions, on_error="return").items()):
+            if isinstance(theirs, BaseException):
+                hint = "install bptt-solver where the workers run"
+                raise fail(f"the Dask worker {worker} cannot import bptt-solver: {theirs}", hint=hint)
+            if tuple(theirs) != own:
+                names = f"bptt-solver {theirs[0]} and NumPy {theirs[1]}, here are {own[0]} and {own[1]}"
+                raise fail(f"the Dask worker {worker} has {names}", hint="install the same versions")
+
+    def _sent(self, value: Any) -> Any:
+        """A name for a value that is sent to the cluster and stays there while the name lives."""
+        import dask
+
+        with dask.config.set(_LARGE):
+            return self._client.submit(hold, value, pure=False)
+
+    def begin(self, parameters: Mapping[str, Array]) -> None:
+        """Send the parameters of a step."""
+        self._parameters = self._sent(dict(parameters))
+
+    def submit(self, number: int) -> Future[Partial]:
+        """A task of names; the slices of its chunk are sent when it is first asked for."""
+        chunk = self.programs.chunks[number]
+        program = self.programs.of(chunk).program
+        if program not in self._programs:
+            self._programs[program] = self._sent(program)
+        if number not in self._slices:
+            self._slices[number] = self._sent(self.programs.arrays(chunk))
+        future: Future[Partial] = self._executor.submit(
+            run, self._programs[program], self._parameters, self._slices[number]
+        )
+        return future
+
+    def look(self) -> None:
+        """A cluster without workers computes nothing, and would be waited for without an end."""
+        if self._client.status != "running":
+            raise ChunkLost((), f"the Dask scheduler at {self.address} has gone")
+        if self._client.nthreads():
+            self._none_since = None
+            return
+        now = time.monotonic()
+        self._none_since = self._none_since or now
+        if now - self._none_since > PATIENCE:
+            message = f"the Dask cluster at {self.address} has had no workers for {PATIENCE:.0f} seconds"
+            raise ChunkLost((), message)
+
+    def again(self, error: BaseException, waiting: Sequence[int]) -> bool:
+        """Never: Dask has computed again what was worth it."""
+        from distributed import KilledWorker
+
+        told = self.programs.told(waiting[0])
+        if isinstance(error, KilledWorker):
+            message = f"Dask gave up {told}: every worker that computed it ended; nothing of it was added"
+            raise ChunkLost(waiting[:1], message, "was there enough memory? smaller chunks need less") from error
+        if isinstance(error, CancelledError):
+            message = f"the Dask cluster at {self.address} dropped {told}; nothing of it was added"
+            raise ChunkLost(waiting[:1], message, "was it restarted?") from error
+        return False
+
+    def close(self) -> None:
+        """Leave the cluster; it goes on without us."""
+        self._client.close()
