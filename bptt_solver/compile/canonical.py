@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bptt_solver.compile.statements import Loop, Specialiser, Statement
+from bptt_solver.compile.statements import Loop, NotCompiled, Specialiser, Statement
 from bptt_solver.language.expressions import (
     Call,
     Expression,
@@ -59,13 +59,19 @@ class Canonical:
         return [self._pointed(self._renamed(s)) for s in self.specialiser.statements]
 
     def _renamed(self, statement: Statement) -> Statement:
-        binding: dict[str, Index] = {}
+        own: dict[Dimension, list[str]] = {}
         for dimension, index in zip(self.positions[statement.name], statement.indices, strict=True):
-            for variable in index.variables():
-                if dimension in self.names and variable not in self.system.sizes and variable != self.names[dimension]:
-                    binding[variable] = Index.variable(self.names[dimension])
+            own.setdefault(dimension, []).extend(v for v in index.variables() if v not in self.system.sizes)
+        binding: dict[str, Index] = {}
+        for dimension, found in own.items():
+            name = self.names.get(dimension)
+            if name is not None and found and name not in found:  # of two in one dimension, u[j,k], one is renamed
+                binding[found[0]] = Index.variable(name)
         if not binding:
             return statement
+        kept = {loop.variable for loop in statement.loops} - set(binding)
+        if any(index.terms[0][0] in kept for index in binding.values()):
+            raise NotCompiled("two indices of one equation that have to be called alike")
         loops = tuple(
             Loop(next(iter(binding[o.variable].variables())), o.low, o.high, o.first, o.last)
             if o.variable in binding

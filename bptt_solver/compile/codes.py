@@ -186,11 +186,19 @@ class Writer(Forms):
         names = [r.variable for r in node.ranges]
         single = [v for v in names if inner[v].first == inner[v].last]
         at = self.at | {v: inner.pop(v).low for v in single}
-        order = {v: inner[v] for v in sorted(inner, key=lambda v: (v not in names, list(inner).index(v)))}
-        writer = Writer(
-            self.system, self.storage, self.local, self.helpers, order, at, self.running, self.views, self.spelled
+        places = list(inner)
+        names = [v for v in names if v in inner]
+        summed_first = {v: inner[v] for v in sorted(places, key=lambda v: (v not in names, places.index(v)))}
+        try:  # as the axes lie in memory: mostly what is summed stands before the rest
+            return self._inside(summed_first, at)._added(node.body, names)
+        except NotCompiled:
+            return self._inside(inner, at)._added(node.body, names)
+
+    def _inside(self, loops: Mapping[str, Loop], at: Mapping[str, Index]) -> Writer:
+        """What writes the body of a sum."""
+        return Writer(
+            self.system, self.storage, self.local, self.helpers, loops, at, self.running, self.views, self.spelled
         )
-        return writer._added(node.body, [v for v in names if v in order])
 
     def _added(self, body: Expression, names: Sequence[str]) -> Code:
         if not names:

@@ -62,8 +62,8 @@ class Forms:
 
     def common(self, codes: Sequence[Code]) -> tuple[tuple[str, ...], int]:
         """The axes and the rank of what several are joined to."""
-        axes = {a for c in codes for a in c.axes}
-        return tuple(v for v in self.loops if v in axes), max(c.rank for c in codes)
+        there = {a for c in codes for a in c.axes}
+        return tuple(v for v in self.loops if v in there), max(c.rank for c in codes)
 
     def spread(self, code: Code, axes: tuple[str, ...], rank: int) -> Code:
         """A code that broadcasts against arrays with these axes and this rank."""
@@ -292,6 +292,19 @@ class Forms:
         texts = [f"{zeros}:{first - 1}])", inner.text, f"{zeros}{last}:])"]
         return Code(self.dialect.stacked(texts, bool(inner.axes)), inner.axes, 1)
 
+    def _entry(self, node: Call) -> Code:
+        """An entry at a place that may differ from member to member (NumPy's helpers; used by levels)."""
+        vector, place = (self.write(a) for a in node.arguments)
+        if self.storage:
+            raise NotCompiled(f"{node.operation} has no form over arrays")
+        axes, _ = self.common([vector, place])
+        if not place.axes or place.axes == vector.axes:
+            rank = 0 if node.operation == "entry" else 1
+            return Code(f"{self.helpers(node.operation)}({vector.text}, {place.text})", axes, rank)
+        shape = f"({place.text}.shape[0], {vector.at(ATOM)}.shape[-1])"
+        spread = f"{self.dialect.prefix}.broadcast_to({vector.text}, {shape})"
+        return Code(f"{self.helpers(node.operation)}({spread}, {place.text})", axes, int(node.operation == "unit"))
+
     def _stacked(self, node: Call) -> Code:
         codes = [self.write(a) for a in node.arguments]
         return Code(self.dialect.stacked([c.text for c in codes]), (), codes[0].rank)
@@ -313,5 +326,5 @@ _FORMS = {
     "argmax_share": Forms._argmax_share, "count": Forms._count, "norm2": Forms._norm2,
     "stop_gradient": Forms._stop_gradient, "expand": Forms._expand, "zeros": Forms._zeros,
     "stacked": Forms._stacked, "concat": Forms._concat, "block": Forms._block, "columns": Forms._block,
-    "part": Forms._part_of, "place": Forms._place,
+    "part": Forms._part_of, "place": Forms._place, "entry": Forms._entry, "unit": Forms._entry,
 }  # fmt: skip

@@ -236,8 +236,10 @@ def free(word: str, taken: Collection[str]) -> str:
 
 
 def rewritten(equation: Equation, right: Expression) -> Equation:
+    """The equation with another right-hand side."""
     return Equation(equation.name, equation.indices, right, equation.ranges, equation.conditions, equation.origin)
 
 
 def unlike(equation: Equation, reason: str) -> NotCompiled:
+    """Why a system is not the same at all times."""
     return NotCompiled(f"the times are not alike in {equation_to_source(equation)}: {reason}")

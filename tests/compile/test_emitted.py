@@ -83,7 +83,7 @@ def test_what_has_no_program_says_why() -> None:
         with pytest.raises(ProblemError, match="the range of t depends on another index"):
             api.emit(problem, library)
     assert api.gradient_program(problem).route in ("straight", "levels")
-    with pytest.raises(ProblemError, match="unknown library 'nunpy'.*did you mean 'numpy'"):
+    with pytest.raises(ProblemError, match="unknown library 'nunpy'"):
         api.emit(problem, "nunpy")
 
 

@@ -24,8 +24,12 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*/problem.yaml"))
 DOCUMENTS = sorted((ROOT / "tests" / "acceptance").rglob("*.yaml"))
 # what the folded compiler leaves to the levels, and what it says
-LEFT = {"10_sequences": "the range of t depends on another index"}
+LEFT = {
+    "10_sequences": "the range of t depends on another index",
+    "19_recursive_tree": "a condition on the index of an axis",
+}
 SECOND_LEFT = {**LEFT, "15_ordered_net": "the range of j depends", "17_gru": "arrays of different ranks"}
+LINEAR = ("01_ordered_variables",)
 
 
 def named(path: Path) -> str:
@@ -115,7 +119,7 @@ def test_the_hessian_times_a_direction(path: Path) -> None:
         if own is not None and name.startswith("∂⁺slope"):
             seen += 1
             np.testing.assert_allclose(found[label], (above[own] - below[own]) / (2 * step), rtol=1e-6, atol=1e-7)
-    assert seen
+    assert seen or named(path) in LINEAR
 
 
 NETWORK = """
@@ -164,7 +168,7 @@ def test_gates_are_packed_and_inputs_leave_the_loop() -> None:
     random = np.random.default_rng(2)
     problem = network("lstm", random.normal(size=(3, 2)), np.eye(2)[[0, 1, 0]])
     source = compile_frame(Frame.of(problem), [], list(PARAMETERS["lstm"])).source
-    forward = source.partition("for t in range(1, T + 1):")[2].partition("\n        d_")[0]
+    forward = source.partition("for t in range(1, T + 1):")[2].partition("\n        #")[0]
     assert forward.count("np.dot(") == 1  # all four gates read h[t-1] in one product
     assert "x" not in forward.replace("np.", "").replace("max", "").split("#")[0]  # no input is read inside
 

@@ -44,6 +44,13 @@ _HELPERS = {
     """1 at the largest entry of each vector; entries that are equally large share it."""
     ties = x == x.max(-1, keepdims=True)
     return ties / ties.sum(-1, keepdims=True)''',
+    "entry": '''def entry(x, place):
+    """The entry at a place, counted from 1, of each vector."""
+    at = np.asarray(place).astype(int)[..., None] - 1
+    return np.take_along_axis(x, np.broadcast_to(at, (*x.shape[:-1], 1)), -1)[..., 0]''',
+    "unit": '''def unit(x, place):
+    """1 at a place, counted from 1, and 0 elsewhere, like each vector."""
+    return np.equal(np.arange(1, x.shape[-1] + 1), np.asarray(place)[..., None]) + np.zeros_like(x)''',
     "column_sums": '''def column_sums(x):
     """The sum of the rows of a matrix, as a product."""
     return np.ones(len(x), x.dtype) @ x''',
