@@ -60,9 +60,7 @@ class Compiled:
         return over_numpy(self.source, self.dialect, dtype, device)
 
 
-def compile_frame(
-    frame: Frame, values: Sequence[str], derivatives: Sequence[str], dialect: str = "numpy"
-) -> Compiled:
+def compile_frame(frame: Frame, values: Sequence[str], derivatives: Sequence[str], dialect: str = "numpy") -> Compiled:
     """The program that computes the target, the values of the families ``values`` and the ordered derivatives by the
     families ``derivatives``, for a library (`bptt_solver.compile.dialects.NAMES`). Raises NotCompiled."""
     target = instance_text((frame.target.name, tuple(frame.system.index(i, {}) for i in frame.target.indices)))
