@@ -391,6 +391,7 @@ def solve(
     method: str = "bptt",
     tell: Callable[[str], None] | None = None,
     backend: str | None = None,
+    memory: str | None = None,
 ) -> Solution:
     """Compute all values and ordered derivatives of a problem, and check them (``none``, ``fast``, ``full``).
 
@@ -399,7 +400,8 @@ def solve(
     whose steps are printed in the place of the sweep's and whose numbers are compared with it: ``rtrl`` (forward
     sensitivities) or ``perturbation``; ``tell`` gets a line now and then while one of those takes long. ``notation`` is
     the name of a notation profile (docs/notation.md): it changes what is printed, never a number of the JSON output.
-    ``backend`` is a library that computes the gradients once more, by the program that `emit` gives.
+    ``backend`` is a library that computes the gradients once more, by the program that `emit` gives; ``memory``
+    (``200MB``) lets it keep no more than that (docs/memory.md).
     """
     if method not in ALL_METHODS:
         hint = suggest(method, ALL_METHODS) or f"one of {', '.join(ALL_METHODS)}"
@@ -436,6 +438,7 @@ def solve(
         method=method,
         tell=tell,
         backend=backend,
+        memory=memory,
     )
     return Solution(computation, checked, options, asked)
 

@@ -28,10 +28,23 @@ class Asked:
     ``by``: the contribution table (``loss``, ``use`` or ``both``), ``entries``: of which entries. ``everything``: long
     tables are not shortened. ``truncate``: a rule instead of the document's. ``flow``: the gradient flow. ``start``:
     from where training goes on; ``progress`` is told its steps. ``method``: ``rtrl`` or ``perturbation`` beside the
-    backward sweep; ``tell`` gets lines about how far it is. ``backend``: a library that computes the gradients too.
+    backward sweep; ``tell`` gets lines about how far it is. ``backend``: a library that computes the gradients too,
+    ``memory``: in how much memory (``200MB``).
     """
 
-    __slots__ = ("backend", "by", "entries", "everything", "flow", "method", "progress", "start", "tell", "truncate")
+    __slots__ = (
+        "backend",
+        "by",
+        "entries",
+        "everything",
+        "flow",
+        "memory",
+        "method",
+        "progress",
+        "start",
+        "tell",
+        "truncate",
+    )
 
     def __init__(
         self,
@@ -46,7 +59,9 @@ class Asked:
         method: str = "bptt",
         tell: Callable[[str], None] | None = None,
         backend: str | None = None,
+        memory: str | None = None,
     ) -> None:
+        self.memory = memory
         self.backend = backend
         self.by = by
         self.entries = tuple(entries)
@@ -91,10 +106,10 @@ def analyses(computation: Computation, asked: Asked) -> list[Analysis]:
 
         rule = rule_of(settings["truncate"]) if asked.truncate is None else rule_from(asked.truncate)
         found.append(Truncation(computation, rule))
-    if asked.backend is not None:
+    if asked.backend is not None or asked.memory is not None:
         from bptt_solver.analyses.program import ProgramResult
 
-        found.append(ProgramResult(computation, asked.backend))
+        found.append(ProgramResult(computation, asked.backend or "numpy", asked.memory))
     if asked.flow:
         from bptt_solver.analyses.gradient_flow import Flow
 

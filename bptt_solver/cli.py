@@ -238,6 +238,7 @@ def cli() -> None:
     type=click.Choice(["python", "numpy", "numba", "jax", "torch"]),
     help="Compute the gradients once more with the program that --emit prints, and compare.",
 )
+@click.option("--memory", metavar="SIZE", help="With --backend numpy: in at most so much memory, 200MB.")
 @click.option("--save", metavar="OUT", type=_PATH, help="Write the trained parameters to OUT (.npz).")
 @click.option("--losses", metavar="OUT", type=_PATH, help="Write the loss of each step of training to OUT (.csv).")
 @click.option("--resume", metavar="FILE", type=_PATH, help="Go on with the training that --save wrote to FILE.")

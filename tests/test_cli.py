@@ -99,7 +99,7 @@ def test_without_options_the_defaults_are_asked_for(fake: types.ModuleType, comm
     assert given == {
         "check": "fast", "detail": "matrix", "entries": (), "second": False,
         "closed_form": False, "simplify": False, "steps": "auto", "by": None, "truncate": None, "method": "bptt",
-        "flow": False, "notation": None, "resume": None, "backend": None,
+        "flow": False, "notation": None, "resume": None, "backend": None, "memory": None,
     }  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def test_every_option_arrives(fake: types.ModuleType, command: Command) -> None:
         *words("a.yaml -f json --target C[2] --wrt W_h,a[2,1] --wrt b --eliminate h,o --detail scalar"),
         *words("--entry h[2]:1 --entry W:1,2 --steps all --second --closed-form --simplify --check full"),
         *words("--notation d2l --by both --truncate depth=1 --method rtrl --flow --resume p.npz -q"),
-        *words("--backend torch"),
+        *words("--backend torch --memory 3MB"),
         *words("--limit depth=7 --limit instances=9 --plugin p.py --plugin q.py"),
     )
     assert ran == Ran(0, "json: a plain document\n", "")
@@ -124,7 +124,7 @@ def test_every_option_arrives(fake: types.ModuleType, command: Command) -> None:
         "check": "full", "detail": "scalar", "entries": ("h[2]:1", "W:1,2"), "second": True,
         "closed_form": True, "simplify": True, "steps": "all", "by": "both", "truncate": "depth=1", "method": "rtrl",
         "flow": True, "notation": "d2l", "resume": "p.npz", "tell": None, "progress": None,
-        "backend": "torch",
+        "backend": "torch", "memory": "3MB",
     }  # fmt: skip
 
 

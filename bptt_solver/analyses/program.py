@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bptt_solver.arithmetic import Value
-from bptt_solver.compile.gradient import gradient_for
+from bptt_solver.compile.gradient import Gradient, InMemory, gradient_for
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.computation import Computation
 from bptt_solver.errors import fail
@@ -22,12 +22,13 @@ class ProgramResult:
 
     key = "program"
 
-    def __init__(self, computation: Computation, library: str) -> None:
+    def __init__(self, computation: Computation, library: str, memory: str | None = None) -> None:
         self.computation = computation
         self.library = library
+        self.plan: list[str] = []  # how a budget of memory is kept
         problem = computation.problem
         try:
-            program = gradient_for(problem, library)
+            program: Gradient = gradient_for(problem, library) if memory is None else self._within(memory)
             self.route = program.route
             found = program(problem.given)
         except NotCompiled as reason:
@@ -38,6 +39,16 @@ class ProgramResult:
         for name, indices in problem.wanted():
             key = derivative_name(computation.target_text, name), indices
             self.pairs.append(((name, indices), found[key], computation.derivative((name, indices))))
+
+    def _within(self, memory: str) -> InMemory:
+        """The program in at most so much memory."""
+        from bptt_solver.compile.budget import parse_size
+
+        if self.library != "numpy":
+            raise fail("--memory goes with --backend numpy only")
+        program = InMemory(self.computation.problem, parse_size(memory))
+        self.plan = program.checkpointed.plan.text().splitlines()
+        return program
 
     @property
     def apart(self) -> float:
@@ -64,6 +75,7 @@ class ProgramResult:
         return {
             "library": self.library,
             "route": self.route,
+            "plan": self.plan,
             "value": plain(self.value),
             "derivatives": {instance_text(key): plain(value) for key, value, _ in self.pairs},
             "agrees": self.passed,

@@ -115,6 +115,20 @@ class _Arrays:
         return result
 
 
+class InMemory(_Arrays):
+    """The folded system in segments of time (`Checkpointed`), so that it needs no more than ``budget`` bytes."""
+
+    route = "checkpoints"
+
+    def __init__(self, problem: Problem, budget: int, dtype: str = "float64") -> None:
+        super().__init__(problem, dtype)
+        from bptt_solver.compile.checkpoints import Checkpointed
+
+        names = list(dict.fromkeys(name for name, _ in problem.wanted()))
+        self.checkpointed = Checkpointed(Frame.of(problem), names, budget, dtype)
+        self._run = self.checkpointed
+
+
 class _Stack:
     """The values of a label's members as one array, made again only when one of them is another object."""
 

@@ -15,5 +15,6 @@ def program_blocks(result: ProgramResult, say: Catalogue) -> list[Block]:
     return [
         Heading(title),
         Paragraph(say(f"program.route.{result.route}")),
+        *(Paragraph((line,), depth=1) for line in result.plan if line.strip()),
         Paragraph(say(key, count=count, apart=f"{max(result.apart, 1e-16):.0e}")),
     ]
