@@ -101,6 +101,10 @@ class Cluster:
         )
         return future
 
+    def taken(self, number: int, result: Partial) -> Partial:
+        """It is all there."""
+        return result
+
     def look(self) -> None:
         """A cluster without workers computes nothing, and would be waited for without an end."""
         if self._client.status != "running":

@@ -44,6 +44,9 @@ class Way(Protocol):
     def submit(self, number: int) -> Future[Partial]:
         """Have a chunk computed."""
 
+    def taken(self, number: int, result: Partial) -> Partial:
+        """What the future of a chunk gave, as it is added; it is not kept after that."""
+
     def look(self) -> None:
         """Called every now and then while a chunk is waited for. Raises ProblemError if that has no end."""
 
@@ -88,6 +91,10 @@ class ByExecutor:
         chunk: Chunk = self.programs.chunks[number]
         program = self.programs.of(chunk).program
         return self.executor.submit(run, program, self._parameters, self.programs.arrays(chunk))
+
+    def taken(self, number: int, result: Partial) -> Partial:
+        """It is all there."""
+        return result
 
     def look(self) -> None:
         """Nothing is known of this executor."""

@@ -1,8 +1,9 @@
 """Chunks computed by processes of this machine. They are started afresh (``spawn``), so that it is the same on every
-system; the data lies once in memory that all of them see, and so do the parameters of a step."""
+system; the data lies once in memory that all of them see, and so do the parameters of a step and the results."""
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -48,6 +49,8 @@ class Processes:
         self._fill()
 
     def _fill(self) -> None:
+        import numpy
+
         programs, dtype = self.programs, self.programs.data.dtype
         known: dict[Program, int] = {}
         plan = shared.Plan(len(programs.chunks), dtype)
@@ -58,6 +61,10 @@ class Processes:
         self._programs = list(known)
         shapes = {name: array.shape for name, array in programs.parameters(programs.problem.given).items()}
         self._places = plan.place(shapes)
+        # a result lies in a slot until it is added, and then a later chunk has the slot
+        self._shapes = [numpy.shape(programs.problem.given[key]) for key in programs.wanted]
+        slot = (sum(math.prod(shape) for shape in self._shapes),)
+        self._slots = list(plan.place({str(n): slot for n in range(self.ahead)}).values())
         self._block = shared.make(plan.size)
         for chunk, (_, places) in zip(programs.chunks, self._tasks, strict=True):
             arrays = programs.arrays(chunk)
@@ -76,13 +83,24 @@ class Processes:
     def submit(self, number: int) -> Future[Partial]:
         """A task is no more than the number of its chunk."""
         if self._pool is None:
-            arguments = (self._block.name, self._programs, self._tasks, self._places)
+            arguments = (self._block.name, self._programs, self._tasks, self._places, self._slots)
             self._pool = ProcessPoolExecutor(self.workers, get_context("spawn"), _attach, arguments)
         shared.marks(self._block)[number] = shared.WAITING
         future = self._pool.submit(_chunk, number)
         self._pending = [f for f in self._pending if not f.done()]
         self._pending.append(future)
         return future
+
+    def taken(self, number: int, result: Partial) -> Partial:
+        """The gradients as they lie in the slot of the chunk."""
+        slot = self._slots[number % len(self._slots)]
+        (flat,) = shared.views(self._block, {"": slot}, self.programs.data.dtype).values()
+        gradients, at = [], 0
+        for shape, zero in zip(self._shapes, self.programs.of(self.programs.chunks[number]).zero, strict=True):
+            if not zero:
+                gradients.append(flat[at : at + math.prod(shape)].reshape(shape))
+                at += math.prod(shape)
+        return Partial(result.loss, tuple(gradients))
 
     def look(self) -> None:
         """A process that ends breaks the pool at once, so there is nothing to look for."""
@@ -140,21 +158,29 @@ class _Worker:
         programs: Sequence[Program],
         tasks: Sequence[tuple[int, Mapping[str, Place]]],
         parameters: Mapping[str, Place],
+        slots: Sequence[Place],
     ) -> None:
+        self.slots = slots
         self.block = block
         self.programs = programs
         self.tasks = tasks
         self.parameters = parameters
 
     def compute(self, number: int) -> Partial:
-        """One chunk. No view of the block outlives it."""
+        """One chunk; its gradients go into a slot of the block. No view of the block outlives it."""
         at, places = self.tasks[number]
         program = self.programs[at]
         shared.marks(self.block)[number] = shared.BEGUN
         parameters = shared.views(self.block, self.parameters, program.dtype)
         result = run(program, parameters, shared.views(self.block, places, program.dtype))
+        slot = self.slots[number % len(self.slots)]
+        (flat,) = shared.views(self.block, {"": slot}, program.dtype, writable=True).values()
+        at = 0
+        for gradient in result.gradients:
+            flat[at : at + gradient.size] = gradient.ravel()
+            at += gradient.size
         shared.marks(self.block)[number] = shared.DONE
-        return result
+        return Partial(result.loss, ())
 
 
 _here: list[_Worker] = []
@@ -165,13 +191,14 @@ def _attach(
     programs: Sequence[Program],
     tasks: Sequence[tuple[int, Mapping[str, Place]]],
     parameters: Mapping[str, Place],
+    slots: Sequence[Place],
 ) -> None:
     """The first thing that a worker does; NumPy is not imported yet."""
     for variable in _THREADS:
         os.environ[variable] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes: the one that asked decides
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _here[:] = [_Worker(SharedMemory(name), programs, tasks, parameters)]
+    _here[:] = [_Worker(SharedMemory(name), programs, tasks, parameters, slots)]
     ONE_THREAD.__enter__()
 
 

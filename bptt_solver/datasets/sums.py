@@ -142,7 +142,7 @@ class Sums:
                 self._way.look()
             error = _failure(futures[number])
             if error is None:
-                return futures.pop(number).result()
+                return self._way.taken(number, futures.pop(number).result())
             waiting = [n for n, future in futures.items() if not future.done() or _failure(future) is not None]
             if not self._way.again(error, waiting):
                 error.add_note(f"in {self.programs.told(number)}")

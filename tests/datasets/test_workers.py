@@ -82,6 +82,24 @@ def test_the_same_bits_by_processes(workers: int) -> None:
     assert summed.told == f"by {workers} process{'es' if workers > 1 else ''}"
 
 
+def test_single_precision_by_processes() -> None:
+    problem, data = long_task()
+    single = {name: array.astype(np.float32) for name, array in data.items()}
+    summed = dataset_gradient(problem, single, 2, 3)
+    assert_same_bits(summed, dataset_gradient(problem, single, chunk=3))
+    assert summed.gradients["W_h"].dtype == np.float32
+
+
+def test_a_step_of_more_chunks_than_there_is_room_for() -> None:
+    """A slot for results is used again when its chunk was added, by a later chunk of another length."""
+    plain, sequences = drawn(ELMAN, [2 + n % 3 for n in range(60)])
+    problem, data = data_sets.problem_of(plain), stacked(sequences)
+    with Sums(problem, data, 2, chunk=1) as sums:
+        summed = sums.gradient(progress=lambda at, _: time.sleep(0.05 if at == 10 else 0))
+    assert summed.chunks == 60
+    assert_same_bits(summed, dataset_gradient(problem, data, chunk=1))
+
+
 def test_matrices_large_enough_for_threads() -> None:
     """BLAS shares products of this size among threads if it may, and sums in another order then."""
     problem, data = wide()
