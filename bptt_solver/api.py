@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bptt_solver.asked import Analysis
     from bptt_solver.blocks import Block
     from bptt_solver.compile.gradient import Gradient
+    from bptt_solver.datasets.sums import Summed
     from bptt_solver.derivation import Derivation
     from bptt_solver.profiles.convention import Convention
     from bptt_solver.training.trainer import Progress, Training
@@ -501,6 +502,35 @@ def gradient_program(problem: Problem, library: str | None = None, dtype: str = 
         raise fail(f"there is no {library} program for this system: {reason}", hint=hint) from None
 
 
+def solve_data_set(
+    problem: Problem,
+    path: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    chunk: int | None = None,
+    retries: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+) -> Summed:
+    """The target and the wanted derivatives, summed over the sequences of a file (docs/data-sets.md): in this process,
+    in ``workers`` others, or on the Dask cluster of a ``scheduler``, with the same bits everywhere."""
+    from bptt_solver.datasets.command import solve_data_set as solved
+
+    return solved(problem, path, workers=workers, scheduler=scheduler, chunk=chunk, retries=retries, progress=progress)
+
+
+def render_data_set(summed: Summed, format: str = "text") -> str:
+    """The sums over a data set as ``text``, ``markdown``, ``latex`` or ``json``."""
+    if format == "json":
+        import json
+
+        return json.dumps(summed.data(), ensure_ascii=False, allow_nan=False) + "\n"
+    from bptt_solver.narration.data_set import data_set_blocks
+    from bptt_solver.render import render
+
+    return render(data_set_blocks(summed), format)
+
+
 def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
     """What the plugins bring, one line each, with the plugin that brings it."""
     registry = Plugins([os.fspath(p) for p in plugins]).registry
@@ -518,5 +548,6 @@ def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
 
 
 __all__ = [
-    "Excerpt", "Problem", "Solution", "emit", "gradient_program", "load", "loads", "lower", "plugins_text", "solve",
+    "Excerpt", "Problem", "Solution", "emit", "gradient_program", "load", "loads", "lower", "plugins_text",
+    "render_data_set", "solve", "solve_data_set",
 ]  # fmt: skip

@@ -239,12 +239,18 @@ def cli() -> None:
     help="Compute the gradients once more with the program that --emit prints, and compare.",
 )
 @click.option("--memory", metavar="SIZE", help="With --backend numpy: in at most so much memory, 200MB.")
+@click.option("--data-set", metavar="FILE", type=_PATH, help="Sum over the sequences of FILE (.npz, .csv) instead.")
+@click.option("--workers", metavar="N", type=click.IntRange(1), help="With --data-set: in N processes.")
+@click.option("--scheduler", metavar="URL", help="With --data-set: on the Dask cluster at tcp://host:8786.")
+@click.option("--chunk", metavar="N", type=click.IntRange(1), help="With --data-set: sequences in one task.")
+@click.option("--retries", metavar="N", type=click.IntRange(0), default=0, help="With --data-set: for lost workers.")
 @click.option("--save", metavar="OUT", type=_PATH, help="Write the trained parameters to OUT (.npz).")
 @click.option("--losses", metavar="OUT", type=_PATH, help="Write the loss of each step of training to OUT (.csv).")
 @click.option("--resume", metavar="FILE", type=_PATH, help="Go on with the training that --save wrote to FILE.")
 def solve(
-    batch: Batch, form: str | None, save: str | None, losses: str | None, emit: str | None, **choices: Any
-) -> int:
+    batch: Batch, form: str | None, save: str | None, losses: str | None, emit: str | None, data_set: str | None,
+    workers: int | None, scheduler: str | None, chunk: int | None, retries: int, **choices: Any,
+) -> int:  # fmt: skip
     """Derive, evaluate and check the ordered derivatives (the default command)."""
     from bptt_solver import api
 
@@ -252,6 +258,19 @@ def solve(
         return batch.run(lambda p: Result(api.emit(p, emit), warnings=p.warnings), "program")
 
     chosen = form or _format_of(batch.output)
+    if data_set is not None:
+
+        def add_up(problem: Problem) -> Result:
+            summed = api.solve_data_set(
+                problem, data_set, workers=workers, scheduler=scheduler, chunk=chunk, retries=retries
+            )
+            if not batch.quiet:
+                say(summed.told)
+            return Result(api.render_data_set(summed, chosen), warnings=problem.warnings)
+
+        return batch.run(add_up, chosen)
+    if workers or scheduler or chunk or retries:
+        raise click.UsageError("--workers, --scheduler, --chunk and --retries go with --data-set")
     beside = [path for path in (save, losses) if path is not None]
 
     def work(problem: Problem) -> Result:
