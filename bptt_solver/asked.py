@@ -28,7 +28,8 @@ class Asked:
     ``by``: the contribution table (``loss``, ``use`` or ``both``), ``entries``: of which entries. ``everything``: long
     tables are not shortened. ``truncate``: a rule instead of the document's. ``flow``: the gradient flow. ``start``:
     from where training goes on; ``progress`` is told its steps. ``method``: ``rtrl`` or ``perturbation`` beside the
-    backward sweep; ``tell`` gets lines about how far it is. ``backend``: a library that computes the gradients too, ``memory``: in how much memory (``200MB``).
+    backward sweep; ``tell`` gets lines about how far it is. ``backend``: a library that computes the
+    gradients too, ``memory``: in how much memory (``200MB``).
     """
 
     __slots__ = (
