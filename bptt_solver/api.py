@@ -278,6 +278,8 @@ class Solution(Mapping[str, Any]):
 
     def _method_blocks(self, derivation: Derivation) -> list[Block] | None:
         """The document of another method than the backward sweep, if one was asked for."""
+        if self._asked.method == "bptt":
+            return None
         from bptt_solver.narrate import narrate_method
         from bptt_solver.steps.methods import METHODS, forward_steps
 
@@ -318,7 +320,7 @@ class Solution(Mapping[str, Any]):
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON output as Python data (see docs/json.md)."""
-        from bptt_solver.results import VERSION, exact, sources, steps
+        from bptt_solver.results import VERSION, exact, network, sources, steps
 
         partials, left_out = self._simple_partials()
         data: dict[str, Any] = {
@@ -334,6 +336,9 @@ class Solution(Mapping[str, Any]):
             "check": self.check.as_json(),
         }
         data.update((analysis.key, analysis.data()) for analysis in self.analyses)
+        written = network(self.computation)
+        if written is not None:
+            data["network"] = written
         if self.computation.problem.remarks:
             data["sources"] = sources(self.computation)
         if left_out:

@@ -101,11 +101,13 @@ def analyses(computation: Computation, asked: Asked) -> list[Analysis]:
         from bptt_solver.analyses.contribution_table import ContributionTable
 
         found.append(ContributionTable(computation, asked.by, asked.entries, asked.everything))
+    truncation = None
     if asked.truncate is not None or "truncate" in settings:
         from bptt_solver.analyses.truncation import Truncation, rule_from, rule_of
 
         rule = rule_of(settings["truncate"]) if asked.truncate is None else rule_from(asked.truncate)
-        found.append(Truncation(computation, rule))
+        truncation = Truncation(computation, rule)
+        found.append(truncation)
     if asked.backend is not None or asked.memory is not None:
         from bptt_solver.analyses.program import ProgramResult
 
@@ -117,5 +119,5 @@ def analyses(computation: Computation, asked: Asked) -> list[Analysis]:
     if "update" in settings or "clip" in settings:
         from bptt_solver.analyses.training import training_analyses
 
-        found += training_analyses(computation, asked)
+        found += training_analyses(computation, asked, truncation)
     return found

@@ -100,6 +100,7 @@ class Batch:
             raise
         except BaseException as error:
             code, message = explain(error, name, self.traceback)
+            self._tell_plugins(error, name)
             say(message)
             return code, None
         if not self.quiet:
@@ -109,13 +110,30 @@ class Batch:
             say(f"{name}: NOT VERIFIED: the check found a derivative that does not agree; the result says which")
         return (0 if result.verified else 1), result._replace(text=text)
 
+    def _tell_plugins(self, error: BaseException, name: str) -> None:
+        """What is wrong with the plugins that the command line names: a name may be unknown because of that."""
+        if self.loading["plugins"] and isinstance(error, ProblemError) and not self.quiet:
+            from bptt_solver.registry import Registry
+
+            for warning in Registry.load(self.loading["plugins"]).warnings:
+                say(f"{name}: warning: {warning}")
+
     def reporter(self) -> Progress | None:
         """What tells the progress of a training on standard error; None where nobody wants to know."""
         if self.quiet or sys.stderr is None:
             return None
-        from bptt_solver.training.progress import Reporter
+        terminal = sys.stderr.isatty()
+        told: Progress | None = None
 
-        return Reporter(say, sys.stderr.isatty())
+        def report(step: int, last: int, loss: float) -> None:
+            nonlocal told
+            if told is None:  # few documents train
+                from bptt_solver.training.progress import Reporter
+
+                told = Reporter(say, terminal)
+            told(step, last, loss)
+
+        return report
 
     def _places(self, outputs: Outputs, ending: str) -> list[str | None]:
         """Where the results go: nowhere (standard output), a file, or files in a folder named after the inputs."""

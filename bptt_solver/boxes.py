@@ -3,6 +3,7 @@ neighbours."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import product
 
@@ -43,6 +44,44 @@ class Cell:
         self.box = box
         self.active = active
         self.part = part
+
+
+class Boxes:
+    """Many boxes that are asked which of them meet another one, without a look at each of them.
+
+    They are sorted along the index in which they differ most, those of similar width together. None meets everything.
+    """
+
+    def __init__(self, boxes: Sequence[Box | None]) -> None:
+        self.boxes = boxes
+        self.sorted: dict[int, list[tuple[int, int]]] = {}  # by the bits of their width: (first member, which box)
+        known = [(i, b) for i, b in enumerate(boxes) if b]
+        self.everywhere = [i for i, b in enumerate(boxes) if not b]
+        self.at = 0
+        if known:
+            lows = [len({b[k][0].value for _, b in known}) for k in range(len(known[0][1]))]
+            self.at = lows.index(max(lows))
+        for i, box in known:
+            low, high = box[self.at]
+            self.sorted.setdefault((high.value - low.value).bit_length(), []).append((low.value, i))
+        for found in self.sorted.values():
+            found.sort()
+
+    def meeting(self, box: Box | None) -> Sequence[int]:
+        """Which of the boxes share a member with this one, in their order."""
+        if not box:
+            return range(len(self.boxes))
+        low, high = box[self.at]
+        result = [*self.everywhere]
+        for bits, found in self.sorted.items():
+            first = bisect_left(found, (low.value - (1 << bits) + 1, 0))
+            last = bisect_right(found, (high.value, len(self.boxes)))
+            result += [i for _, i in found[first:last] if _meet(self.boxes[i] or (), box)]
+        return sorted(result)
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return all(a.value <= d.value and b.value >= c.value for (a, b), (c, d) in zip(one, other, strict=True))
 
 
 def inside(box: Sequence[tuple[Bound, Bound]], other: Sequence[tuple[Bound, Bound]]) -> bool:
@@ -102,20 +141,6 @@ def merged(cells: list[Cell], dimensions: int) -> list[Cell]:
                     current = cell
             cells.append(current)
     return cells
-
-
-def adjacent(one: Box, other: Box) -> int | None:
-    """The only index in which two boxes differ, if they touch there."""
-    different = [
-        k
-        for k, (a, b) in enumerate(zip(one, other, strict=True))
-        if (a[0].value, a[1].value) != (b[0].value, b[1].value)
-    ]
-    if len(different) != 1:
-        return None
-    (k,) = different
-    touch = one[k][1].value + 1 == other[k][0].value or other[k][1].value + 1 == one[k][0].value
-    return k if touch else None
 
 
 def joined(one: tuple[Bound, Bound], other: tuple[Bound, Bound]) -> tuple[Bound, Bound]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bptt_solver.arithmetic import Value
 from bptt_solver.chain_rule import AdjointEquation, Term
 from bptt_solver.computation import Computation
-from bptt_solver.language.expressions import Expression, Index, Reference, substitute_indices
+from bptt_solver.language.expressions import Reference
 from bptt_solver.system import Environment, Instance
 from bptt_solver.unfold import Ground
 
@@ -56,9 +56,3 @@ def instance_of(reference: Reference, environment: Environment, computation: Com
     """A reference in an environment as an instance."""
     system = computation.problem.system
     return reference.name, tuple(system.index(i, environment) for i in reference.indices)
-
-
-def at_instance(expression: Expression, environment: Environment, computation: Computation) -> Expression:
-    """An expression with its index variables (and sizes) put in."""
-    binding = {name: Index(value) for name, value in {**computation.problem.system.sizes, **environment}.items()}
-    return substitute_indices(expression, binding)

@@ -121,7 +121,9 @@ class Match:
     argument.
     """
 
-    __slots__ = ("argument", "chain", "inner", "output", "reason", "received", "size", "sums_to_one", "user", "via")
+    __slots__ = (
+        "argument", "chain", "inner", "output", "reason", "received", "sent", "size", "sums_to_one", "user", "via",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -139,6 +141,7 @@ class Match:
         self.argument = argument
         self.size = size
         self.received: Chain | None = None
+        self.sent: Item = chain.items[-1]  # what the argument gets of what is received
         self.inner = False
         self.user: Reference | None = None
         self.via: Equation | None = None

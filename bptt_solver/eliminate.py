@@ -40,7 +40,8 @@ def eliminate(system: System, name: str, span: Span | None = None) -> System:
     definitions = system.defining.get(name)
     if not definitions:
         hint = suggest(name, system.defining) or "only what an equation defines can be eliminated"
-        raise fail(f"'{name}' is not defined by an equation", span, hint)
+        told = f"'{name}' is not defined by an equation" if name in system.given else f"'{name}' occurs in no equation"
+        raise fail(told, span, hint)
     for definition in definitions:
         if any(isinstance(n, Reference) and n.name == name for n in preorder(definition.right)):
             raise fail(f"'{name}' is defined by itself at another index, so it cannot be eliminated", span)

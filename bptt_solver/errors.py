@@ -205,7 +205,7 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
     if not near:
         if len(names) > _ENOUGH_NAMES:  # comparing takes its time
             names = [k for k in names if k[:1] == word[:1] and abs(len(k) - len(word)) <= 1][:_ENOUGH_NAMES]
-        near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+        near = [k for k in names if sorted(k) == sorted(word)] or difflib.get_close_matches(word, names, 1, 0.6)
     if not near and len(word) == 2:  # z9 where there is z1
         near = [k for k in names if len(k) == 2 and k[0] == word[0]]
     return f"did you mean '{near[0]}'?" if near else None

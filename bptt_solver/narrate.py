@@ -23,8 +23,6 @@ from bptt_solver.language.expressions import Call, Expression, Reference, deriva
 from bptt_solver.narration.catalogue import Catalogue
 from bptt_solver.narration.check import check_blocks
 from bptt_solver.narration.common import Narration, chain_words, joined
-from bptt_solver.narration.networks import network_blocks
-from bptt_solver.narration.remarks import remarks_of
 from bptt_solver.narration.sweep import SweepWords
 
 if TYPE_CHECKING:
@@ -156,7 +154,12 @@ class _Narrator(Narration):
 
     def _given(self) -> list[Block]:
         say, derivation = self.say, self.derivation
-        blocks: list[Block] = network_blocks(derivation, say)
+        problem = derivation.computation.problem
+        blocks: list[Block] = []
+        if problem.network is not None:
+            from bptt_solver.narration.networks import network_blocks
+
+            blocks += network_blocks(derivation, say)
         if len(derivation.domains) == 1 and derivation.domains[0][0] is None and derivation.plain:
             blocks.append(Flow([self.line(c) for c in (*derivation.domains[0][1], *derivation.values)]))
         else:
@@ -173,7 +176,10 @@ class _Narrator(Narration):
                     )
                 )
             )
-        blocks += [Paragraph(words) for words in remarks_of(derivation.computation.problem, say)]
+        if problem.remarks:
+            from bptt_solver.narration.remarks import remarks_of
+
+            blocks += [Paragraph(words) for words in remarks_of(problem, say)]
         shared = self._shared()
         if shared:
             blocks.append(Paragraph(shared))
@@ -182,8 +188,11 @@ class _Narrator(Narration):
         ]
         if wanted:
             words = say("given.wanted", names=say.listed(wanted, "list.comma", len(wanted)))
-            name = Reference("z_i") if derivation.plain else self._first_wanted()
-            blocks.append(Paragraph((*words, " ", *say("given.meaning", name=name, target=self.target))))
+            any_node = derivation.plain and "named" not in say.variants
+            name = Reference("z_i") if any_node else self._first_wanted()
+            derivative = self._derivative(name)
+            meaning = say("given.meaning", name=name, target=self.target, derivative=derivative)
+            blocks.append(Paragraph((*words, " ", *meaning)))
         return blocks
 
     def _function(self, function: tuple[Formula, str]) -> Words:
@@ -275,7 +284,7 @@ class _Narrator(Narration):
         full = Formula(Call("mul", (m, Call("add", (Reference("δ_mk"), Call("neg", (k,)))))))
         times: Words = ()
         if match.received is not None:
-            times = self.say("local.softmax.times", received=chain_words(match.received), result=match.chain.items[1])
+            times = self.say("local.softmax.times", received=chain_words(match.received), result=match.sent)
         return self.say("local.softmax", partial=partial, formula=full, size=f"{match.size}×{match.size}", times=times)
 
     def _local(self, steps: Sequence[LocalStep]) -> list[Block]:

@@ -239,7 +239,9 @@ class Network(_Record):
     ``trained`` are those of them whose derivatives are wanted even where they are not given. ``functions`` tells where
     in the options the name of each function came from, so that an unknown one is reported there; ``places`` does so for
     families that are defined by an option's text (and for maps that the document has to give): a path, and the stretch
-    of the text or None. ``maps`` are whole numbers in which indices are looked up (``len[n]``, ``left[j]``): lists that
+    of the text or None. ``required`` are members, as in ``zeros``, that the document has to give because an option says
+    so: their shape, and its path. ``within`` are numbers in options that are at most a size: (Length(4, "targets", 0),
+    "T"). ``maps`` are whole numbers in which indices are looked up (``len[n]``, ``left[j]``): lists that
     count from 1, or by index (``{4: 1, 5: 4}``; with several indices ``{(1, 1): 2}``); the document's own of the same
     name come first. ``roles`` (name -> what it is, in words), ``lanes`` (name -> column of the picture, place in it)
     and ``notes`` (sentences about choices that the topology made) are for the reader. ``packings`` tell for ``torch``,
@@ -249,7 +251,7 @@ class Network(_Record):
     # fmt: off
     __slots__ = (  # noqa: RUF023 - in the order of declaration
         "equations", "target", "sizes", "parameters", "data", "zeros", "functions", "roles", "lanes", "notes", "maps",
-        "trained", "packings", "places",
+        "trained", "packings", "places", "required", "within",
     )
     # fmt: on
 
@@ -267,6 +269,8 @@ class Network(_Record):
     trained: tuple[str, ...]
     packings: Mapping[str, Packing | str]
     places: Mapping[str, Place]
+    required: Mapping[str, tuple[Shape, tuple[str | int, ...]]]
+    within: tuple[tuple[Length, str], ...]
 
     def __init__(
         self,
@@ -284,10 +288,12 @@ class Network(_Record):
         trained: tuple[str, ...] = (),
         packings: Mapping[str, Packing | str] = MappingProxyType({}),
         places: Mapping[str, Place] = MappingProxyType({}),
+        required: Mapping[str, tuple[Shape, tuple[str | int, ...]]] = MappingProxyType({}),
+        within: tuple[tuple[Length, str], ...] = (),
     ) -> None:
         self._set(equations=equations, target=target, sizes=sizes, parameters=parameters, data=data, zeros=zeros)
         self._set(functions=functions, roles=roles, lanes=lanes, notes=notes, maps=maps, trained=trained)
-        self._set(packings=packings, places=places)
+        self._set(packings=packings, places=places, required=required, within=within)
 
 
 class Topology(_Record):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bptt_solver.boxes import Bound, Box, definition_box
+from bptt_solver.boxes import MOST_MEMBERS, Bound, Box, Cell, definition_box, joined
 from bptt_solver.chain_rule import Term
+from bptt_solver.enumeration import Enumeration
+from bptt_solver.errors import ProblemError
 from bptt_solver.language.expressions import Comparison, Conditions, Index
-from bptt_solver.system import System
+from bptt_solver.limits import Limits
+from bptt_solver.system import OutsideMap, System
 
 
 class Region:
@@ -31,7 +34,7 @@ def bounds(
     for condition in conditions:
         difference = condition.left.plus(condition.right, -1)  # difference (operator) 0
         own = [(a, c) for a, c in difference.terms if isinstance(a, str) and a in names]
-        inside = any(v in names for look in difference.lookups() for i in look.indices for v in i.variables())
+        inside = _hidden(difference, dict.fromkeys(names))
         if not own and not inside:
             if not system.holds((condition,), {}):
                 return None, ()
@@ -44,9 +47,7 @@ def bounds(
         rest = Index(difference.constant, tuple(t for t in difference.terms if t[0] != word)).times(
             -sign
         )  # word (op) rest
-        for operator, shift in (
-            _AS_BOUNDS[condition.operator] if sign > 0 else [(_FLIP[o], -s) for o, s in _AS_BOUNDS[condition.operator]]
-        ):
+        for operator, shift in _as_bounds(condition.operator, sign):
             bound = Bound(system.index(rest, {}) + shift, rest.plus(shift))
             ends = low if operator == ">=" else high
             known = ends[at]
@@ -73,6 +74,110 @@ _AS_BOUNDS: Mapping[str, list[tuple[str, int]]] = {
     "<": [("<=", -1)],
 }
 _FLIP = {">=": "<=", "<=": ">="}
+
+
+def generalised(cells: list[Cell], names: Sequence[str], regions: Sequence[Region]) -> list[Cell]:
+    """A single-member cell joins its neighbour if its terms are the neighbour's at that point."""
+    while True:
+        pair = _same_there(cells, names, regions)
+        if pair is None:
+            return cells
+        point, general, at = pair
+        widened = tuple(
+            joined(a, b) if k == at else b for k, (a, b) in enumerate(zip(point.box, general.box, strict=True))
+        )
+        cells = [c for c in cells if c is not point and c is not general]
+        cells.append(Cell(widened, general.active, general.part))
+
+
+def _same_there(
+    cells: Sequence[Cell], names: Sequence[str], regions: Sequence[Region]
+) -> tuple[Cell, Cell, int] | None:
+    """A cell of one member along an index, its neighbour there with the same terms, and which index it is."""
+    ends: dict[object, list[int]] = {}  # cells by where they end along an index
+    for number, cell in enumerate(cells):
+        for at, rest in enumerate(_beside(cell)):
+            for side, bound in enumerate(cell.box[at]):
+                ends.setdefault((at, side, bound.value, rest), []).append(number)
+    for point in cells:
+        near: list[tuple[int, int]] = []
+        for at, rest in enumerate(_beside(point)):
+            low, high = point.box[at]
+            if low.value == high.value:
+                for key in ((at, 1, low.value - 1, rest), (at, 0, high.value + 1, rest)):
+                    near += [(number, at) for number in ends.get(key, ()) if cells[number].part == point.part]
+        for number, at in sorted(near):
+            binding = {names[at]: point.box[at][0].index}
+            if _signature(point, regions, binding) == _signature(cells[number], regions, binding):
+                return point, cells[number], at
+    return None
+
+
+def _beside(cell: Cell) -> list[tuple[tuple[int, int], ...]]:
+    """For each index, the ends of the cell along all others."""
+    ends = [(low.value, high.value) for low, high in cell.box]
+    return [(*ends[:at], *ends[at + 1 :]) for at in range(len(ends))]
+
+
+def _signature(cell: Cell, regions: Sequence[Region], binding: dict[str, Index]) -> list[object]:
+    terms = [regions[i].term.renamed(binding) for i in cell.active]
+    return [(t.pullback, t.ranges, t.conditions) for t in terms]
+
+
+def occurs(term: Term, ends: Mapping[str, tuple[Bound, Bound]], system: System) -> bool:
+    """Whether a sum over members that maps lead to has a summand for some member of a box: ``where left[j'] == M`` has
+    none for the root of a tree. Where this is not easily told it counts as one."""
+    looks = [c for c in term.conditions if any(True for i in (c.left, c.right) for _ in i.lookups())]
+    if not looks or any(v in ends for r in term.ranges for i in (r.low, r.high) for v in i.variables()):
+        return True
+    around = {name: (low.value, high.value) for name, (low, high) in ends.items()}
+    enumeration = Enumeration(system, Limits({"instances": MOST_MEMBERS}))
+    try:
+        members = enumeration.environments(term.ranges, (), {}, "a sum")
+        return any(_meets(term.conditions, around, member, system) for member in members)
+    except (ProblemError, KeyError):
+        return True
+
+
+def _meets(
+    conditions: Conditions, around: Mapping[str, tuple[int, int]], member: Mapping[str, int], system: System
+) -> bool:
+    """Whether the conditions leave room in a box: each bounds one of its indices, or speaks of the member alone."""
+    room = dict(around)
+    for condition in conditions:
+        difference = condition.left.plus(condition.right, -1)
+        own = [(str(a), c) for a, c in difference.terms if a in room]
+        if not own and not any(v in room for v in difference.variables()):
+            try:
+                if not system.holds((condition,), member):
+                    return False
+            except OutsideMap:
+                return False
+        if len(own) != 1 or abs(own[0][1]) != 1 or condition.operator == "!=" or _hidden(difference, room):
+            continue  # no bound: it may hold
+        name, sign = own[0]
+        rest = Index(difference.constant, tuple(t for t in difference.terms if t[0] != name)).times(-sign)
+        try:
+            value = system.index(rest, member)
+        except OutsideMap:
+            return False
+        low, high = room[name]
+        for operator, shift in _as_bounds(condition.operator, sign):
+            low, high = (max(low, value + shift), high) if operator == ">=" else (low, min(high, value + shift))
+        if low > high:
+            return False
+        room[name] = low, high
+    return True
+
+
+def _hidden(index: Index, names: Mapping[str, object]) -> bool:
+    """Whether a map is looked up at one of the names."""
+    return any(v in names for look in index.lookups() for i in look.indices for v in i.variables())
+
+
+def _as_bounds(operator: str, sign: int) -> list[tuple[str, int]]:
+    """A comparison with an index, as bounds of that index; ``sign`` is its coefficient."""
+    return _AS_BOUNDS[operator] if sign > 0 else [(_FLIP[o], -s) for o, s in _AS_BOUNDS[operator]]
 
 
 def _plain(bound: Bound) -> tuple[int, int]:

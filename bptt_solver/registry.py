@@ -225,9 +225,8 @@ class Registry:
                 if type(record) is kind or (kind is Function and isinstance(record, Function)):
                     records.append(record)
                 else:
-                    self._warn(
-                        f"{plugin}: {hook} yielded a {type(record).__name__}, not a {kind.__name__}; it was left out"
-                    )
+                    found = type(record).__name__
+                    self._warn(f"{plugin}: {hook} yielded {found} where {kind.__name__} belongs; it was left out")
         for record in sorted(records, key=lambda record: str(record.name)):
             self._add(record, plugin)
 

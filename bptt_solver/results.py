@@ -63,6 +63,27 @@ def sources(computation: Computation) -> list[dict[str, Any]]:
     ]
 
 
+def network(computation: Computation) -> dict[str, Any] | None:
+    """The topology that wrote the equations, the choices in it and what its names are; None without a network."""
+    problem = computation.problem
+    declared, block = problem.network, problem.document.network
+    if declared is None or block is None:
+        return None
+    sizes = problem.system.sizes
+    system_roles = problem.system.roles
+    return {
+        "topology": problem.registry.registry.topology(block.topology).name,
+        "sizes": {name: sizes[name] for name in declared.sizes if name in sizes},
+        "equations": declared.equations.splitlines(),
+        "notes": list(declared.notes),
+        "names": {
+            name: {"role": role, "given": system_roles.get(name, "value") if name in problem.system.given else None}
+            for name, role in declared.roles.items()
+            if name in problem.system.given or name in problem.system.defining
+        },
+    }
+
+
 def ordered_derivatives(computation: Computation) -> dict[str, Any]:
     """The ordered derivative of the target with respect to every instance; 0 where no path leads."""
     return {instance_text(key): plain(computation.derivative(key)) for key in computation.instances()}

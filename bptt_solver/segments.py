@@ -16,14 +16,13 @@ from itertools import product
 from bptt_solver.boxes import (
     Bound,
     Box,
+    Boxes,
     Cell,
-    adjacent,
     covers,
     definition_box,
     inside,
     intervals,
     is_box,
-    joined,
     merged,
 )
 from bptt_solver.chain_rule import AdjointEquation, Term, Use, is_unindexed, unindexed_terms, uses
@@ -41,7 +40,7 @@ from bptt_solver.language.expressions import (
 from bptt_solver.language.templates import COTANGENT, RESULT, instantiate
 from bptt_solver.matched import is_output, matched_term
 from bptt_solver.ranges import tightened
-from bptt_solver.regions import Region, bounds, parts
+from bptt_solver.regions import Region, bounds, generalised, occurs, parts
 from bptt_solver.solving import Solution, fresh_name
 from bptt_solver.system import System
 from bptt_solver.unfold import instance_text
@@ -58,7 +57,7 @@ class Backward:
         self.target = target
         self.text = instance_text((target.name, tuple(system.index(i, {}) for i in target.indices)))
         self.equations: dict[str, list[AdjointEquation]] = {}  # by family of the forward system
-        self.live: dict[str, list[Box] | None] = {}  # None: as good as everywhere
+        self.live: dict[str, Boxes | None] = {}  # None: as good as everywhere
         self.names: dict[str, tuple[str, ...]] = {}
         self.position = {id(e): at for at, e in enumerate(system.equations)}
 
@@ -101,11 +100,11 @@ class Backward:
             *(e for e in ordered if e.of not in self.forward.defining),
         ]  # what is given is gathered at the end
 
-    def _live(self, family: str) -> list[Box] | None:
+    def _live(self, family: str) -> Boxes | None:
         """The members that have an ordered derivative, as boxes; None where they are none: then all count as such."""
         boxes = [definition_box(e, self.forward) for e in self.equations[family]]
         known = [b for b in boxes if b is not None]
-        return known if len(known) == len(boxes) else None
+        return Boxes(known) if len(known) == len(boxes) else None
 
     def _reaching(self, users: Mapping[str, Sequence[str]]) -> list[str]:
         """The families from which the target is reached, in declaration order."""
@@ -216,7 +215,7 @@ class Backward:
                     shift = abs(index.constant)
         return (not term.direct, shift, -self.position[id(term.via)])
 
-    def _regions(self, family: str, use: Use, live: list[Box] | None) -> Iterable[Region]:
+    def _regions(self, family: str, use: Use, live: Boxes | None) -> Iterable[Region]:
         """The terms of one use: one, or one for each live box of the user."""
         names = self.names[family]
         solved = Solution(use, names, self.forward)
@@ -231,10 +230,12 @@ class Backward:
             else Reference(derivative_name(text, via.name), user.indices)
         )
         outputs = self.equations.get(via.name, []) if live is not None and self.numbered and is_output(via) else []
-        boxes: Sequence[Box | None] = live if live is not None else [None]
-        if live and not outputs and covers(live, via, self.forward):
-            boxes = [None]
-        for at, box in enumerate(boxes):
+        boxes: list[tuple[int, Box | None]] = [(0, None)]
+        if live is not None:
+            near = [(i, live.boxes[i]) for i in live.meeting(definition_box(via, self.forward))]
+            if outputs or not near or not covers([b for _, b in near if b is not None], via, self.forward):
+                boxes = list(near)
+        for at, box in boxes:
             conditions = list(solved.conditions)
             if box is not None and not covers([box], via, self.forward):
                 for index, (low, high) in zip(user.indices, box, strict=True):
@@ -309,9 +310,15 @@ class Backward:
         cells = self._cells(family, regions) if boxed else None
         if cells is None:
             return guarded_segments(family, self.name(family), self.names[family], regions, self.forward)
-        cells = self._generalised(family, merged(cells, len(names)), regions)
+        cells = generalised(merged(cells, len(names)), names, regions)
         cells.sort(key=lambda c: tuple(-b[0].value for b in reversed(c.box)))
-        return [self._equation(family, cell.box, [regions[i].term for i in cell.active]) for cell in cells]
+        found = ((cell, self._occurring(family, cell, regions)) for cell in cells)
+        return [self._equation(family, cell.box, terms) for cell, terms in found if terms]
+
+    def _occurring(self, family: str, cell: Cell, regions: Sequence[Region]) -> list[Term]:
+        """The terms of a cell, without sums that are empty for all of its members."""
+        ends = dict(zip(self.names[family], cell.box, strict=True))
+        return [regions[i].term for i in cell.active if occurs(regions[i].term, ends, self.forward)]
 
     def _cells(self, family: str, regions: list[Region]) -> list[Cell] | None:
         pieces = parts(family, self.forward) if family in self.forward.defining else []
@@ -325,37 +332,13 @@ class Backward:
         if count > MOST_CELLS:
             return None
         cells = []
+        reached, defined = Boxes([r.box for r in regions]), Boxes(pieces)
         for box in product(*dimensions):
-            active = tuple(i for i, r in enumerate(regions) if inside(box, r.box))
+            active = tuple(i for i in reached.meeting(box) if inside(box, regions[i].box))
             if not active:
                 continue
-            part = next((i for i, p in enumerate(pieces) if inside(box, p)), -1)
+            part = next((i for i in defined.meeting(box) if inside(box, pieces[i])), -1)
             cells.append(Cell(tuple(box), active, part))
-        return cells
-
-    def _generalised(self, family: str, cells: list[Cell], regions: list[Region]) -> list[Cell]:
-        """A single-member cell joins its neighbour if its terms are the neighbour's at that point."""
-        names = self.names[family]
-        changed = True
-        while changed:
-            changed = False
-            for point, general in product(cells, cells):
-                if point is general or point.part != general.part:
-                    continue
-                at = adjacent(point.box, general.box)
-                if at is None or point.box[at][0].value != point.box[at][1].value:
-                    continue
-                binding = {names[at]: point.box[at][0].index}
-                if _signature(point, regions, binding) != _signature(general, regions, binding):
-                    continue
-                widened = tuple(
-                    joined(a, b) if k == at else b for k, (a, b) in enumerate(zip(point.box, general.box, strict=True))
-                )
-                cells = [c for c in cells if c is not point and c is not general] + [
-                    Cell(widened, general.active, general.part)
-                ]
-                changed = True
-                break
         return cells
 
     def _equation(self, family: str, box: Box, terms: Sequence[Term]) -> AdjointEquation:
@@ -383,11 +366,6 @@ class Backward:
         here = tuple(self.forward.index(i, {}) for i in at)
         there = tuple(self.forward.index(i, {}) for i in self.target.indices)
         return term.settled(term.cotangent) if here == there else term
-
-
-def _signature(cell: Cell, regions: Sequence[Region], binding: dict[str, Index]) -> list[object]:
-    terms = [regions[i].term.renamed(binding) for i in cell.active]
-    return [(t.pullback, t.ranges, t.conditions) for t in terms]
 
 
 def _shift(term: Term, equation: AdjointEquation, system: System) -> int:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import NotFinite, Value, is_array
+from bptt_solver.arithmetic.structure import ends_of
 
 Tangent = Any  # a number, a Sparse, an array with lanes, or None
 Linear = Callable[[list[Value], list[Tangent], Value], Tangent]  # (values, tangents, result): the result's tangent
@@ -150,15 +151,8 @@ def _expand(values: list[Value], tangents: list[Tangent], result: Value) -> Tang
     return None if tangents[0] is None else entrywise(tangents[0], 1, values[0], result)
 
 
-def _widths(parts: Sequence[Value]) -> list[int]:
-    ends = [0]
-    for part in parts:
-        ends.append(ends[-1] + (part.shape[0] if is_array(part) else 1))
-    return ends
-
-
 def _concat(values: list[Value], tangents: list[Tangent], result: Value) -> Tangent:
-    ends = _widths(values)
+    ends = ends_of(values)
     some = next(t for t in tangents if t is not None)
     whole = _zeros((some.shape[0], ends[-1]), some)
     for k, tangent in enumerate(tangents):
@@ -170,7 +164,7 @@ def _concat(values: list[Value], tangents: list[Tangent], result: Value) -> Tang
 def _block(values: list[Value], tangents: list[Tangent], result: Value) -> Tangent:
     if tangents[0] is None:
         return None
-    k, ends = int(values[1]), _widths(values[2:])
+    k, ends = int(values[1]), ends_of(values[2:])
     piece = tangents[0][:, ends[k - 1] : ends[k]]
     return piece if is_array(result) else piece[:, 0]
 
@@ -178,14 +172,14 @@ def _block(values: list[Value], tangents: list[Tangent], result: Value) -> Tange
 def _columns(values: list[Value], tangents: list[Tangent], result: Value) -> Tangent:
     if tangents[0] is None:
         return None
-    k, ends = int(values[1]), _widths(values[2:])
+    k, ends = int(values[1]), ends_of(values[2:])
     return tangents[0][:, :, ends[k - 1] : ends[k]]
 
 
 def _place_columns(values: list[Value], tangents: list[Tangent], result: Value) -> Tangent:
     if tangents[0] is None:
         return None
-    k, ends = int(values[1]), _widths(values[2:])
+    k, ends = int(values[1]), ends_of(values[2:])
     whole = _zeros((tangents[0].shape[0], *result.shape), tangents[0])
     whole[:, :, ends[k - 1] : ends[k]] = tangents[0]
     return whole

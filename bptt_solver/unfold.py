@@ -320,7 +320,8 @@ def _twice(key: Instance, equation: Equation, environment: Environment, result: 
         told = f", for {_assigned(before)} and for {_assigned(environment)}"
     elif first.origin:
         where = first.origin.span()
-        told = f", first on line {where.source.position(where.start)[0]}"
+        written = where.source.written_by  # a topology's equations stand on no line of the document
+        told = ", first by the topology" if written else f", first on line {where.source.position(where.start)[0]}"
     return fail(f"{name} is defined twice{told}", span, "each member of a family has one equation or one value")
 
 

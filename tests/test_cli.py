@@ -506,3 +506,12 @@ def test_missing_files(command: Command) -> None:
     ran = command("none.yaml", ".")
     assert (ran.code, ran.out) == (2, "")
     assert "none.yaml" in ran.err and "Traceback" not in ran.err
+
+
+def test_a_plugin_that_is_left_out_is_told_before_the_name_that_is_unknown(command: Command) -> None:
+    Path("p.py").write_text("raise ValueError('a slip')")
+    document("equations: E = squash(w)\nparameters: {w: 1}\n")
+    ran = command("a.yaml", "--plugin", "p.py")
+    assert ran.code == 2
+    assert ran.err.startswith("a.yaml: warning: plugin 'p' (file p.py) was left out: ValueError: a slip\na.yaml:1:16:")
+    assert "warning" not in command("a.yaml", "--plugin", "p.py", "-q").err

@@ -335,7 +335,7 @@ def test_json_output_is_documented(document: str) -> None:
     data = json.loads(solution.render("json"))
     assert data == json.loads(json.dumps(solution.as_dict()))
     optional = {"sources", "left_out", "hessian", "clip", "training", "contributions", "truncation", "gradient_flow"}
-    optional |= {"rtrl", "perturbation", "program"}
+    optional |= {"rtrl", "perturbation", "program", "network"}
     assert [key for key in keys["Keys"] if key not in optional] == [key for key in data if key not in optional]
     assert set(data) <= set(keys["Keys"])
     assert data["version"] == VERSION == 1

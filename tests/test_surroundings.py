@@ -268,6 +268,34 @@ def test_the_same_bytes_everywhere(folder: Path, expected: dict[str, bytes], cha
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith((".", "o"))) == ["o.txt"]
 
 
+SAMPLE = [  # a section each, in turn over the formats
+    ["04_scalar_rnn", "--by", "both", "--flow"],
+    ["05_matrix_rnn", "--method", "rtrl", "--truncate", "depth=1"],
+    ["07_elman", "--notation", "goodfellow", "--by", "loss"],
+    ["11_deep", "--method", "perturbation", "--flow", "--detail", "scalar"],
+    ["16_lstm", "--by", "use", "--truncate", "k1=1,k2=2", "--notation", "karpathy"],
+    ["18_bidirectional", "--check", "full"],
+    ["19_recursive_tree", "--flow", "--notation", "lee"],
+    ["20_encoder_decoder", "--by", "both", "--method", "rtrl"],
+    ["21_custom_cell", "--by", "both", "--flow"],
+    ["26_training", "--flow"],
+]
+
+
+@pytest.mark.parametrize("number", range(len(SAMPLE)), ids=lambda number: SAMPLE[number][0])
+def test_the_same_bytes_whatever_the_hashes_are(number: int) -> None:
+    name, *options = SAMPLE[number]
+    path = str(ROOT / "examples" / name / "problem.yaml")
+    for form in (FORMATS[number % len(FORMATS)], "json"):
+        words = [*REAL, path, *options, "-f", form]
+        first, second = (
+            subprocess.run(words, env=surroundings(PYTHONHASHSEED=seed), capture_output=True, check=False)
+            for seed in ("1", "2718281828")
+        )
+        assert (first.returncode, first.stderr) == (0, b"")
+        assert first.stdout == second.stdout
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "ascii:strict", "ascii:replace"])
 @pytest.mark.parametrize("form", FORMATS)
 def test_poor_encodings_that_are_asked_for(folder: Path, form: str, encoding: str) -> None:
@@ -364,6 +392,25 @@ def test_starting_is_cheap() -> None:
     main = "from bptt_solver.__main__ import main; main(['--version'])"
     version = subprocess.check_output([sys.executable, "-c", code.format(main)], env=names, text=True)
     assert version.splitlines()[1] == "['__future__', 'bptt_solver', 'bptt_solver.__main__', 'bptt_solver.output']"
+
+
+def test_a_scalar_document_needs_no_network_and_no_analysis() -> None:
+    """What few documents have is imported where one has it."""
+    code = (
+        "import sys; from bptt_solver.__main__ import main; main(sys.argv[1:]);"
+        "print(sorted(n for n in sys.modules if n.startswith('bptt_solver.')), file=sys.stderr)"
+    )
+    path = str(ROOT / "examples" / "01_ordered_variables" / "problem.yaml")
+    ran = subprocess.run(
+        [sys.executable, "-c", code, path], env=surroundings(), capture_output=True, text=True, check=True
+    )
+    rare = [
+        *("analyses", "profiles", "training", "draft", "sensitivity", "steps.indexed", "steps.methods"),
+        *("problem.declared", "problem.zeros", "problem.classes", "problem.vectors", "problem.weights"),
+        *("problem.made_up", "narration.networks", "narration.remarks", "narration.methods"),
+    ]
+    loaded = ran.stderr.splitlines()[-1]
+    assert [name for name in rare if f"'bptt_solver.{name}" in loaded] == []
 
 
 @pytest.mark.parametrize("arguments", [["real.yaml"], ["lower", "real.yaml"], ["schema"], ["-h"], ["none.yaml"]])

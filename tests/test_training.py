@@ -484,6 +484,10 @@ SETTINGS = [
     "update: {rule: momentum, clip: {value: 0.1}}",
     "clip: {norm: 0.1, per: parameter}",
     "clip: {value: 0.05}",
+    "update: {rule: sgd, steps: 3}\ntruncate: {depth: 1}",
+    "update: {rule: adam, clip: {norm: 0.1}}\ntruncate: {k1: 2, k2: 3}",
+    "update: {rule: momentum, clip: {value: 0.1}}\ntruncate: {k1: 2}",
+    "clip: {norm: 0.1, per: parameter}\ntruncate: {depth: 0}",
 ]
 
 

@@ -432,7 +432,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
 
 def test_what_follows_the_gradient_is_told_apart() -> None:
     text = bptt_solver.solve(bptt_solver.loads(LONG + "truncate: {depth: 1}\nclip: {norm: 1}\n")).render("text")
-    assert "What follows the gradient (clip, update) uses it in full." in text
+    assert "What follows (clip, update) uses the truncated gradients, not those in full." in " ".join(text.split())
 
 
 # ----------------------------------------------------------------------------- planted faults
@@ -440,8 +440,8 @@ def test_what_follows_the_gradient_is_told_apart() -> None:
 
 def test_a_leaking_cut_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were the state at the cut itself not held, the comparison with finite differences would fail."""
-    original = Truncation._blocked
-    monkeypatch.setattr(Truncation, "_blocked", lambda self, bound: original(self, bound - 1))
+    original = Truncation.blocked
+    monkeypatch.setattr(Truncation, "blocked", lambda self, bound: original(self, bound - 1))
     with pytest.raises(AssertionError):
         test_finite_differences_with_the_cut_values_held("k1=2")
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -204,6 +204,161 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         (str(tmp_path / "no\x1b[31m.yaml"), "no such file"),
     ]:
         assert_refused(command(path), told, r"error: |\S+: error: ")
+
+
+RECURRENCE = """equations: |
+  h[t] = tanh(w*x[t] + u*h[t-1]) for t in 1..T
+  E = sum((h[t] - d[t])**2 for t in 1..T)
+values: {w: 0.5, u: 0.3, "h[0]": 0, x: [1, 2], d: [0.5, 0.1]}
+wrt: [w, u]
+"""
+SGD = RECURRENCE + "update: {rule: sgd, learning_rate: 0.1, steps: 2}\n"
+NETWORK = "network: {{topology: {}, sizes: {{input: 1, hidden: {}, output: 1}}, steps: {}}}\n"
+SETTINGS = {
+    "a new name with an escape": (RECURRENCE + 'notation: {rename: {w: "a\\e[31m"}}', "U+001B"),
+    "a new name that turns": (RECURRENCE + 'notation: {rename: {w: "a\\u202eb"}}', "U+202E"),
+    "a new name in LaTeX": (RECURRENCE + 'notation: {rename: {w: "\\\\input{x}"}}', "is not a name"),
+    "a new name in HTML": (RECURRENCE + 'notation: {rename: {w: "<b>"}}', "is not a name"),
+    "a long new name": (RECURRENCE + f"notation: {{rename: {{w: {'a' * 100_000}}}}}", "is not a name"),
+    "new names in a list": (RECURRENCE + "notation: {rename: [w]}", "maps names to names"),
+    "a new name that is taken": (RECURRENCE + "notation: {rename: {w: u}}", "cannot be written 'u'"),
+    "steps of training": (RECURRENCE + "update: {rule: sgd, steps: 1000000000}", "from 1 to 10,000,000"),
+    "steps as a float": (RECURRENCE + "update: {rule: sgd, steps: 1e9}", "from 1 to 10,000,000"),
+    "a learning rate": (RECURRENCE + "update: {rule: sgd, learning_rate: 1e300}", "less than 1e+06"),
+    "a learning rate that is infinite": (RECURRENCE + "update: {rule: sgd, learning_rate: 1e400}", "64-bit number"),
+    "a depth": (RECURRENCE + "truncate: {depth: 99999999999999999999}", "'depth' must be"),
+    "windows": (RECURRENCE + "truncate: {k1: 1, k2: 100000000000000000000}", "'k2' must be"),
+    "time steps": (NETWORK.format("elman", 1, 10**9), "1,000,000,000 elements, limit 10,000,000"),
+    "more time steps": (NETWORK.format("lstm", 1, 10**26), "no --limit lifts this"),
+    "time steps as a float": (NETWORK.format("elman", 1, "1e9"), "a whole number, at least 1"),
+    "hidden units": (NETWORK.format("gru", 10**6, 2), "elements, limit 10,000,000"),
+    "sequences": (
+        NETWORK.format("elman", 1, "2, sequences: 1000000000"),
+        "elements, limit 10,000,000",
+    ),
+    "layers": ("network: {topology: deep, input: 1, layers: 1000000000, steps: 2}", "a list that is not empty"),
+    "a tree": (
+        "network: {topology: tree, sizes: {input: 1, hidden: 1, output: 1}, tree: [1000000000, 2]}",
+        "neither a node with children nor a leaf",
+    ),
+}
+
+
+@LINUX
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_and_networks_are_refused(tmp_path: Path, name: str) -> None:
+    text, told = SETTINGS[name]
+    path = tmp_path / "bad.yaml"
+    path.write_text(text + "\n", encoding="utf-8")
+    assert_refused(command(str(path)), told)
+
+
+def saved(path: Path, **arrays: object) -> None:
+    """A file that looks as if a training had made it."""
+    import numpy
+
+    whole = {
+        "w": 0.5,
+        "u": 0.3,
+        "training.sgd.step": 2,
+        **{k.replace("_step", "training.sgd.step"): v for k, v in arrays.items()},
+    }
+    named: dict[str, Any] = {name: numpy.array(value) for name, value in whole.items()}
+    numpy.savez(path, **named)
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"w": {"an": "object"}}, "does not hold plain numbers"),
+        ({"w": "text"}, "does not hold plain numbers"),
+        ({"w": 1j}, "does not hold plain numbers"),
+        ({"w": float("nan")}, "'state.npz[w]' is nan (only finite numbers)"),
+        ({"_step": float("inf")}, "'state.npz[training.sgd.step]' is inf (only finite numbers)"),
+        ({"_step": [1, 2]}, "has the shape (2,)"),
+        ({"w": [[1.0]]}, "has the shape (1, 1)"),
+    ],
+    ids=str,
+)
+def test_saved_trainings_are_checked(tmp_path: Path, arrays: dict[str, object], told: str) -> None:
+    (tmp_path / "good.yaml").write_text(SGD, encoding="utf-8")
+    saved(tmp_path / "state.npz", **arrays)
+    ran = command(str(tmp_path / "good.yaml"), "--resume", str(tmp_path / "state.npz"))
+    assert_refused(ran, told, "--resume:1:1: ")
+
+
+@LINUX
+def test_saved_trainings_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(SGD, encoding="utf-8")
+    (tmp_path / "junk.npz").write_bytes(b"PK\3\4junk" * 100)
+    os.mkfifo(tmp_path / "pipe.npz")
+    for link, place in {"loop.npz": "loop.npz", "device.npz": "/dev/zero", "secret.npz": "/etc/passwd"}.items():
+        (tmp_path / link).symlink_to(place)
+    for name, told in {
+        "junk.npz": "is not a NumPy archive that can be read",
+        "pipe.npz": "a pipe, not a file",
+        "loop.npz": "too many levels of symbolic links",
+        "device.npz": "is not a file that can be read",
+        "secret.npz": "is not a file that can be read",
+        "none.npz": "no such file",
+    }.items():
+        ran = command(str(tmp_path / "good.yaml"), "--resume", str(tmp_path / name))
+        assert_refused(ran, told, "--resume:1:1: ")
+
+
+@LINUX
+def test_weights_that_are_elsewhere_or_many(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "w.npz").write_bytes(b"")
+    (tmp_path / "inside" / "w.npz").symlink_to(tmp_path / "w.npz")
+    path = tmp_path / "inside" / "bad.yaml"
+    path.write_text(NETWORK.format("elman", 1, 2) + "weights: {file: w.npz, library: torch}\n", encoding="utf-8")
+    assert_refused(command(str(path)), "'w.npz' is a link that leaves the document's folder")
+    tensors = {f"t{k}": {"dtype": "F32", "shape": [1], "data_offsets": [4 * k, 4 * k + 4]} for k in range(MILLION)}
+    head = json.dumps(tensors).encode()
+    with (tmp_path / "inside" / "m.safetensors").open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        file.truncate(8 + len(head) + 4 * MILLION)
+    path.write_text(
+        NETWORK.format("elman", 1, 2) + "weights: {file: m.safetensors, library: torch}\n", encoding="utf-8"
+    )
+    assert_refused(command(str(path)), "limit 16,000,000 (--limit bytes=")
+
+
+HOSTILE_PLUGIN = """
+from bptt_solver.hookspecs import hookimpl
+from bptt_solver.records import Network, Topology
+
+WORDS = r'''<script>alert(1)</script> \\input{/etc/passwd} $x$ `c` [l](javascript:1) | **b** ^^5c {0} %s & # ~'''
+
+def build(options):
+    return Network(
+        "E = (w*x - 1)**2", "E", parameters={"w": ()}, data={"x": ()}, notes=(WORDS,), roles={"w": WORDS, "E": WORDS}
+    )
+
+@hookimpl
+def bptt_topologies():
+    yield Topology("hostile", build, {}, summary=WORDS, source=WORDS)
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex"])
+def test_words_of_a_plugin_are_text(tmp_path: Path, form: str) -> None:
+    (tmp_path / "hostile.py").write_text(HOSTILE_PLUGIN, encoding="utf-8")
+    text = "network: {topology: hostile}\nvalues: {w: 2, x: 3}\n"
+    written = api.solve(api.loads(text, plugins=[str(tmp_path / "hostile.py")])).render(form)
+    if form == "text":
+        assert "<script>alert(1)</script>" in written
+    elif form == "markdown":
+        words = re.sub(r"\$`.*?`\$", "", written.split("```")[0])
+        assert not re.search(r"(?<!\\)[<>`$|]", words)
+        assert not re.search(r"(?<!\\)\]\(", words)
+    else:
+        assert r"\input{/" not in written
+        assert "^^5c" not in written
+        assert written.count(r"\end{document}") == 1
+    assert_harmless(written)
 
 
 HARMLESS = {

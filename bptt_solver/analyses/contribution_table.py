@@ -11,7 +11,6 @@ from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.contributions import contributions
 from bptt_solver.errors import fail, suggest
 from bptt_solver.language.expressions import Reference
-from bptt_solver.results import plain
 from bptt_solver.steps.times import Times
 from bptt_solver.system import Instance
 from bptt_solver.unfold import instance_text
@@ -217,6 +216,13 @@ class ContributionTable:
         ]
 
 
+def plain(value: Value) -> Any:
+    """A value for the JSON output. A printed table needs none of that module."""
+    from bptt_solver.results import plain as as_data
+
+    return as_data(value)
+
+
 def _check_size(computation: Computation, losses: Sequence[Loss], by: str) -> None:
     if len(losses) > MOST_LOSSES:
         raise fail(
@@ -299,10 +305,11 @@ def parts_by_user(computation: Computation, times: Times) -> list[Parts]:
         kinds = families.setdefault(key[0], {})
         row: dict[Kind, tuple[Value, Instance]] = {}
         for part in contributions(computation, number):
-            kind = _kind(key, part.user, times)
+            apart = times.apart(key, part.user, part.term.via)
+            kind = _kind(key, part.user, apart)
             known = kinds.get(kind)
             if known is None or _generality(part.term.user, sizes) > _generality(known.user, sizes):
-                kinds[kind] = Part(part.term.user, times.shift(key, part.user))
+                kinds[kind] = Part(part.term.user, apart)
             row[kind] = (row[kind][0] + part.value, row[kind][1]) if kind in row else (part.value, part.user)
         node = Reference(key[0], equation.indices)
         if key[0] not in nodes or _generality(node, sizes) > _generality(nodes[key[0]], sizes):
@@ -322,10 +329,10 @@ def parts_by_user(computation: Computation, times: Times) -> list[Parts]:
     return result
 
 
-def _kind(node: Instance, user: Instance, times: Times) -> Kind:
+def _kind(node: Instance, user: Instance, apart: int | None) -> Kind:
     if len(node[1]) == len(user[1]):
         return (user[0], *(b - a for a, b in zip(node[1], user[1], strict=True)))
-    return (user[0], "shift", times.shift(node, user))
+    return (user[0], "shift", apart)
 
 
 def _generality(reference: Reference, sizes: Mapping[str, int]) -> int:

@@ -90,8 +90,9 @@ def _direct(computation: Computation, target: int) -> dict[int, Value]:
 
 
 def _open(seeds: dict[int, Value], target: int, computation: Computation) -> None:
-    """Replace partial sums that only the target reads by what they add up."""
+    """Replace partial sums that only the target reads by what they add up, and by what is wanted in them."""
     forward = computation.problem.unfolded
+    wanted = frozenset(computation.problem.wanted())
     readers: dict[int, int] = {}
     for number in forward.order:
         for read in forward.reads(number):
@@ -102,7 +103,7 @@ def _open(seeds: dict[int, Value], target: int, computation: Computation) -> Non
         if is_array(computation.values[number]) or not _is_linear(number, computation):
             continue
         partials = local_partials(forward, number, computation.values, computation.arithmetic)
-        inner = [n for n in partials if forward.grounds[n] is not None]
+        inner = [n for n in partials if forward.grounds[n] is not None or forward.keys[n] in wanted]
         if any(is_array(computation.values[n]) for n in inner):
             continue
         weight = seeds.pop(number)
@@ -259,16 +260,11 @@ class Sweeps:
 
     # -- a sweep
 
-    def run(
-        self,
-        chosen: Sequence[int],
-        blocked: Callable[[int], bool] | None = None,
-        kept: Sequence[Instance] = (),
-    ) -> Sweep:
-        """One sweep from the chosen losses (by their place in the list). ``blocked`` forward instances pass nothing on,
-        as if their value were given; of the ``kept`` ones the single contributions are kept as well."""
-        unfolded, values = self.unfolded, self._values
-        wanted = {n for key in kept if (n := self.backward_number(key)) is not None}
+    def route(self, chosen: Sequence[int], blocked: Callable[[int], bool] | None = None) -> list[tuple[int, list[int]]]:
+        """What a sweep from the chosen losses (by their place in the list) computes, in order: the number of each
+        derivative, and which of its grounds a path leads through. ``blocked`` forward instances pass nothing on, as if
+        their value were given. It is the same for any values."""
+        unfolded = self.unfolded
         pending: dict[int, dict[int, None]] = {}
         heap: list[int] = []
 
@@ -279,18 +275,33 @@ class Sweeps:
                     heappush(heap, self._place[number])
                 pending[number][ground] = None
 
-        result = Sweep()
-        touched: list[tuple[int, Value]] = []
         for at_loss in chosen:
-            reach(unfolded.number[self._seed_keys[at_loss]])
+            reach(self.seed_number(at_loss))
+        found: list[tuple[int, list[int]]] = []
         while heap:
             number = unfolded.order[heappop(heap)]
-            base = self._base[number]
-            if blocked is not None and base < self.first and blocked(base):
-                continue
+            base = self.base(number)
+            if blocked is None or base >= self.first or not blocked(base):
+                found.append((number, sorted(pending[number])))
+                reach(number)
+        return found
+
+    def run(
+        self,
+        chosen: Sequence[int],
+        blocked: Callable[[int], bool] | None = None,
+        kept: Sequence[Instance] = (),
+    ) -> Sweep:
+        """One sweep (see `route`); of the ``kept`` instances the single contributions are kept as well."""
+        unfolded, values = self.unfolded, self._values
+        wanted = {n for key in kept if (n := self.backward_number(key)) is not None}
+        result = Sweep()
+        touched: list[tuple[int, Value]] = []
+        for number, reached in self.route(chosen, blocked):
+            base = self.base(number)
             grounds = unfolded.grounds[number] or []
             parts: list[tuple[Ground, Value]] = []
-            for at in sorted(pending[number]):
+            for at in reached:
                 parts.append((grounds[at], self._settled(self._evaluate(grounds[at]), values[base])))
             total = parts[0][1]
             for _, value in parts[1:]:
@@ -301,10 +312,17 @@ class Sweeps:
                 result.signals[base] = total
             if number in wanted:
                 result.pieces[base] = [self._piece(number, ground, value) for ground, value in parts]
-            reach(number)
         for number, value in touched:
             values[number] = value
         return result
+
+    def base(self, number: int) -> int:
+        """The forward instance (or seed) that a derivative belongs to."""
+        return self._base[number]
+
+    def seed_number(self, at_loss: int) -> int:
+        """The number of a loss's seed."""
+        return self.unfolded.number[self._seed_keys[at_loss]]
 
     def backward_number(self, key: Instance) -> int | None:
         """The number of the derivative of the sum of the losses with respect to an instance; None: no path."""

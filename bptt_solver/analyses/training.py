@@ -9,23 +9,26 @@ from bptt_solver.results import plain
 from bptt_solver.system import Instance
 from bptt_solver.training.clipping import ALL, Clip, Clipped
 from bptt_solver.training.settings import Plan, read_clip, read_plan
-from bptt_solver.training.trainer import Training, floating, train, trained
+from bptt_solver.training.trainer import Sweep, Training, floating, full_sweep, train, trained
 from bptt_solver.unfold import instance_text
 
 if TYPE_CHECKING:
+    from bptt_solver.analyses.truncation import Truncation
     from bptt_solver.asked import Asked
 
 
 class ClipAnalysis:
-    """The gradients of a solved problem, clipped as its document says."""
+    """The gradients of a solved problem, truncated where there is a truncation, clipped as its document says."""
 
     key = "clip"
 
-    def __init__(self, computation: Computation, clip: Clip) -> None:
+    def __init__(self, computation: Computation, clip: Clip, truncation: Truncation | None = None) -> None:
         self.computation = computation
         self.clip = clip
+        self.truncation = truncation
         self.keys: list[Instance] = trained(computation.problem)[0] or computation.problem.wanted()
-        self.gradients = [floating(computation.derivative(key), weight=True) for key in self.keys]
+        derivative = truncation.derivative if truncation is not None else computation.derivative
+        self.gradients = [floating(derivative(key), weight=True) for key in self.keys]
         self.clipped: Clipped = clip.apply(self.gradients)
 
     def data(self) -> dict[str, Any]:
@@ -36,6 +39,7 @@ class ClipAnalysis:
         return {
             "kind": self.clip.kind,
             "limit": self.clip.limit,
+            "truncated": self.truncation is not None,
             "groups": [{"names": g, "norm": n, "factor": f} for g, n, f in found],
             "cut_entries": self.clipped.cut,
             "gradients": {name: plain(g) for name, g in zip(names, self.clipped.gradients, strict=True)},
@@ -43,14 +47,24 @@ class ClipAnalysis:
 
 
 class TrainingAnalysis:
-    """The steps of training that a document asks for."""
+    """The steps of training that a document asks for, down the truncated gradients where there is a truncation."""
 
     key = "training"
 
-    def __init__(self, computation: Computation, plan: Plan, asked: Asked) -> None:
+    def __init__(
+        self, computation: Computation, plan: Plan, asked: Asked, truncation: Truncation | None = None
+    ) -> None:
         self.computation = computation
+        self.truncation = truncation
         self.everything = asked.everything  # no shortened tables
-        self.training: Training = train(computation, plan, asked.start, asked.progress)
+        self.training: Training = train(computation, plan, asked.start, asked.progress, self._sweep)
+
+    def _sweep(self, computation: Computation, keys: list[Instance]) -> Sweep:
+        if self.truncation is None:
+            return full_sweep(computation, keys)
+        from bptt_solver.training.truncated import truncated_sweep
+
+        return truncated_sweep(self.truncation, keys)
 
     def data(self) -> dict[str, Any]:
         """See docs/json.md."""
@@ -61,6 +75,7 @@ class TrainingAnalysis:
             "options": dict(rule.options),
             "start": training.start.step,
             "steps": training.plan.steps,
+            "truncated": self.truncation is not None,
             "losses": list(training.losses),
             "first_step": {
                 instance_text(change.key): {
@@ -82,14 +97,18 @@ class TrainingAnalysis:
         }
 
 
-def training_analyses(computation: Computation, asked: Asked) -> list[ClipAnalysis | TrainingAnalysis]:
-    """Clipping and training, as far as the document declares them. Raises ProblemError for settings that mean nothing,
+def training_analyses(
+    computation: Computation, asked: Asked, truncation: Truncation | None = None
+) -> list[ClipAnalysis | TrainingAnalysis]:
+    """Clipping and training, as far as the document declares them, of truncated gradients where there is a truncation
+    that cuts anything. Raises ProblemError for settings that mean nothing,
     and for training that diverges."""
     problem = computation.problem
     plan, clip = read_plan(problem), read_clip(problem)
+    truncation = truncation if truncation is not None and truncation.cuts else None
     result: list[ClipAnalysis | TrainingAnalysis] = []
     if clip is not None:
-        result.append(ClipAnalysis(computation, clip))
+        result.append(ClipAnalysis(computation, clip, truncation))
     if plan is not None:
-        result.append(TrainingAnalysis(computation, plan, asked))
+        result.append(TrainingAnalysis(computation, plan, asked, truncation))
     return result

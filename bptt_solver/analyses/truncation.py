@@ -171,7 +171,7 @@ class Truncation:
         totals: dict[int, Value] = {}
         numbers = [computation.unfolded.number[k] for k in keys]
         for bound, chosen in self.windows:
-            signals = sweeps.run(chosen, self._blocked(bound)).signals
+            signals = sweeps.run(chosen, self.blocked(bound)).signals
             for number in numbers:
                 if number in signals:
                     value = signals[number]
@@ -188,6 +188,10 @@ class Truncation:
         """Whether the rule cuts anything here: a loss whose errors would have travelled further."""
         return any(bound is not None and bound >= self.start for bound, _ in self.windows)
 
+    def derivative(self, key: Instance) -> Value:
+        """The truncated gradient of something wanted; 0 where no path leads."""
+        return next((g.truncated for g in self.gradients if g.key == key), self.computation.derivative(key))
+
     def _windows(self) -> list[tuple[int | None, list[int]]]:
         """The losses that are swept together, with the last time at which nothing of them arrives; None: no time."""
         found: dict[int | None, list[int]] = {}
@@ -196,7 +200,8 @@ class Truncation:
             found.setdefault(bound, []).append(at)
         return list(found.items())
 
-    def _blocked(self, bound: int | None) -> Callable[[int], bool] | None:
+    def blocked(self, bound: int | None) -> Callable[[int], bool] | None:
+        """Which instances pass nothing on to what is before a bound; None: nothing is cut off."""
         if bound is None or bound < self.start:
             return None
         times, first = self.time, self.start

@@ -95,7 +95,8 @@ def _concat(arithmetic: Arithmetic) -> Function:
     return concat
 
 
-def _widths(parts: Sequence[Value]) -> list[int]:
+def ends_of(parts: Sequence[Value]) -> list[int]:
+    """Where the parts of a concatenation end, 0 in front."""
     ends = [0]
     for part in parts:
         ends.append(ends[-1] + (part.shape[0] if is_array(part) else 1))
@@ -104,7 +105,7 @@ def _widths(parts: Sequence[Value]) -> list[int]:
 
 def _block(arithmetic: Arithmetic) -> Function:
     def block(whole: Value, which: Value, *parts: Value) -> Value:
-        k, ends = int(arithmetic.real(which)), _widths(parts)
+        k, ends = int(arithmetic.real(which)), ends_of(parts)
         piece = whole[ends[k - 1] : ends[k]]
         return piece if is_array(parts[k - 1]) else _python(piece[0])
 
@@ -113,7 +114,7 @@ def _block(arithmetic: Arithmetic) -> Function:
 
 def _columns(arithmetic: Arithmetic) -> Function:
     def columns(whole: Value, which: Value, *parts: Value) -> Value:
-        k, ends = int(arithmetic.real(which)), _widths(parts)
+        k, ends = int(arithmetic.real(which)), ends_of(parts)
         return whole[:, ends[k - 1] : ends[k]]
 
     return columns
@@ -121,7 +122,7 @@ def _columns(arithmetic: Arithmetic) -> Function:
 
 def _place_columns(arithmetic: Arithmetic) -> Function:
     def place_columns(piece: Value, which: Value, *parts: Value) -> Value:
-        k, ends = int(arithmetic.real(which)), _widths(parts)
+        k, ends = int(arithmetic.real(which)), ends_of(parts)
         result = _zeros_like(piece, (piece.shape[0], ends[-1]))
         result[:, ends[k - 1] : ends[k]] = piece
         return result

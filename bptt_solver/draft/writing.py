@@ -10,7 +10,7 @@ from bptt_solver.draft.choices import lengths_of, sequences_of, sizes_of
 from bptt_solver.draft.times import at_time, run, runs
 from bptt_solver.draft.totals import total
 from bptt_solver.options import choice
-from bptt_solver.records import IndexMap, Network, OptionError, Shape
+from bptt_solver.records import IndexMap, Length, Network, OptionError, Shape
 
 COMMON: Mapping[str, object] = {
     "sizes": None,
@@ -80,6 +80,7 @@ class Draft:
         self.shapes: dict[str, Shape] = {}
         self.data: dict[str, Shape] = {}
         self.zeros: list[str] = []
+        self.required: dict[str, tuple[Shape, tuple[str | int, ...]]] = {}
         self.trained: list[str] = []
         self.starts: dict[tuple[str, bool], list[str]] = {}  # what a start is, whether it is trained -> their names
         self.maps: dict[str, IndexMap] = {"len": given} if given else {}
@@ -129,6 +130,8 @@ class Draft:
         first = f"{member}," if member else ""
         label = f"{family}[{first}{at}]"
         if self.initial == "given":
+            index = f"{first}n,{self.length(at)}" if self.sequences is not None else first + at
+            self.required[f"{family}[{index}]" + self._ranges()] = self.shape(size), ("initial",)
             return
         if self.sequences is not None or not at.lstrip("-").isdigit():
             shared = family + (f"0_{at[1:]}" if at.startswith("-") else "0")
@@ -175,7 +178,7 @@ class Draft:
     def finish(self, state: str = "h", size: str | int = "hidden", weights: str = "W_y", bias: str = "b_y",
                everywhere: bool = False) -> None:  # fmt: skip
         """Write the readout of ``state[t]`` into y[t], and the losses. ``everywhere``: y is read at each step."""
-        self.losses(self.output(state, size, weights, bias, everywhere))
+        self.losses(self.output(state, size, weights, bias, everywhere), "" if self.readout else size)
 
     def output(self, state: str = "h", size: str | int = "hidden", weights: str = "W_y", bias: str = "b_y",
                everywhere: bool = False) -> str:  # fmt: skip
@@ -261,6 +264,8 @@ class Draft:
             maps=self.maps,
             trained=tuple(self.trained),
             places={self.lengths: (("lengths",), None)} if self.lengths else {},
+            required=self.required,
+            within=tuple((t, "T") for times in (self.inputs, self.targets) for t in times if isinstance(t, Length)),
         )
 
     # -- inside

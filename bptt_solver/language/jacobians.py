@@ -130,6 +130,8 @@ class _Path:
         return self._chain(Call("diag", (factor,)), d)
 
     def _chain(self, left: Expression, d: Expression) -> Expression:
+        if isinstance(d, Call) and d.operation == "neg" and d.arguments[0] is IDENTITY:  # of 1 - v: -I
+            return build.neg(left)
         return left if d is IDENTITY else build.bilinear("matmul", left, d)
 
     def _spread(self, d: Expression, rank: int, inner: int, arguments: Sequence[Expression]) -> Expression:

@@ -22,6 +22,7 @@ class Catalogue:
     """
 
     def __init__(self, language: str = "en", variants: Sequence[str] = ()) -> None:
+        self.variants = tuple(variants)
         if not language.replace("-", "").isalnum():
             raise ValueError(f"unknown language: {language}")
         path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "locale", language + ".toml")

@@ -9,6 +9,7 @@ from bptt_solver.blocks import Alert, Block, Entry, Formula, Paragraph, Value, W
 from bptt_solver.derivation import Derivation
 from bptt_solver.language.expressions import Call, Index, Number, Reference, derivative_name
 from bptt_solver.narration.catalogue import Catalogue
+from bptt_solver.narration.common import Narration
 from bptt_solver.steps.evidence import Effects, ForwardMode, Memory, Perturbation, ZeroColumns
 
 MOST = 5  # failures, kinks and slopes that are listed
@@ -20,12 +21,7 @@ def check_blocks(derivation: Derivation, say: Catalogue) -> list[Block]:
     return [*_Evidence(derivation, say).blocks(), *_Report(derivation, say).blocks()]
 
 
-class _Evidence:
-    def __init__(self, derivation: Derivation, say: Catalogue) -> None:
-        self.derivation = derivation
-        self.say = say
-        self.target = derivation.target
-
+class _Evidence(Narration):
     def blocks(self) -> list[Block]:
         blocks: list[Block] = []
         for item in self.derivation.evidence:

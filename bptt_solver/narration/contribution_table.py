@@ -355,7 +355,9 @@ class _Tables:
             shift = part.shift or 0
             key = {0: "same", 1: "next", -1: "previous"}.get(shift, "later" if shift > 0 else "earlier")
             time = say(f"time.{key}", count=say.count(abs(shift))) if part.shift is not None else ()
-            told.append(say("contributions.use.part", user=part.user, time=time))
+            words = say("contributions.use.part", user=part.user, time=time)
+            if words not in told:  # two uses of h[S] at t' = 1, 2 are alike
+                told.append(words)
         name = Reference(derivative_name(self.target, parts.node.name), parts.node.indices)
         return Paragraph(say("contributions.use.users", name=name, parts=say.listed(told)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bptt_solver.blocks import Block, Formula, Paragraph, Value, Words
 from bptt_solver.derivation import Derivation
@@ -12,11 +12,11 @@ from bptt_solver.language.expressions import Reference
 from bptt_solver.narration.catalogue import Catalogue
 from bptt_solver.narration.common import joined
 from bptt_solver.problem.model import Problem
-from bptt_solver.records import Network
+from bptt_solver.records import Loss, Network
 
 _MOST = 40  # names that are explained
 _SEVERAL = 3
-_PLACED = r"(.+?) (?:of|to) the [\w-]+(?: [\w-]+)?"
+_PLACED = r"(.+?)(?: (?:of|to) the [\w-]+(?: [\w-]+)?)+"
 _FORMULA = r"`([^`]+)`"
 
 
@@ -33,11 +33,26 @@ def network_blocks(derivation: Derivation, say: Catalogue) -> list[Block]:
     )  # fmt: skip
     for note in network.notes:
         words += [" ", *_with_formulas(note, derivation)]
+    words += _matched_identity({**topology.options, **block.options}, problem, say)
     blocks: list[Block] = [Paragraph(tuple(words))]
     names = _names(network, problem)
     if names:
         blocks.append(Paragraph(say("network.names", names=joined(_grouped(names, say)[:_MOST], "; "))))
     return blocks
+
+
+def _matched_identity(options: Mapping[str, object], problem: Problem, say: Catalogue) -> Words:
+    """That an output without a function of its own matches the loss; section 4 tells the other matched pairs."""
+    output, name = options.get("output"), options.get("loss")
+    if options.get("readout") is False or not isinstance(output, str) or not isinstance(name, str):
+        return ()
+    function, loss = problem.operations.find(output), problem.operations.find(name)
+    record = loss.record if loss is not None else None
+    if function is None or function.name != "identity" or not isinstance(record, Loss):
+        return ()
+    if "identity" not in record.matched:
+        return ()
+    return (" ", *say("network.matched", loss=record.name, reason=record.matched["identity"][1]))
 
 
 def _grouped(names: Sequence[tuple[str, str]], say: Catalogue) -> list[Words]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bptt_solver.blocks import Block, Flow, Formulas, Line, Note, Paragraph, Partial, Table, Words
+from bptt_solver.blocks import Block, Flow, Formula, Formulas, Item, Line, Note, Paragraph, Partial, Table, Words
 from bptt_solver.derivation import Chain, Cut, Group, LossTable, Recurrence, SweepStep, User
-from bptt_solver.language.expressions import Reference, derivative_name
+from bptt_solver.language.expressions import Call, Reference, derivative_name, preorder
 from bptt_solver.narration.common import Narration, shape_text
 
 
@@ -25,6 +25,8 @@ class SweepWords(Narration):
                 Paragraph(self.say(key)),
                 Formulas([self._recurrence(r) for r in derivation.recurrences], depth=0),
             ]
+            if any(_calls(item, "block") for r in derivation.recurrences for item in r.chain.items):
+                blocks.append(Paragraph(self.say("sweep.block")))
         elif not derivation.sweep and not derivation.backward_tables:
             blocks.append(Paragraph(self.say("sweep.nothing", target=self.target)))
         elif derivation.detail != "summary":
@@ -169,3 +171,9 @@ class SweepWords(Narration):
             rows.append([(name,), *((v,) if v is not None else () for v in row), (total,)])
         rows.append([say("losses.column"), *((v,) for v in table.sums), (table.total,)])
         return Table(header, rows, say("losses.caption", name=table.name))
+
+
+def _calls(item: Item, name: str) -> bool:
+    return isinstance(item, Formula) and any(
+        isinstance(node, Call) and node.operation == name for node in preorder(item.expression)
+    )

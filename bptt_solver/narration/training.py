@@ -35,6 +35,7 @@ from bptt_solver.training.trainer import Change, interval, table_steps
 
 MOST = 24  # parameters that are listed
 FACTOR = "c"  # what a clipped gradient was multiplied by
+TRUNCATED = "ĝ"  # a truncated gradient that is clipped then
 
 
 def training_blocks(analysis: Analysis, say: Catalogue) -> list[Block]:
@@ -65,6 +66,14 @@ class _Names:
         """The ordered derivative of the target by a parameter."""
         return Reference(derivative_name(self.target, key[0]), tuple(map(Index, key[1])))
 
+    def gradient(self) -> Reference:
+        """The gradient that a rule uses."""
+        return Reference(self.symbol("gradient", GRADIENT))
+
+    def truncated(self) -> Reference:
+        """A truncated gradient that is clipped then."""
+        return Reference(self.symbol("truncated", TRUNCATED))
+
     def symbol(self, name: str, short: str = "") -> str:
         """The name of something that the document does not name: the short one unless it is taken."""
         if short and short not in self.taken and short + "'" not in self.taken:
@@ -92,7 +101,7 @@ class _ClipWords:
         self.say = say
         self.names = _Names(analysis)
         self.factor = Reference(self.names.symbol("factor", FACTOR))
-        self.gradient = Reference(self.names.symbol("gradient", GRADIENT))
+        self.gradient = self.names.gradient()
         self._trees: dict[int, Expression] = {}
 
     def blocks(self) -> list[Block]:
@@ -108,7 +117,10 @@ class _ClipWords:
             told += say("clip.changed" if clipped.factors[0] < 1 else "clip.unchanged", factor=factor)
         else:
             told = say("clip.parameter", limit=limit)
-        blocks: list[Block] = [Heading((say.text("clip.title"),)), Paragraph(say("clip.when")), Paragraph(told)]
+        when = say("clip.when")
+        if self.analysis.truncation is not None:
+            when = say("clip.when.truncated", truncated=self.names.truncated())
+        blocks: list[Block] = [Heading((say.text("clip.title"),)), Paragraph(when), Paragraph(told)]
         if clip.kind == NORM and clip.per == ALL and clipped.factors[0] == 1:
             return blocks
         return [*blocks, Formulas(_listed([self._line(at) for at in range(len(self.analysis.keys))], say))]
@@ -123,23 +135,30 @@ class _ClipWords:
     def _line(self, at: int) -> Line:
         """One gradient, clipped."""
         clip, gradient = self.analysis.clip, self.analysis.gradients[at]
-        name, result = self.names.derivative(self.analysis.keys[at]), Value(self.analysis.clipped.gradients[at])
+        key, result = self.analysis.keys[at], Value(self.analysis.clipped.gradients[at])
+        parameter = self.names.parameter(key)
+        name: Reference = self.names.derivative(key)
+        chain: list[Item]
+        lead: Words = ()
+        if self.analysis.truncation is not None:
+            name, lead = Belonging(self.names.truncated(), parameter), (parameter, ":")
         rank = gradient.ndim if is_array(gradient) else 0
-        clipped = Belonging(self.gradient, self.names.parameter(self.analysis.keys[at]))
+        clipped = Belonging(self.gradient, parameter)
         if clip.kind == VALUE:
             arguments = (slot(0), slot(1), slot(2))
             tree = self._trees.setdefault(rank, Call("clip", arguments))
             bounds = Value(-clip.limit), Value(clip.limit)
             ranks = (rank, 0, 0)
-            return Line([clipped, *(Formula(tree, (leaf, *bounds), ranks) for leaf in (name, Value(gradient))), result])
+            chain = [clipped, *(Formula(tree, (leaf, *bounds), ranks) for leaf in (name, Value(gradient))), result]
+            return Line(chain, lead)
         tree = self._trees.setdefault(rank, Call("mul", (slot(0), slot(1))))
         factor = self.analysis.clipped.factor(at)
         assert factor is not None
-        chain: list[Item] = [clipped, Formula(tree, (self.factor, name), (0, rank))]
+        chain = [clipped, Formula(tree, (self.factor, name), (0, rank))]
         chain += [Formula(tree, (Value(factor), Value(gradient)), (0, rank)), result]
         if clip.per == ALL:
-            return Line(chain)
-        return Line(chain, remark=("‖", name, "‖ = ", Value(self.analysis.clipped.norms[at])))
+            return Line(chain, lead)
+        return Line(chain, lead, ("‖", name, "‖ = ", Value(self.analysis.clipped.norms[at])))
 
 
 # ----------------------------------------------------------------------------- training
@@ -158,7 +177,9 @@ class _TrainingWords:
         self.computed = (*self.rule.formulas.state, *self.rule.formulas.between, WEIGHT)
         self.step = Reference(self.names.symbol("step", STEP))
         self.factor = Reference(self.names.symbol("factor", FACTOR))
-        self.gradient = Reference(self.names.symbol("gradient", GRADIENT))
+        self.gradient = self.names.gradient()
+        self.truncation = analysis.truncation
+        self.truncated = self.names.truncated() if analysis.training.plan.clip is not None else self.gradient
         self._trees: dict[tuple[str, bool, bool], Expression] = {}
 
     def blocks(self) -> list[Block]:
@@ -166,6 +187,9 @@ class _TrainingWords:
         say, plan = self.say, self.training.plan
         key = "training.steps.one" if plan.steps == 1 else "training.steps.many"
         remark = say(key, rule=self.rule.record.name, count=f"{plan.steps:,}")
+        if self.truncation is not None:
+            rule = ", ".join(f"{name} = {value}" for name, value in self.truncation.rule.data().items())
+            remark += say("training.steps.truncated", rule=rule)
         blocks: list[Block] = [Heading((say.text("training.title"),), remark=remark), *self._general()]
         blocks += [Paragraph(words) for words in self._notes()]
         first = Value(self.training.start.step + 1)
@@ -197,7 +221,7 @@ class _TrainingWords:
             options=say.listed(options, most=10),
             step=say("training.meaning.step", step=self.step) if counted else (),
             gradient=self.gradient,
-            clipped=say("training.meaning.clipped") if self.training.plan.clip is not None else (),
+            which=self._which(),
         )
         if self.rule.formulas.state and not self.training.start.step:
             words += (" ", *say("training.state"))
@@ -206,6 +230,15 @@ class _TrainingWords:
             Formulas(lines),
             Paragraph(words),
         ]
+
+    def _which(self) -> Words:
+        """Which gradient the rule uses."""
+        clip = self.training.plan.clip is not None
+        if self.truncation is None:
+            return self.say("training.meaning.clipped" if clip else "training.meaning.gradient")
+        if clip:
+            return self.say("training.meaning.truncated.clipped", truncated=self.truncated)
+        return self.say("training.meaning.truncated")
 
     def _formulas(self) -> list[Expression]:
         formulas = self.rule.formulas
@@ -225,6 +258,9 @@ class _TrainingWords:
         if training.not_trained:
             notes.append(say("training.not_trained", names=say.listed(training.not_trained)))
         order = say("training.order")
+        if self.truncation is not None:
+            windows = self.truncation.rule.depth is None
+            order = say("training.order.windows" if windows else "training.order.depth")
         if plan.clip is not None:
             key = "training.clipped.factor" if plan.clip.kind == NORM else "training.clipped.value"
             order += (" ", *say(key, factor=self.factor))
@@ -244,13 +280,17 @@ class _TrainingWords:
         leaves |= {STEP: self.step, FACTOR: self.factor}
         formulas = self.rule.formulas
         if key is None:
-            leaves |= {WEIGHT: Reference(WEIGHT), WEIGHT + "'": Reference(WEIGHT + "'"), GRADIENT: self.gradient}
+            weight = Reference(WEIGHT)
+            leaves |= {WEIGHT: weight, WEIGHT + "'": Belonging(None, weight, "'"), GRADIENT: self.gradient}
             return leaves | {name + "'": Reference(self.symbols[name] + "'") for name in formulas.state}
         parameter = self.names.parameter(key)
         for name in (*formulas.state, *formulas.between):
             label = leaves[name]
             leaves[name], leaves[name + "'"] = Belonging(label, parameter), Belonging(label, parameter, "'")
-        return leaves | {WEIGHT: parameter, WEIGHT + "'": self.names.new(key), GRADIENT: self.names.derivative(key)}
+        gradient: Reference = self.names.derivative(key)
+        if self.truncation is not None:
+            gradient = Belonging(self.truncated, parameter)
+        return leaves | {WEIGHT: parameter, WEIGHT + "'": self.names.new(key), GRADIENT: gradient}
 
     def _chain(self, of: str, leaves: dict[str, Reference], change: Change | None) -> list[Item]:
         """``w' = w − η·∂⁺E/∂w = 1.2 − 0.1·0.183 = 1.1817``; in symbols only without a change."""
@@ -292,8 +332,9 @@ class _TrainingWords:
         first, last = training.start.step, training.last_step
         every = 1 if self.analysis.everything else interval(last - first)
         steps = list(range(first, last + 1)) if self.analysis.everything else table_steps(first, last)
+        norm_of = "training.losses.norm" if self.truncation is None else "training.losses.norm.truncated"
         header: list[Words] = [(say.text("training.losses.step"),), (Reference(self.names.target),)]
-        header.append((say.text("training.losses.norm"),))
+        header.append((say.text(norm_of),))
         rows: list[list[Words]] = []
         for step in steps:
             norm: Words = (Value(training.norms[step]),) if step in training.norms else ()

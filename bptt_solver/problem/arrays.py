@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from bptt_solver.arithmetic import Value, is_array
 from bptt_solver.errors import Problems
 from bptt_solver.language.shapes import Shape
-from bptt_solver.problem.told import (
-    counted,
-    loose_text,
-)
+from bptt_solver.problem.names import counted
+from bptt_solver.problem.told import loose_text
 from bptt_solver.problem.values import Given as GivenText
 from bptt_solver.system import (
     LooseShape,

@@ -10,8 +10,6 @@ from bptt_solver.evaluate import find_shapes
 from bptt_solver.limits import Limits
 from bptt_solver.problem.arrays import shape_of
 from bptt_solver.problem.checks import check_names, check_unknown
-from bptt_solver.problem.classes import check_targets
-from bptt_solver.problem.declared import check_declared
 from bptt_solver.problem.document import Document
 from bptt_solver.problem.filling import Filling
 from bptt_solver.problem.givens import check_givens, count_indices, given_parts
@@ -21,10 +19,8 @@ from bptt_solver.problem.names import span_of
 from bptt_solver.problem.numbers import given_numbers
 from bptt_solver.problem.sizes import find_sizes
 from bptt_solver.problem.told import loose_text
-from bptt_solver.problem.vectors import without_rows
 from bptt_solver.problem.wanted import Wanted
 from bptt_solver.problem.writing import read_equations, read_maps, survey
-from bptt_solver.problem.zeros import fill_zeros
 from bptt_solver.system import LooseShape, RankConflict, System, infer_shapes
 from bptt_solver.unfold import Unfolded, unfold
 
@@ -41,9 +37,17 @@ def build(
     check_givens(making)
     count_indices(making)
     making.values = making.filling.values(making.arities)
-    check_declared(making)
+    if making.network is not None:
+        from bptt_solver.problem.classes import check_labels
+        from bptt_solver.problem.declared import check_declared
+
+        check_labels(making, making.network)
+        check_declared(making)
     find_sizes(making)
-    fill_zeros(making)
+    if making.network is not None:
+        from bptt_solver.problem.zeros import fill_zeros
+
+        fill_zeros(making)
     making.problems.raise_if_any()
     making.equations = [making.resolver.resolve(e, s, making.sizes) for e, s in making.surveyed]
     check_names(making)
@@ -59,11 +63,16 @@ def _problem(making: Making, target: str | None, wrt: Sequence[str]) -> Problem:
     system = System(making.equations, parts, making.operations, making.sizes, making.maps, roles=roles)
     shapes = _ranks(system, making.calls)
     if "transpose" in making.calls:
+        from bptt_solver.problem.vectors import without_rows
+
         changed = without_rows(system)
         if changed is not system:
             system = changed
             _ranks(system)
-    check_targets(making, system, shapes)
+    if any(o is not None and o.record is not None for o in map(making.operations.find, making.calls)):
+        from bptt_solver.problem.classes import check_targets
+
+        check_targets(making, system, shapes)
     given = given_numbers(making, system, shapes)
     unfolded = _unfold(making, system)
     sound = find_shapes(unfolded, {key: shape_of(value) for key, value in given.items()}, shapes, making.limits)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.errors import Problems, Span, fail
+from bptt_solver.errors import ProblemError, Problems, Span, fail
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Reference, preorder
 from bptt_solver.language.operations import Operations
 from bptt_solver.limits import Limits
-from bptt_solver.problem.arrays import leaves
+from bptt_solver.problem.arrays import leaves, nested_shape
 from bptt_solver.problem.values import Given, OneHot, locate
-from bptt_solver.records import Loss
+from bptt_solver.records import Loss, Network
 from bptt_solver.system import LooseShape, System, loose_shape
 
 if TYPE_CHECKING:
@@ -89,10 +89,29 @@ def check_targets(making: Making, system: System, shapes: Mapping[str, LooseShap
         item = next((item for item in making.filling.givens if item.name == target.name), None)
         output, given = (loose_shape(argument, shapes, system.operations) for argument in call.arguments[:2])
         if item is not None and output and len(output) == 1 and given == ():
-            length = output[0] or making.filling.classes(item) or "K"
-            told = f"'{item.label}' gives numbers, but {call.operation} compares vectors over classes"
-            hint = f"class labels are written {item.name}: {{one_hot: [..], classes: {length}}}"
-            raise fail(told, item.value_span, hint)
+            raise _labels(item, call.operation, output[0] or making.filling.classes(item) or "K")
+
+
+def check_labels(making: Making, network: Network) -> None:
+    """Raise ProblemError for a whole number where a network's loss compares vectors over classes: it is a label, not
+    a number that fills the vector.
+    """
+    for call, _ in _losses([equation for equation, _ in making.surveyed], making.operations):
+        loss, target = _loss(call.operation, making.operations), call.arguments[1]
+        if loss is None or loss.targets != "classes" or not isinstance(target, Reference):
+            continue
+        if not any(label.partition("[")[0] == target.name and shape for label, shape in network.data.items()):
+            continue
+        for item in making.filling.givens:
+            value = making.values.get(item.name, {}).get(item.members or (1,) * making.arities.get(item.name, 0))
+            if item.name == target.name and value is not None and nested_shape(value) == () and value == int(value):
+                raise _labels(item, call.operation, making.filling.classes(item) or "K")
+
+
+def _labels(item: Given, loss: str, classes: int | str) -> ProblemError:
+    told = f"'{item.label}' gives numbers, but {loss} compares vectors over classes"
+    hint = f"class labels are written {item.label}: {{one_hot: [..], classes: {classes}}}"
+    return fail(told, item.value_span, hint)
 
 
 def targets(equations: Sequence[Equation], operations: Operations) -> dict[str, str]:

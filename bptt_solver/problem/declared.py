@@ -17,10 +17,12 @@ from bptt_solver.problem.network import NetworkBlock
 from bptt_solver.problem.sizes import declared_sizes
 from bptt_solver.problem.told import loose_text, some
 from bptt_solver.problem.values import Given, split_label
+from bptt_solver.problem.zeros import members_of
 from bptt_solver.records import Length, Network, Shape
 
 _PLURALS = {"T": "steps", "N": "sequences"}  # what the members of a family are, by the size that counts them
 _AXES = {0: "row", 1: "column"}
+_WRITTEN = 6  # numbers that a hint shows one by one
 _WHERE = {"parameters": "parameter", "data": "data"}
 
 
@@ -71,11 +73,13 @@ class _Comparison:
                 self._member(name, indices or (), self._expected(shape))
             else:
                 self._family(name, self.making.arities[name], shape)
-        self._missing()
+        if not self._outside():
+            self._missing()
         for size, said in self.sizes.items():
             self.making.sizes.setdefault(size, said.length)
             if said.span is not self.place:
                 self.making.said.append((f"{size} is {said.length}, since {said.words}", said.span))
+        self._required()
 
     def _sizes(self) -> dict[str, _Said]:
         """The sizes that are set, and who says so."""
@@ -85,14 +89,15 @@ class _Comparison:
             if name in of_document:
                 result[name] = _Said(value, f"sizes: {name} is {value}", of_document[name].value_span)
             else:
-                result[name] = self._said(self.network.sizes[name] or 0, name)
+                words = f"{name} is {value} in topology '{self.block.topology}'"
+                result[name] = self._said(self.network.sizes[name] or 0, words)
         return result
 
     def _said(self, length: int, otherwise: str) -> _Said:
         """Who says a length: the option that it came from, or the topology."""
         if isinstance(length, Length) and self.block.has(*length.path):
             return _Said(int(length), f"{shown(length.path)} is {int(length)}", self.block.span_of(*length.path))
-        return _Said(int(length), otherwise and f"{otherwise} is {int(length)}", self.place)
+        return _Said(int(length), otherwise, self.place)
 
     # -- names
 
@@ -151,6 +156,36 @@ class _Comparison:
                 hint = f"write them under `{where}:`, as numbers, {{file: ...}} or random"
                 self.making.problems.add(told, self.place, hint)
 
+    def _outside(self) -> bool:
+        """Note a step that an option names and that the data do not have; whether there is one."""
+        found = False
+        for number, size in self.network.within:
+            said = self.sizes.get(size)
+            if said is not None and number > said.length and self.block.has(*number.path):
+                told = f"{shown(number.path)} is step {int(number)}, but {said.words}"
+                self.making.problems.add(told, self.block.span_of(*number.path), None, self._notes(said))
+                found = True
+        return found
+
+    def _required(self) -> None:
+        """Note what an option says that the document gives, and what of it has another shape."""
+        lacking: dict[tuple[str | int, ...], list[tuple[str, Shape]]] = {}
+        for label, (shape, path) in self.network.required.items():
+            for name, indices in members_of(self.making, label):
+                if indices in self.making.values.get(name, {}):
+                    self._member(name, indices, self._expected(shape))
+                elif name in self.read:
+                    lacking.setdefault(path, []).append((f"{name}[{','.join(map(str, indices))}]", shape))
+        for path, members in lacking.items():
+            option = self.block.options.get(str(path[0]))
+            label, shape = members[0]
+            told = f"{shown(path)} is {option}, but the document does not give {some([m for m, _ in members])}"
+            lengths = [int(n) for n in shape if not isinstance(n, str)]
+            short = len(lengths) == len(shape) < 2 and sum(lengths) <= _WRITTEN
+            form = _filled(0, lengths) if short else "..."
+            what = "" if short else f", {loose_text(lengths)},"
+            self.making.problems.add(told, self.block.span_of(*path), f"write `{label}: {form}`{what} under `values:`")
+
     # -- shapes
 
     def _family(self, name: str, arity: int, shape: Shape) -> None:
@@ -185,7 +220,7 @@ class _Comparison:
                 return True
             said = self.sizes[length]
         else:
-            said = self._said(length, f"topology '{self.block.topology}' reads {length}")
+            said = self._said(length, f"topology '{self.block.topology}' reads {int(length)}")
         if last == said.length:
             return True
         self.making.problems.add(f"{name} has {last} {what}, but {said.words}", span, None, self._notes(said))

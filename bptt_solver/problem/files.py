@@ -308,7 +308,7 @@ def finite(array: Array, name: str, span: Span) -> Array:
     import numpy as np
 
     if not np.isfinite(array).all():
-        place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
-        shown = ", ".join(str(at + 1) for at in place)
-        raise fail(f"entry ({shown}) of '{name}' is {array[place]}", span, "only finite numbers")
+        place = tuple(int(at) for at in np.argwhere(~np.isfinite(array))[0])
+        entry = f"entry ({', '.join(str(at + 1) for at in place)}) of " if place else ""
+        raise fail(f"{entry}'{name}' is {array[place]}", span, "only finite numbers")
     return array

@@ -10,8 +10,7 @@ from bptt_solver.language.expressions import Expression
 from bptt_solver.language.notation.source import to_source
 from bptt_solver.problem.arrays import common_shape, covers_members, nested_shape
 from bptt_solver.problem.making import Making
-from bptt_solver.problem.names import span_of
-from bptt_solver.problem.told import counted
+from bptt_solver.problem.names import counted, span_of
 from bptt_solver.problem.values import Given as GivenText
 from bptt_solver.system import Given, LooseShape
 
@@ -22,7 +21,8 @@ def check_givens(making: Making) -> None:
     for item in making.filling.givens:
         key = (item.name, item.members)
         if key in seen:
-            making.problems.add(f"'{item.label}' is given twice", item.key_span)
+            other = [("it is given here too", seen[key].key_span)]
+            making.problems.add(f"'{item.label}' is given twice", item.key_span, None, other)
         seen[key] = item
     for item in making.filling.givens:
         whole = seen.get((item.name, None))

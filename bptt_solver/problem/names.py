@@ -191,7 +191,7 @@ class Resolver:
         elif self.arities.get(name, count) != count:
             read = ", ".join("ijklmnop"[: self.arities[name]])
             self.problems.add(
-                f"the map '{name}' is read with {_indices(count)} here, but it has {_indices(self.arities[name])}",
+                f"the map '{name}' is read with {counted(count)} here, but it has {counted(self.arities[name])}",
                 span_of_word(equation, name),
                 f"write {name}[{read}]",
             )
@@ -248,7 +248,8 @@ class Resolver:
                 self.problems.add(f"{name} takes {wanted} argument{plural}, got {count}", span_of(equation, node))
 
 
-def _indices(count: int) -> str:
+def counted(count: int) -> str:
+    """``no index``, ``one index``, ``2 indices``."""
     return "no index" if count == 0 else "one index" if count == 1 else f"{count} indices"
 
 

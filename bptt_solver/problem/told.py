@@ -23,11 +23,6 @@ _CONSTANTS = {
 }
 
 
-def counted(count: int) -> str:
-    """``no index``, ``one index``, ``2 indices``."""
-    return "no index" if count == 0 else "one index" if count == 1 else f"{count} indices"
-
-
 def loose_text(shape: Sequence[int | None]) -> str:
     """``a number``, ``a vector (3)``, ``a matrix (3×2)``; ``?`` where a length is not the same everywhere."""
     if not shape:

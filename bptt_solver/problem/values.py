@@ -13,7 +13,6 @@ from bptt_solver.problem.numerals import read_number, shortened
 
 Nested = Numeral | list["Nested"]
 NUMBER_EXAMPLE = "2, -0.5, 1e-3 or 2/3"
-VALUE_EXAMPLE = "a number like 0.5 or 2/3, a list like [1, 2], {from: 0, values: [1, 2]}, {file: data.csv} or random"
 
 
 class FileValue:
@@ -327,7 +326,8 @@ def _fault(value: Nested) -> tuple[tuple[int, ...], str, str | None] | None:
                 return path, "an empty list has no shape", "leave the name out, or give its numbers"
             if len(entry) != size:
                 message = f"row {place + 1} has {_entries(len(entry))}, row 1 has {size:,}"
-                return path, message, "rows are equally long; members of different shapes are W[1]: .., W[2]: .."
+                members = "fill shorter ones up with 0 where nothing reads it, or give members one by one: W[1]: .."
+                return path, message, f"rows are equally long; {members}"
         shape.append(size)
         level = [item for entry in level if isinstance(entry, list) for item in entry]
     for place, entry in enumerate(level):

@@ -140,7 +140,9 @@ def _check_names(document: Document, wanted: Mapping[str, Packed], names: Sequen
     for name, packed in wanted.items():
         if name not in names:
             parts = ", ".join(part for row in packed.parts for part in row)
-            problems.add(f"no tensor '{name}' in '{file}'", span, f"the network wants {parts} from it")
+            near = [n for n in names if n.replace(".", "") == name.replace(".", "")]
+            hint = f"there is '{near[0]}': mind the dot" if near else f"the network wants {parts} from it"
+            problems.add(f"no tensor '{name}' in '{file}'", span, hint)
     prefixes = (*(_texts(document, "prefix") or [""]), *_texts(document, "output"))
     for name in names:
         if name in wanted or not any(name.startswith(prefix) for prefix in prefixes):
@@ -149,7 +151,7 @@ def _check_names(document: Document, wanted: Mapping[str, Packed], names: Sequen
         if last in ("weight", "kernel", "bias") and not _texts(document, "output"):
             hint = f"if it is the output layer, add output: {before}{dot}"
         else:
-            hint = f"the network has only {', '.join([*wanted][:_MOST])}"
+            hint = f"the network has only {', '.join([*wanted][:_MOST])}{', …' if len(wanted) > _MOST else ''}"
         problems.add(f"nothing in the network is '{name}' of '{file}'", span, hint)
 
 

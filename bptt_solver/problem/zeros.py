@@ -14,14 +14,14 @@ from bptt_solver.records import Shape
 def fill_zeros(making: Making) -> None:
     """Fill in the members that are not given. Raises ProblemError for a label that cannot be read."""
     for label in making.network.zeros if making.network is not None else ():
-        for name, indices in _members(making, label):
+        for name, indices in members_of(making, label):
             if indices not in making.values.get(name, {}):
                 value = _zero(making, label)
                 if value is not None:
                     making.values.setdefault(name, {})[indices] = value
 
 
-def _members(making: Making, label: str) -> list[tuple[str, tuple[int, ...]]]:
+def members_of(making: Making, label: str) -> list[tuple[str, tuple[int, ...]]]:
     """The members that a label names, by their numbers; none if a size in it is not known."""
     from bptt_solver.language.parser import parse_equations
 

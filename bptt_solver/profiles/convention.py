@@ -183,7 +183,8 @@ class Convention:
     @property
     def variants(self) -> list[str]:
         """The endings of sentences that are different in this notation."""
-        return [name for name, holds in (("rows", self.rows), ("senders", self.transposed)) if holds]
+        holding = [name for name, holds in (("rows", self.rows), ("senders", self.transposed)) if holds]
+        return [*holding, "named"]
 
     def name(self, family: str) -> Name:
         """A family's new name."""

@@ -24,11 +24,12 @@ from bptt_solver.blocks import (
     Words,
 )
 from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, children, transform
-from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Style
+from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, Notation, Piece, Style
 from bptt_solver.language.templates import Slot
 
 SMALL = 100  # whole numbers up to here belong to the structure of a formula: ½, 2·x
-PLAIN, NEGATIVE, PRODUCT, NEGATIVE_PRODUCT, RAISED = range(5)  # how a text holds together where it is put in
+# how a text holds together where it is put in; HIGH: a name with a superscript
+PLAIN, NEGATIVE, PRODUCT, NEGATIVE_PRODUCT, RAISED, HIGH = range(6)
 
 
 _SIGNED = (NEGATIVE, NEGATIVE_PRODUCT)
@@ -77,7 +78,7 @@ class Renderer:
     SIGN = "−"
     FRACTION = "∂"  # what an ordered derivative's text begins with
     NABLA = "∇"
-    EQUALS = " = "
+    SUPERSCRIPT = ""  # what is in a name that cannot be raised without parentheses
 
     def __init__(self, style: Style = PLAIN_STYLE) -> None:
         self.style = style
@@ -209,7 +210,7 @@ class Renderer:
         kind = type(leaf)
         if kind is Reference or kind is Partial:
             text = self.name(leaf)  # type: ignore[arg-type]
-            return (RAISED if text.startswith((self.FRACTION, self.NABLA)) else PLAIN), text
+            return self._kind_of_name(text), text
         if kind is Value:
             return self._kind(self.number(leaf))  # type: ignore[arg-type]
         if kind is Number:
@@ -219,8 +220,13 @@ class Renderer:
             return self._kind(self.number(Value(value)))
         if isinstance(leaf, Reference):
             text = self.name(leaf)
-            return (RAISED if text.startswith((self.FRACTION, self.NABLA)) else PLAIN), text
+            return self._kind_of_name(text), text
         return -1, ""
+
+    def _kind_of_name(self, text: str) -> int:
+        if text.startswith((self.FRACTION, self.NABLA)):
+            return RAISED
+        return HIGH if self.SUPERSCRIPT and self.SUPERSCRIPT in text else PLAIN
 
     def _kind(self, text: str) -> tuple[int, str]:
         negative = text.startswith(self.SIGN)
@@ -248,6 +254,16 @@ class Renderer:
         sign = self.SIGN if mark.kind in (NEGATIVE, NEGATIVE_PRODUCT) else ""
         kind = "0/" if mark.kind in (PRODUCT, NEGATIVE_PRODUCT) else self.FRACTION if mark.kind == RAISED else ""
         return f"{sign}{kind}\0{mark.at}\1"
+
+
+def block_of(name: str, arguments: Sequence[Expression]) -> Sequence[Piece] | None:
+    """``columns(W, 2, x, h)`` is the block of W that meets h, ``W[:,h]``; ``rows`` those that make it. None for
+    another function."""
+    if name not in ("columns", "rows") or not isinstance(which := arguments[1], Number) or type(which.value) is not int:
+        return None
+    part: Piece = (arguments[1 + which.value], 0, True)
+    inside: Sequence[Piece] = ("[:,", part, "]") if name == "columns" else ("[", part, ",:]")
+    return ((arguments[0], ATOM, False), *inside)
 
 
 def harmless(text: str) -> str:

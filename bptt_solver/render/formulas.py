@@ -13,6 +13,7 @@ from bptt_solver.blocks import (
     Dots,
     Entry,
     Formula,
+    Formulas,
     Item,
     Leaf,
     Line,
@@ -22,13 +23,14 @@ from bptt_solver.blocks import (
     Value,
     Words,
 )
-from bptt_solver.language.expressions import Call, Expression, Number, Reference
+from bptt_solver.language.expressions import Call, Expression, Reference
 from bptt_solver.language.notation.latex import Latex, latex_name, latex_number
 from bptt_solver.language.notation.numbers import format_number
-from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, Notation, Piece, Style
+from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Piece, Style
 from bptt_solver.language.templates import Slot
-from bptt_solver.render.base import Mark, Renderer
+from bptt_solver.render.base import HIGH, Mark, Renderer, block_of
 
+TWO = 2
 MOST = 6  # entries of an array along an axis
 
 
@@ -38,8 +40,11 @@ class LatexFormulas(Renderer):
     SIGN = "-"
     FRACTION = "\\frac"
     NABLA = "\\nabla"
+    SUPERSCRIPT = "^{"
     WIDE = 90  # characters that fit on a row
     SHORT = 30  # characters of a formula that shares a row
+    PAGE = False  # whether rows have an edge to keep to: those below the first begin behind the left side
+    SPACE = 0.0  # characters that the space around a sign, or between the columns of a matrix, takes up
 
     def __init__(self, style: Style = PLAIN_STYLE) -> None:
         super().__init__(style)
@@ -75,32 +80,51 @@ class LatexFormulas(Renderer):
 
     # -- lines
 
-    def rows(self, line: Line) -> list[str]:
+    def led(self, block: Formulas) -> list[str]:
+        """The rows of a block in which every line has a short label in front, ``\\text{here:}\\quad a &= b``; none of
+        another block."""
+        lines, rows = block.lines, []
+        if len(lines) < TWO or not all(line.chain and line.lead and str(line.lead[-1]).endswith(":") for line in lines):
+            return []
+        for line in lines:
+            label = self.remark(line.lead)
+            if self.width(label) > self.SHORT:
+                return []
+            rows += self.rows(line, rf"{label}\quad ")
+        return rows
+
+    def width(self, text: str) -> float:
+        """Roughly how many characters wide a formula is in this format."""
+        return width(text, self.SPACE)
+
+    def rows(self, line: Line, lead: str = "") -> list[str]:
         """A chain as rows of an aligned block: ``a &= b`` and, where it gets too long, ``&= c``."""
         if not line.chain:
             return []
         first, *rest = line.chain
-        row = f"{self.item(first)} &"
         if not rest:
-            return [row]
+            return [f"{lead}&{self.item(first)}" if lead else f"{self.item(first)} &"]
+        row = f"{lead}{self.item(first)} &"
         rows: list[str] = []
+        wide: float = self.WIDE
+        left = self.width(row) if self.PAGE else 0.0
         for at, item in enumerate(rest):
-            pieces = self.pieces(item)
+            pieces = self.pieces(item, left)
             text = "= " + pieces[0]
-            if at and width(row) + width(text) > self.WIDE:
+            if at and self.width(row) + self.width(text) > wide:
                 rows.append(row)
-                row = "&" + text
+                row, wide = "&" + text, self.WIDE - left
             else:
                 row += (" " if at else "") + text
             for piece in pieces[1:]:
-                if width(row) + width(piece) > self.WIDE:
+                if self.width(row) + self.width(piece) > wide:
                     rows.append(row)
-                    row = "&\\quad " + piece
+                    row, wide = "&\\quad " + piece, self.WIDE - left
                 else:
                     row += " " + piece
         if line.remark:
-            remark = self.remark(line)
-            if width(row) + width(remark) + 5 > self.WIDE:
+            remark = self.remark(line.remark)
+            if self.width(row) + self.width(remark) + 5 > wide:
                 rows.append(row)
                 row = rf"&\qquad {remark}"
             else:
@@ -110,16 +134,16 @@ class LatexFormulas(Renderer):
     def packed(self, lines: Sequence[Line]) -> list[str]:
         """Short lines side by side, as rows of an aligned block; a longer one has a row for itself."""
         rows: list[str] = []
-        room = 0
+        room = 0.0
         for line in lines:
             own = self.rows(line)
-            size = max((width(r) for r in own), default=0)
+            size = max((self.width(r) for r in own), default=0.0)
             if own and len(own) == 1 and size <= self.SHORT and room >= size + 5:
                 rows[-1] += r" \qquad " + own[0].replace("&", "", 1)
                 room -= size + 5
             else:
                 rows += own
-                room = self.WIDE - size if len(own) == 1 and size <= self.SHORT else 0
+                room = self.WIDE - size if len(own) == 1 and size <= self.SHORT else 0.0
         return rows
 
     def words(self, words: Words) -> str:
@@ -142,15 +166,14 @@ class LatexFormulas(Renderer):
             out.append(self.inline("".join(open_formula)))
         return "".join(out)
 
-    def remark(self, line: Line) -> str:
-        """A remark inside a formula."""
-        parts = [rf"\text{{{latex_words(w)}}}" if isinstance(w, str) else self.item(w) for w in line.remark]
-        return "".join(parts)
+    def remark(self, words: Words) -> str:
+        """Words inside a formula."""
+        return "".join([rf"\text{{{latex_words(w)}}}" if isinstance(w, str) else self.item(w) for w in words])
 
-    def pieces(self, item: Item) -> list[str]:
+    def pieces(self, item: Item, left: float = 0.0) -> list[str]:
         """An item in pieces that may stand on different rows: the summands of a long sum."""
         text = self.item(item)
-        if width(text) <= self.WIDE - 12 or not isinstance(item, Formula):
+        if self.width(text) <= self.WIDE - max(left, 12.0) or not isinstance(item, Formula):
             return [text]
         tree = item.expression
         if not isinstance(tree, Call) or tree.operation != "add":
@@ -174,28 +197,28 @@ class LatexFormulas(Renderer):
         return formula
 
 
-def width(text: str) -> int:
+def width(text: str, space: float = 0.0) -> float:
     """Roughly how many characters wide a formula is in print: a fraction counts as its longer half, a matrix as its
-    widest row.
+    widest row, a space in the text as ``space``.
     """
-    return _measure(text, 0, "")[0]
+    return _measure(text, 0, "", space)[0]
 
 
-def _measure(text: str, at: int, end: str) -> tuple[int, int]:
+def _measure(text: str, at: int, end: str, space: float) -> tuple[float, int]:
     """The width from ``at`` to the closing ``end``, and the position behind it."""
-    total = row = 0
+    total = row = 0.0
     while at < len(text):
         character = text[at]
         if character == end:
             return max(total, row), at + 1
         at += 1
         if character == "{":
-            inner, at = _measure(text, at, "}")
+            inner, at = _measure(text, at, "}", space)
             row += inner
         elif character == "\\":
             name = text[at : at + 1]
             if name == "\\":  # the next row of a matrix
-                total, row, at = max(total, row), 0, at + 1
+                total, row, at = max(total, row), 0.0, at + 1
                 continue
             word = ""
             while at < len(text) and text[at].isalpha():
@@ -205,17 +228,21 @@ def _measure(text: str, at: int, end: str) -> tuple[int, int]:
                 at += 1
                 row += 1
             elif word == "frac":
-                above, at = _measure(text, at + 1, "}")
-                below, at = _measure(text, at + 1, "}")
+                above, at = _measure(text, at + 1, "}", space)
+                below, at = _measure(text, at + 1, "}", space)
                 row += max(above, below)
             elif word == "begin":
-                inner, at = _measure(text, text.index("}", at) + 1, "end")
+                inner, at = _measure(text, text.index("}", at) + 1, "end", space)
                 row += inner + 2
             elif word == "end":
                 return max(total, row), text.index("}", at) + 1
             else:
                 row += _WIDTHS.get(word, 1 if len(word) > 4 else len(word) if word in _SPELLED else 1)
-        elif character not in "^_& }":
+        elif character == " ":
+            row += space
+        elif character == "&":
+            row += 2 * space
+        elif character not in "^_}":
             row += 1
     return max(total, row), at
 
@@ -301,13 +328,19 @@ class _Names(Latex):
             return r",\ ".join(parts)
         return super().reference(node)
 
+    def power(self, base: Expression, exponent: Expression) -> Sequence[Piece]:
+        """``(h^{(t)})^{2}``: a power of a name that has a superscript."""
+        if self._high(base):
+            return (self.OPEN, (base, 0, True), self.CLOSE, "^{", (exponent, 0, True), "}")
+        return super().power(base, exponent)
+
+    def _high(self, base: Expression) -> bool:
+        if isinstance(base, Mark):
+            return base.kind == HIGH
+        return self.style.raised and isinstance(base, Reference) and "^{" in self.reference(base)
+
     def call(self, name: str, arguments: Sequence[Expression]) -> Sequence[Piece]:
-        """``columns(W, 2, x, h)`` is the block of W that meets h: ``W_{[:,h]}``."""
-        if name == "columns" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
-            return ((arguments[0], ATOM, False), "[:,", (arguments[1 + which.value], 0, True), "]")
-        if name == "rows" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
-            return ((arguments[0], ATOM, False), "[", (arguments[1 + which.value], 0, True), ",:]")
-        return super().call(name, arguments)
+        return block_of(name, arguments) or super().call(name, arguments)
 
 
 __all__ = ["LatexFormulas", "Leaf", "latex_name", "latex_words"]

@@ -24,14 +24,17 @@ _SPECIAL = {
     "|": r"\textbar{}", "−": "$-$", "∂": r"$\partial$", "⁺": "$^{+}$", "→": r"$\to$", "·": r"$\cdot$",
     "×": r"$\times$", "Σ": r"$\Sigma$", "Δ": r"$\Delta$", "ᵀ": r"$^{\top}$", "‖": r"$\Vert$", "…": r"\ldots{}",
     "½": r"$\frac{1}{2}$", "±": r"$\pm$", '"': "''", "`": "'", "∈": r"$\in$", "ℝ": r"$\mathbb{R}$", "≤": r"$\le$",
-    "≥": r"$\ge$", "≠": r"$\ne$", "∞": r"$\infty$", "∇": r"$\nabla$", "⊙": r"$\odot$", "²": "$^{2}$", "³": "$^{3}$",
+    "≥": r"$\ge$", "≈": r"$\approx$", "≠": r"$\ne$", "∞": r"$\infty$", "∇": r"$\nabla$", "⊙": r"$\odot$", "²": "$^{2}$",
+    "³": "$^{3}$",
 }  # fmt: skip
 
 
 class LatexRenderer(LatexFormulas):
     """Blocks as an article."""
 
-    WIDE = 76
+    WIDE = 80
+    PAGE = True
+    SPACE = 0.5
 
     def render(self, blocks: Sequence[Block]) -> str:
         body = "\n".join([self.block(b) for b in blocks])
@@ -58,6 +61,8 @@ class LatexRenderer(LatexFormulas):
 
     def formulas(self, block: Formulas) -> str:
         lead = f"\\textbf{{{self.words(block.lead)}}}\n" if block.lead else ""
+        if led := self.led(block):
+            return lead + self._math(led)
         parts: list[str] = []
         rows: list[str] = []
         for line in block.lines:
@@ -84,7 +89,8 @@ class LatexRenderer(LatexFormulas):
         head, _, rest = body.partition("\\\\\n")
         caption = f"{self.words(block.caption)}\n\n" if block.caption else ""
         table = f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}\n{head}\\\\\n\\hline\n{rest}\n\\end{{tabular}}"
-        return f"{caption}\\begin{{center}}\\small\n{table}\n\\end{{center}}\n"
+        spread = "\\renewcommand{\\arraystretch}{1.6}" if "\\frac" in body else ""  # fractions do not touch each other
+        return f"{caption}\\begin{{center}}\\small{spread}\n{table}\n\\end{{center}}\n"
 
     def note(self, block: Note) -> str:
         return f"\\emph{{{self.words(block.words)}}}\n"

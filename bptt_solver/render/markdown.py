@@ -36,6 +36,8 @@ class MarkdownRenderer(LatexFormulas):
 
     def formulas(self, block: Formulas) -> str:
         lead = f"**{self.words(block.lead)}**\n\n" if block.lead else ""
+        if led := self.led(block):
+            return lead + self._math(led)
         parts: list[str] = []
         rows: list[str] = []
         for line in block.lines:

@@ -25,14 +25,15 @@ from bptt_solver.blocks import (
     Use,
     Value,
 )
-from bptt_solver.language.expressions import Expression, Number, Reference, is_derivative
+from bptt_solver.language.expressions import Expression, Reference, is_derivative
 from bptt_solver.language.notation.numbers import format_number
 from bptt_solver.language.notation.text import Text
-from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, Notation, Piece, Style
-from bptt_solver.render.base import Mark, Renderer, harmless
+from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Piece, Style
+from bptt_solver.render.base import Mark, Renderer, block_of, harmless
 
 WIDTH = 120
 INDENT = 2
+GAP = 4  # between the columns of a table; half of it where the page is too narrow
 LONGEST_LEAD = 40  # longer reasons do not push the formulas beside them to the right
 SHORT_REMARK = 24  # a line is broken so that it has room behind it
 MOST = 6  # entries of an array along an axis
@@ -130,9 +131,10 @@ class TextRenderer(Renderer):
         cells = [[self.words(c) for c in row] for row in (block.header, *block.rows)]
         widths = [max(len(row[k]) for row in cells if k < len(row)) for k in range(max(map(len, cells)))]
         lines = []
+        gap = GAP if 2 * INDENT + sum(widths) + GAP * (len(widths) - 1) <= self.width else GAP // 2
         for row in cells:
             texts = [t.ljust(widths[k]) if k == 0 else t.rjust(widths[k]) for k, t in enumerate(row)]
-            lines.append((" " * (2 * INDENT) + "    ".join(texts)).rstrip())
+            lines.append((" " * (2 * INDENT) + (" " * gap).join(texts)).rstrip())
         if block.caption:
             lines.insert(0, self._wrapped(self.words(block.caption), " " * INDENT, " " * (2 * INDENT)))
         return "\n".join(lines)
@@ -174,6 +176,9 @@ class TextRenderer(Renderer):
             column = len(start) + 5
         rows: list[str] = []
         full: list[str] = []
+        if len(row) > self.width:
+            inner = len(start) + 1
+            *rows, row = _broken(row, self.width, " " * (inner if inner <= self.width // 2 else 2 * INDENT))
         for at, text in enumerate(texts[1:]):
             piece = " = " + text
             first = at == 0 and (len(texts[0]) <= LONGEST_LEAD or len(row) + len(piece) <= self.width)
@@ -291,12 +296,7 @@ class _Names(Text):
         return super().reference(node)
 
     def call(self, name: str, arguments: Sequence[Expression]) -> Sequence[Piece]:
-        """``columns(W, 2, x, h)`` is the block of W that meets h: ``W[:,h]``."""
-        if name == "columns" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
-            return ((arguments[0], ATOM, False), "[:,", (arguments[1 + which.value], 0, True), "]")
-        if name == "rows" and isinstance(which := arguments[1], Number) and isinstance(which.value, int):
-            return ((arguments[0], ATOM, False), "[", (arguments[1 + which.value], 0, True), ",:]")
-        return super().call(name, arguments)
+        return block_of(name, arguments) or super().call(name, arguments)
 
     def _label(self, label: Reference) -> str:
         return (

@@ -9,7 +9,7 @@ from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Use, Value
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.derivation import Cut, GatherStep, LossTable, shortened
-from bptt_solver.language.expressions import Index, Number, Reference, Sum, substitute_indices
+from bptt_solver.language.expressions import Expression, Index, Number, Reference, Sum, substitute_indices, transform
 from bptt_solver.steps.lines import Piece
 from bptt_solver.steps.local import use_label
 
@@ -40,7 +40,8 @@ def _step(whole: Indexed, number: int) -> GatherStep:
     pieces = whole.lines_of(number)
     environment = whole.unfolded.environments[number]
     binding = {name: Index(value) for name, value in environment.items()}
-    symbols = whole.members.tree(substitute_indices(whole.members.presented(equation.right), binding))
+    right = substitute_indices(whole.members.presented(equation.right), binding)
+    symbols = whole.members.tree(transform(right, lambda part: _settled(whole, part)))
     node = whole.members.name(whole.computation.base(number))
     uses = [Use(node, _label(whole, equation, p)) for p in pieces]
     zeros = [(use, name) for use, p in zip(uses, pieces, strict=True) if (name := _zero(whole, p)) is not None]
@@ -55,6 +56,19 @@ def _step(whole: Indexed, number: int) -> GatherStep:
         chain.items = (chain.items[0], symbols, chain.items[-1])
         zeros = []
     return GatherStep(node, chain, uses, _variable(uses, equation), zeros)
+
+
+def _settled(whole: Indexed, part: Expression) -> Expression:
+    """A sum without the conditions that speak of this member alone, and are true: ``2 >= I+1``."""
+    if not isinstance(part, Sum):
+        return part
+    bound = {r.variable for r in part.ranges}
+    left = [c for c in part.conditions if bound & {*c.left.variables(), *c.right.variables()}]
+    settled = [c for c in part.conditions if c not in left]
+    known = whole.system.sizes
+    if any(v not in known for c in settled for i in (c.left, c.right) for v in i.variables()):
+        return part
+    return Sum(part.body, part.ranges, tuple(left)) if settled and whole.system.holds(settled, {}) else part
 
 
 def _variable(uses: Sequence[Use], equation: AdjointEquation) -> str:

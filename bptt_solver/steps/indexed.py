@@ -22,6 +22,7 @@ from bptt_solver.derivation import (
     User,
     shortened,
 )
+from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
     Comparison,
     Index,
@@ -69,6 +70,7 @@ class Indexed:
         self.long = not self.everything and self._is_long()
         self.pieces: dict[int, list[Piece]] = {}
         self.entries: dict[Instance, list[tuple[int, ...]]] = {}
+        self.others: dict[str, set[tuple[int, ...]]] = {}  # by family: the indices of its members without the time
 
     # -- what is printed
 
@@ -124,6 +126,16 @@ class Indexed:
             t for n in self.swept if (t := self.times.of(self.unfolded.keys[self.computation.base(n)])) is not None
         }
         return len(times) > MOST_TIMES or len(self.swept) > MOST_LINES
+
+    def lacks(self, family: str, indices: tuple[int, ...]) -> bool:
+        """Whether a family has a member with these indices at another time, but not at this one."""
+        at = self.system.time_position(family)
+        if at is None or (family, indices) in self.unfolded.number:
+            return False
+        if family not in self.others:
+            keys = (key for key in self.forward.keys if key[0] == family)
+            self.others[family] = {(*key[1][:at], *key[1][at + 1 :]) for key in keys}
+        return (*indices[:at], *indices[at + 1 :]) in self.others[family]
 
     def lines_of(self, number: int) -> list[Piece]:
         """The contributions to a backward instance, found once."""
@@ -247,17 +259,18 @@ def _relations(whole: Indexed) -> dict[str, list[Relation]]:
         base = whole.unfolded.keys[whole.computation.base(number)]
         known = found.setdefault(base[0], [])
         for piece in whole.lines_of(number):
-            relation = _relation(whole, base, piece.user)
+            relation = _relation(whole, base, piece)
             if relation not in known:
                 known.append(relation)
     return found
 
 
-def _relation(whole: Indexed, node: Instance, user: Instance) -> Relation:
+def _relation(whole: Indexed, node: Instance, piece: Piece) -> Relation:
     """The user's family, how many steps later it stands, and how its indices differ."""
+    user = piece.user
     same_indices = len(node[1]) == len(user[1])
     differences = tuple(b - a for a, b in zip(node[1], user[1], strict=True)) if same_indices else None
-    return (user[0], whole.times.shift(node, user), differences)
+    return (user[0], whole.times.apart(node, user, piece.term.via), differences)
 
 
 def _step(whole: Indexed, number: int, relations: dict[str, list[Relation]], seen: set[object]) -> SweepStep:
@@ -267,14 +280,17 @@ def _step(whole: Indexed, number: int, relations: dict[str, list[Relation]], see
     key = whole.unfolded.keys[base]
     chain = whole.lines.chain(number, pieces)
     users: list[User] = []
-    for user in dict.fromkeys(p.user for p in pieces):
-        users.append(User(members.name(whole.unfolded.number[user]), times.shift(key, user)))
-    mine = [_relation(whole, key, p.user) for p in pieces]
+    vias: dict[Instance, Equation] = {}
+    for piece in pieces:
+        vias.setdefault(piece.user, piece.term.via)
+    for user, via in vias.items():
+        users.append(User(members.name(whole.unfolded.number[user]), times.apart(key, user, via)))
+    mine = [_relation(whole, key, p) for p in pieces]
     missing: list[Reference] = []
     for family, shift, differences in relations[key[0]]:
         if shift and differences is not None and (family, shift, differences) not in mine:
             there = tuple(a + b for a, b in zip(key[1], differences, strict=True))
-            if (family, there) not in whole.unfolded.number:
+            if whole.lacks(family, there):
                 missing.append(Reference(family, tuple(Index(i) for i in there)))
     reason = (key[0], tuple(mine))
     branching = len(relations[key[0]]) > 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 6  # time steps beside each other
 MOST_VALUES = 24  # values of factors that are listed
 SMALL = 16  # entries of an array that is shown
+_LETTERS = ("i", "j", "m", "n", "p", "q", "r", "s", "u", "v")  # for the entries of an array, where no index has them
 
 
 class Locals:
@@ -128,7 +129,9 @@ class Locals:
         if not isinstance(right, Reference):
             return None
         of = Reference(equation.of, equation.indices)
-        return Chain((Partial(Entry(term.user, ("i",)), Entry(of, ("i", "j"))), Entry(right, ("j",))))
+        taken = {v for r in (term.user, of, right) for i in r.indices for v in i.variables()}
+        row, column = [letter for letter in _LETTERS if letter not in taken][:2]
+        return Chain((Partial(Entry(term.user, (row,)), Entry(of, (row, column))), Entry(right, (column,))))
 
     def _matched(self, local: Local, equation: AdjointEquation, term: Term) -> None:
         match = term.matched
@@ -148,6 +151,7 @@ class Locals:
         own = [e for e in segments if e.indices == term.user.indices] or (segments if len(segments) == 1 else [])
         if own and softmax and not inner:
             found.received = Chain((Reference(own[0].name, own[0].indices), self.members.tree(own[0].right)))
+            found.sent = self.members.tree(self.members.presented(term.pullback))
         local.matched.append(found)
 
     def _size(self, term: Term) -> int:

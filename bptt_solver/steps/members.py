@@ -262,18 +262,6 @@ class Members:
             total = value if at == 0 else total + value
         return total
 
-    def derived(self, template: Template, at: int) -> tuple[Expression, tuple[int, ...]]:
-        """The template's expression with 1 in a slot (of a cotangent): the simple partial; and the slots that are
-        left in it.
-        """
-        key = (id(template), "partial", at)
-        if key not in self._known:
-            self._keep.append(template)
-            expression = build.replace(template.expression, {slot(at): build.ONE})
-            left = tuple(dict.fromkeys(n.at for n in preorder(expression) if isinstance(n, Slot)))
-            self._known[key] = (expression, left)
-        return self._known[key]  # type: ignore[no-any-return]
-
 
 DOTS = Dots()
 LONG = 70  # bits of a fraction that is still written as one
@@ -315,6 +303,7 @@ def _shifted(expression: Expression, start: int) -> Expression:
 
 def same(a: Item, b: Item) -> bool:
     """Whether two items of a chain would look the same."""
+    a, b = _number_of(a), _number_of(b)
     if isinstance(a, Formula) and type(a.expression) is not Call and len(a.leaves) == 1:
         a = a.leaves[0]  # type: ignore[assignment]
     if isinstance(b, Formula) and type(b.expression) is not Call and len(b.leaves) == 1:
@@ -324,3 +313,18 @@ def same(a: Item, b: Item) -> bool:
     if isinstance(a, Value) and isinstance(b, Value):
         return a is b or (not is_array(a.value) and not is_array(b.value) and a.value == b.value)
     return a is b
+
+
+def _number_of(item: Item) -> Item:
+    """The number that a formula without names is: 0, or a fraction like 1/3."""
+    if not isinstance(item, Formula):
+        return item
+    tree = item.expression
+    if isinstance(tree, Number):
+        return Value(tree.value)
+    if isinstance(tree, Call) and tree.operation == "div":
+        parts = [item.leaves[p.at] if isinstance(p, Slot) else p for p in tree.arguments]
+        if all(_is_whole(part) for part in parts):
+            above, below = (part.value for part in parts if isinstance(part, Number))
+            return Value(Fraction(int(above), int(below))) if below else item
+    return item

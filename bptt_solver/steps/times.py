@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Reference, preorder
 from bptt_solver.system import Instance, System
 
@@ -19,6 +20,7 @@ class Times:
         self.variables: dict[str, str] = {}
         self.variable = ""
         self.recurrent = False
+        self.clocks: dict[tuple[int, str], bool] = {}
         shifted: set[str] = set()
         for equation in system.equations:
             own = {r.variable for r in equation.ranges}
@@ -59,3 +61,23 @@ class Times:
         """How many steps after ``earlier`` the instance ``later`` stands; None if one of them has no time."""
         a, b = self.of(earlier), self.of(later)
         return None if a is None or b is None else b - a
+
+    def apart(self, node: Instance, user: Instance, via: Equation) -> int | None:
+        """How many steps after ``node`` its user stands; None if that is no distance in time: in ``W @ h[S]`` for every
+        t the h is always the last one, whatever t is.
+        """
+        return self.shift(node, user) if self._one_clock(via, node[0]) else None
+
+    def _one_clock(self, via: Equation, family: str) -> bool:
+        """Whether an equation reads a family at times that move along with its own, or at a fixed distance."""
+        known = self.clocks.get((id(via), family))
+        if known is None:
+            mine, read = self.system.time_position(via.name), self.system.time_position(family)
+            known = mine is None or read is None
+            if mine is not None and read is not None and via.indices:
+                own = via.indices[mine]
+                moving = {*own.variables()} & {r.variable for r in via.ranges}
+                found = [n.indices[read] for n in preorder(via.right) if type(n) is Reference and n.name == family]
+                known = any(moving & {*i.variables()} or not i.plus(own, -1).terms for i in found)
+            self.clocks[id(via), family] = known
+        return known

@@ -7,7 +7,7 @@ the target and the gradients depend on it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from typing import Any
@@ -16,6 +16,7 @@ from bptt_solver.arithmetic import Value, is_array, is_exact
 from bptt_solver.computation import Computation
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.evaluate import Program
+from bptt_solver.language.shapes import Shape
 from bptt_solver.problem.problem import Problem
 from bptt_solver.system import Instance
 from bptt_solver.training.clipping import Clipped, norm
@@ -88,14 +89,26 @@ class Training:
 
 
 class Sweep:
-    """The forward and the backward pass, compiled once: values and gradients for any weights."""
+    """The forward and the backward pass, compiled once: values and gradients for any weights.
 
-    def __init__(self, computation: Computation, keys: list[Instance]) -> None:
+    ``both`` has the instances of both, ``gradients`` the number of each weight's gradient there (None: no path),
+    ``backward`` the order of what follows the forward pass, ``unread`` what is given besides the problem's values.
+    """
+
+    def __init__(
+        self,
+        computation: Computation,
+        keys: list[Instance],
+        both: Unfolded,
+        gradients: list[int | None],
+        backward: Sequence[int],
+        shapes: Mapping[int, Shape],
+        unread: Mapping[Instance, Value],
+    ) -> None:
         problem = computation.problem
-        both: Unfolded = computation.unfolded.behind(computation.unfolded.system)
         self.target = both.number[computation.target_key]
         self.weights = [both.number[key] for key in keys]
-        self.gradients = [computation.derivative_number(key) for key in keys]
+        self.gradients = gradients
         needed: set[int] = set()
         waiting = [self.target, *(n for n in self.gradients if n is not None)]
         while waiting:
@@ -103,10 +116,10 @@ class Sweep:
             if number not in needed:
                 needed.add(number)
                 waiting += both.reads(number)
-        order = (*problem.unfolded.order, *computation.unfolded.order)
-        both.order = [number for number in order if number in needed]
-        self.program = Program(both, computation.arithmetic, computation.shapes)
-        self.values = self.program.start({key: floating(value) for key, value in problem.given.items()})
+        both.order = [number for number in (*problem.unfolded.order, *backward) if number in needed]
+        self.program = Program(both, computation.arithmetic, shapes)
+        given = {key: floating(value) for key, value in problem.given.items()}
+        self.values = self.program.start({**unread, **given})
 
     def run(self, weights: list[Value]) -> tuple[float, list[Value]]:
         """The target and the gradients. Raises ProblemError for a value that is not a finite number."""
@@ -119,6 +132,13 @@ class Sweep:
         return float(values[self.target]), found
 
 
+def full_sweep(computation: Computation, keys: list[Instance]) -> Sweep:
+    """The gradients of the target itself."""
+    both: Unfolded = computation.unfolded.behind(computation.unfolded.system)
+    gradients = [computation.derivative_number(key) for key in keys]
+    return Sweep(computation, keys, both, gradients, computation.unfolded.order, computation.shapes, {})
+
+
 def trained(problem: Problem) -> tuple[list[Instance], list[str]]:
     """The parameters that are trained: what is wanted and given; and the names of what is wanted, but computed."""
     unfolded = problem.unfolded
@@ -128,10 +148,14 @@ def trained(problem: Problem) -> tuple[list[Instance], list[str]]:
 
 
 def train(
-    computation: Computation, plan: Plan, start: Start | None = None, progress: Progress | None = None
+    computation: Computation,
+    plan: Plan,
+    start: Start | None = None,
+    progress: Progress | None = None,
+    sweep_of: Callable[[Computation, list[Instance]], Sweep] = full_sweep,
 ) -> Training:
-    """Take the steps of a plan. Raises ProblemError where the loss, a gradient or a weight is not finite any more, and
-    where there is nothing to train."""
+    """Take the steps of a plan, with the gradients that ``sweep_of`` gives. Raises ProblemError where the loss, a
+    gradient or a weight is not finite any more, and where there is nothing to train."""
     problem = computation.problem
     keys, computed = trained(problem)
     if not keys:
@@ -140,7 +164,7 @@ def train(
     exact = is_exact(computation.value(computation.target_key))
     result = Training(plan, start or Start(0, {}, ""), exact, computed)
     weights = [floating(problem.given[key], weight=True) for key in keys]
-    sweep = Sweep(computation, keys)
+    sweep = sweep_of(computation, keys)
     states = [result.start.state.get(key) or plan.rule.start(w) for key, w in zip(keys, weights, strict=True)]
     steps = _Steps(plan, keys, result)
     rows = frozenset(table_steps(result.start.step, result.last_step))
@@ -277,4 +301,16 @@ def _quiet(weights: list[Value]) -> AbstractContextManager[object]:
     return numpy.errstate(all="ignore")
 
 
-__all__ = ["Change", "Progress", "Start", "Training", "floating", "interval", "table_steps", "train", "trained"]
+__all__ = [
+    "Change",
+    "Progress",
+    "Start",
+    "Sweep",
+    "Training",
+    "floating",
+    "full_sweep",
+    "interval",
+    "table_steps",
+    "train",
+    "trained",
+]

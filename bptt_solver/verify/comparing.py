@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bptt_solver.arithmetic import NotFinite, Value, is_array, to_float
+from bptt_solver.arithmetic import Value, is_array
 from bptt_solver.errors import ProblemError
 from bptt_solver.system import Instance
 from bptt_solver.verify.judge import Judge, is_rational
 from bptt_solver.verify.kinks import Kinks
 from bptt_solver.verify.noise import Noisy, Random
 from bptt_solver.verify.report import Failure, Limited, entry_text, relative
-from bptt_solver.verify.routes import Forward, Lines, Spot, View
+from bptt_solver.verify.routes import Forward, Lines, Spot, View, float_or_same
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
@@ -255,11 +255,3 @@ class Comparing:
 def digits_of(error: float) -> int:
     """The digits that a relative error leaves."""
     return min(15, int(-math.log10(error))) if 0 < error < 1 else 0 if error else 15
-
-
-def float_or_same(value: Value) -> Value:
-    """A value as float64, if it is not too large for that."""
-    try:
-        return to_float(value)
-    except NotFinite:
-        return value

@@ -60,7 +60,7 @@ class View:
         self.target = self.unfolded.number[computation.target_key]
         self.values: Values = computation.program.start(self.problem.given)
         self.values[: self.count] = computation.values[: self.count]
-        self.floats: Values = [_as_float(v) for v in self.values]
+        self.floats: Values = [float_or_same(v) for v in self.values]
         self.sizes = [v.size if is_array(v) else 1 for v in self.values[: self.count]]
         self.entries = sum(self.sizes)
         self.scalar = self.entries == self.count and not any(is_array(v) for v in self.values)
@@ -136,7 +136,8 @@ class View:
         return values[self.target]
 
 
-def _as_float(value: Value) -> Value:
+def float_or_same(value: Value) -> Value:
+    """A value as float64, if it is not too large for that."""
     try:
         return to_float(value)
     except NotFinite:

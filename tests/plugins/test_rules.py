@@ -115,3 +115,23 @@ def test_message_names_record_argument_point_and_both_numbers() -> None:
         "square: derivative with respect to x, 'x': it gives 0.7082039325, but complex step of the value gives "
         "1.416407865 at x = 0.708204"
     )
+
+
+@pytest.mark.parametrize("power", [4, 6, 8, 12])
+def test_values_much_larger_than_their_slopes(power: int) -> None:
+    """An entry with a small slope beside one with a large value: what rounds off there is no fault of the rule."""
+    slope = f"(y - d)**{power - 1}"
+    record = Loss("steep", f"sum((y - d)**{power})/{power}", {"y": slope, "d": f"-{slope}"})
+    for route in ROUTES:
+        check_function(record, REGISTRY, routes=[route])
+    shifted = record.replace(value=f"{record.value} + 1000000")
+    check_function(shifted, REGISTRY, routes=ROUTES[:2])
+
+
+@pytest.mark.parametrize("power", [4, 6, 8])
+@pytest.mark.parametrize("wrong", ["0.9995*({})", "-({})", "({}) + 0.001", "abs({})"])
+def test_a_wrong_slope_of_a_large_value_is_found(power: int, wrong: str) -> None:
+    slope = wrong.format(f"(y - d)**{power - 1}")
+    record = Loss("steep", f"sum((y - d)**{power})/{power}", {"y": slope, "d": f"-(y - d)**{power - 1}"})
+    with pytest.raises(AssertionError, match="central differences"):
+        check_function(record, REGISTRY, routes=["central differences"])

@@ -95,3 +95,27 @@ def test_wrong_labels(labels: object, message: str) -> None:
 def test_numbers_are_no_labels_for_other_losses() -> None:
     content = {"equations": LOSS.replace("cross_entropy", "squared_error"), "data": {"x": X, "d": [0, 2, 1]}}
     assert targets(content) == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("network", "labels"),
+    [
+        ("", "[0, 2]"),
+        (", targets: last", "2"),  # a number that would fill the vector: (2, 2, 2)
+        (", sequences: 2", "[[0, 2], [1, 1]]"),
+    ],
+)
+def test_labels_of_a_network_are_written_one_hot(network: str, labels: str) -> None:
+    sizes = "{input: 1, hidden: 1, output: 3}"
+    text = f"network:\n  {{topology: elman, sizes: {sizes}, output: softmax, loss: cross_entropy{network}}}\n"
+    data = "[[[1], [0]], [[1], [1]]]" if "sequences" in network else "[[1], [0]]"
+    with pytest.raises(ProblemError) as caught:
+        bptt_solver.loads(f"{text}data:\n  x: {data}\n  d: {labels}\n")
+    assert "class labels are written d: {one_hot: [..], classes: 3}" in str(caught.value)
+    assert ":5:6:" in str(caught.value)
+
+
+def test_shares_of_a_network_are_vectors() -> None:
+    network = "{topology: elman, sizes: {input: 1, hidden: 1, output: 2}, output: softmax, loss: cross_entropy}"
+    problem = bptt_solver.loads(f"network: {network}\ndata: {{x: [[1]], d: [[0.5, 0.5]]}}\n")
+    assert np.asarray(problem.given[("d", (1,))]).tolist() == [0.5, 0.5]

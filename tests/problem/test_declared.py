@@ -14,7 +14,7 @@ from bptt_solver.errors import ProblemError
 
 PLUGIN = """
 from bptt_solver.hookspecs import hookimpl
-from bptt_solver.records import Network, Topology
+from bptt_solver.records import Length, Network, Topology
 
 def tree(options):
     return Network(
@@ -34,8 +34,16 @@ def ragged(options):
         zeros=("h[n,0] for n in 1..N", "b[n,len[n]+1] for n in 1..N", "c[N+1]"), trained=("c[N+1]",),
     )
 
+def row(options):
+    return Network(
+        equations="E = sum(w*x[t] for t in 1..3) + h[0]",
+        target="E", parameters={"w": ()}, data={"x": (3,)}, required={"h[0]": ((), ("start",))},
+        within=((Length(options["last"], "last"), "K"),), sizes={"K": 4},
+    )
+
 @hookimpl
 def bptt_topologies():
+    yield Topology("row", row, {"start": "zero", "last": 1})
     yield Topology("pairs", tree, {})
     yield Topology("ragged", ragged, {})
 """
@@ -126,3 +134,30 @@ def test_given_and_defined_families_tell_sizes() -> None:
     """Leaves that are given, and one node more that is defined: n is the number of the leaves."""
     equations = "h[4] = h[1] + h[2]\nE = sum(h[j]**2 for j in 1..n) + h[4]"
     assert load({"equations": equations, "values": {"h": [1, 2, 3]}}).system.sizes == {"n": 3}
+
+
+ROW = {"x": [1, 2, 3], "h[0]": 4}
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "told"),
+    [
+        ({}, ROW | {"x": [1, 2]}, "x has 2 members, but topology 'row' reads 3\n"),
+        ({"start": "given"}, {"x": [1, 2, 3]}, "start is given, but the document does not give h[0] (write `h[0]: 0` "),
+        ({}, ROW | {"h[0]": [1, 2]}, "h[0] is a vector (2), but topology 'row' reads a number"),
+        ({"last": 5}, ROW, "last is step 5, but K is 4 in topology 'row'"),
+    ],
+)
+def test_what_a_topology_asks_of_a_document(
+    plugin: str, options: dict[str, object], data: dict[str, object], told: str
+) -> None:
+    """A length that is a plain number, a member that an option requires, a number that a size bounds."""
+    document = {"network": {"topology": "row", **options}, "data": data}
+    with pytest.raises(ProblemError) as caught:
+        load(document, plugin)
+    assert told in str(caught.value)
+
+
+def test_what_a_topology_asks_is_enough(plugin: str) -> None:
+    solution = bptt_solver.solve(load({"network": {"topology": "row", "last": 4}, "data": ROW}, plugin))
+    assert solution.verified

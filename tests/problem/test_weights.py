@@ -217,6 +217,8 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
     ({}, packed(4) | {"weight_ih_l1": np.ones((12, 3))}, {}, "nothing in the network is 'weight_ih_l1' of 'w.npz'"),
     ({}, packed(4) | {"fc.weight": np.ones((2, 3))}, {}, "if it is the output layer, add output: fc."),
     ({}, packed(4), {"output": "fc."}, "no tensor 'fc.weight' in 'w.npz' (the network wants W_y from it)"),
+    ({}, packed(4) | {"fc.weight": np.ones((2, 3)), "fc.bias": np.ones(2)}, {"output": "fc"},
+     "no tensor 'fcweight' in 'w.npz' (there is 'fc.weight': mind the dot)"),
     ({}, packed(4), {"library": "onnx", "output": "fc."}, "the output layer is not read from weights of onnx"),
     ({"peephole": True}, packed(4), {}, "no weights of torch for this network: its LSTM has no peepholes"),
     ({"topology": "gru"}, packed(3), {}, "its GRU has the reset gate after the product (reset: after)"),
@@ -242,7 +244,9 @@ def test_weights_without_a_network_and_twice(tmp_path: Path) -> None:
     assert "weights belong to a network" in told(tmp_path, {"equations": "E = 1", "weights": {"file": "w.npz"}})
     content = document({"topology": "lstm", "sizes": SIZES}, file="w.npz")
     content["parameters"] = {"W_i": np.ones((3, 2)).tolist()}
-    assert "'W_i' is given twice" in told(tmp_path, content)
+    said = told(tmp_path, content)
+    assert "'W_i' is given twice" in said
+    assert "note: it is given here too" in said
 
 
 def test_files_that_hold_no_named_arrays(tmp_path: Path) -> None:

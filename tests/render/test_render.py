@@ -32,12 +32,15 @@ from bptt_solver.computation import Computation
 from bptt_solver.derivation import derive
 from bptt_solver.errors import Source
 from bptt_solver.language.expressions import Call, Index, Number, Range, Reference
+from bptt_solver.language.notation.writer import Style
 from bptt_solver.language.templates import slot
 from bptt_solver.narrate import narrate
 from bptt_solver.problem.problem import load_problem
 from bptt_solver.render import render
-from bptt_solver.render.base import Pattern, harmless
+from bptt_solver.render.base import Pattern, Renderer, harmless
 from bptt_solver.render.formulas import width
+from bptt_solver.render.latex import LatexRenderer
+from bptt_solver.render.markdown import MarkdownRenderer
 from bptt_solver.render.text import TextRenderer
 
 FORMATS = ["text", "markdown", "latex"]
@@ -89,6 +92,24 @@ def test_an_unknown_block_raises(form: str) -> None:
 
     with pytest.raises(TypeError, match="Surprise"):
         render([Surprise()], form)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("renderer", [TextRenderer, MarkdownRenderer, LatexRenderer])
+@pytest.mark.parametrize("kind", blocks.BLOCKS, ids=lambda kind: kind.__name__)
+def test_every_format_has_a_method_for_every_block(renderer: type[Renderer], kind: type) -> None:
+    """A format may inherit formulas, never a block."""
+    assert kind.__name__.lower() in vars(renderer)
+
+
+@pytest.mark.parametrize("renderer", [TextRenderer, MarkdownRenderer, LatexRenderer])
+def test_a_missing_method_is_noticed(renderer: type[Renderer]) -> None:
+    """What the test above is for: without its own method, a block raises instead of vanishing."""
+
+    class Poor(renderer):  # type: ignore[misc, valid-type]
+        note = Renderer.note
+
+    with pytest.raises(NotImplementedError):
+        Poor().render([BLOCKS["note"]])
 
 
 def test_an_unknown_format_raises() -> None:
@@ -167,6 +188,69 @@ def test_the_width_of_latex() -> None:
     assert width(r"abcdef = \begin{bmatrix} 0.5 & -0.3 \\ 0.8 & 0.2 \end{bmatrix} + xyz") >= 18
 
 
+def test_rows_keep_to_the_page() -> None:
+    """In LaTeX the gaps between columns count, and rows below the first begin behind the left side."""
+    wide = Value(numpy.full((2, 3), -0.123456))
+    line = Line((Reference("a_long_name_on_the_left"), W, *[wide] * 3), remark=("2×3",))
+    rows = LatexRenderer().rows(line)
+    assert len(rows) > 2
+    left = LatexRenderer().width(rows[0].partition("&")[0])
+    assert all(left + LatexRenderer().width(row) <= LatexRenderer.WIDE for row in rows[1:])
+    assert len(MarkdownRenderer().rows(line)) < len(rows)
+    assert width("a + b", 0.5) == width("a + b") + 1 == 4
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex"])
+def test_labels_stand_in_front_of_their_formulas(form: str) -> None:
+    """Lines that only have a label are one block; a reason in front of a formula stays a paragraph."""
+    labelled = Formulas([Line((Value(1.5),), lead=(Z, " cut off:")), Line((W, Value(2)), lead=("kept:",))])
+    shown = render([labelled], form)
+    assert shown.count("aligned}" if form == "markdown" else "align*}") == 2
+    assert r"z_{1}\text{ cut off:}\quad &1.5" in shown
+    assert r"\text{kept:}\quad W_{h} &= 2" in shown
+    reasons = Formulas([Line((W, Value(2)), lead=("because",)), Line((W, Value(3)), lead=("and so",))])
+    assert r"\quad" not in render([reasons], form)
+
+
+def test_superscripts_that_are_raised() -> None:
+    """A power of a name with a superscript has parentheses; braces around an accent would not hold."""
+    style = Style("superscripts")
+    square, turned = Call("power", (slot(0), Number(2))), Call("transpose", (slot(0),))
+    accented = Reference("y\u0302", (Index(2),))
+    latex = render([Paragraph((Formula(square, (H,)), Formula(square, (Value(0.5),))))], "latex", style)
+    assert r"\left(h^{(t-1)}\right)^{2}" in latex
+    assert "0.5^{2}" in latex or "{0.5}^{2}" in latex
+    assert r"{{}\hat{y}^{(2)}}^{\top}" in render([Paragraph((Formula(turned, (accented,), (1,)),))], "latex", style)
+
+
+def test_a_wide_table_has_narrow_gaps() -> None:
+    """Text keeps to 120 columns where it can."""
+    cells = tuple(("x" * 26,) for _ in range(4))
+    rows = render([Table(cells, [cells])], "text").splitlines()
+    assert all(len(row) <= 120 for row in rows)
+    assert "x    x" in render([Table(cells[:3], [cells[:3]])], "text")
+
+
+def test_fractions_in_a_table_do_not_touch() -> None:
+    """Rows are further apart where there are fractions."""
+    assert "arraystretch" in render([Table([("a",)], [[(G,)]])], "latex")
+    assert "arraystretch" not in render([Table([("a",)], [[(Z,)]])], "latex")
+
+
+def test_a_matrix_alone_is_broken_between_its_rows() -> None:
+    """Also where no equals sign is in front of it."""
+    rows = render([Formulas([Line((Value(numpy.full((6, 5), 0.123456)),), lead=("here:",))])], "text").splitlines()
+    assert len(rows) > 1
+    assert all(len(row) <= 120 for row in rows)
+
+
+def test_latex_prints_every_character_of_the_catalogue() -> None:
+    """No sentence falls back to the name of a code point."""
+    text = (ROOT / "bptt_solver" / "locale" / "en.toml").read_text(encoding="utf-8")
+    odd = "".join(sorted({c for c in text if not c.isascii()}))
+    assert "DeclareUnicodeCharacter" not in render([Paragraph((odd,))], "latex")
+
+
 # ----------------------------------------------------------------------------- text from a document
 
 NASTY = [
@@ -185,7 +269,11 @@ NASTY = [
 @pytest.mark.parametrize("kind", ["title", "paragraph", "cell"])
 def test_text_stays_text(text: str, form: str, kind: str) -> None:
     """No markup, no command, no control character of a title gets through."""
-    block = {"title": Heading((text,), level=0), "paragraph": Paragraph((text,)), "cell": Table([(text,)], [[(text,)]])}
+    block: dict[str, Block] = {
+        "title": Heading((text,), level=0),
+        "paragraph": Paragraph((text,)),
+        "cell": Table([(text,)], [[(text,)]]),
+    }
     shown = render([block[kind]], form)
     assert "\x1b" not in shown
     assert "\u202e" not in shown

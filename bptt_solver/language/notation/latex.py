@@ -70,6 +70,7 @@ _LETTERS |= {
 }  # the shapes that these letters have in print
 _ACCENTS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0305": "bar", "\u0307": "dot", "\u0308": "ddot"}
 _ACCENTS |= {"\u20d7": "vec", "\u030c": "check", "\u0306": "breve", "\u0301": "acute", "\u0300": "grave"}
+_ACCENTED = tuple([f"\\{accent}{{" for accent in dict.fromkeys(_ACCENTS.values())])
 _FUNCTIONS = frozenset(
     {"sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "ln", "max", "min", "arctan", "arcsin"}
 )
@@ -202,7 +203,9 @@ class Latex(Text):
         if self.style.indices == "parentheses":
             return f"{shown}({joined})"
         if self.style.indices == "superscripts":
-            return f"{shown}^{{({joined})}}"
+            # TeX drops braces around an accent alone, and would find two superscripts in {\hat{y}^{(t)}}^{\top}
+            guard = "{}" if shown.startswith(_ACCENTED) else ""
+            return f"{guard}{shown}^{{({joined})}}"
         if "_" in shown.replace(r"\_", "").partition("^")[0] or self.style.indices == "brackets":
             return f"{shown}[{joined}]"
         return f"{shown}_{{{joined}}}"

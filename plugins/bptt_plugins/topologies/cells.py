@@ -167,41 +167,32 @@ class Layers(Draft):
         for number, own in enumerate(self.hidden, 1):
             at = f"[{number}]" if self.layered else ""
             for name, shape in cell.parameters.items():
-                self.parameter(name + suffix + at, *(self._placed(size, below, own) for size in shape))
+                self.parameter(name + suffix + at, *(placed(self, size, below, own) for size in shape))
             for name, size in cell.state.items():
                 for lag in range(1, cell.lags.get(name, 1) + 1):
                     end = f"T+{lag}" if backward else str(1 - lag)
-                    self.start(name + suffix, self._placed(size, below, own), end, str(number) if self.layered else "")
+                    self.start(name + suffix, placed(self, size, below, own), end, str(number) if self.layered else "")
             below = self.width_of(cell, own)
-
-    def _placed(self, size: Size, below: Size, own: Size) -> Size:
-        """A size of a cell where it stands: ``input`` is what it reads, ``hidden`` its own."""
-        if isinstance(size, int) or self.scalar:
-            return size
-        words: dict[str, Size] = {"input": below, "hidden": own}
-        names = [word.strip() for word in size.split("+")]
-        parts = [int(word) if word.isdigit() else words.get(word, word) for word in names]
-        return parts[0] if len(parts) == 1 else sum(self.size(part) for part in parts)
 
     def width_of(self, cell: Cell, own: Size) -> Size:
         """The size of what a layer sends on."""
-        size = self._placed(cell.width, "input", own)
+        size = placed(self, cell.width, "input", own)
         return 2 * self.size(size) if self.joined_by == "concat" and not self.scalar else size
 
     def _write(self, equation: Equation, times: str = "1..T", over: Sequence[str] = ()) -> None:
         """An equation of a cell, without the biases that are off."""
-        right = equation.right if self.bias else _without(equation.right, _is_bias)
+        right = equation.right if self.bias else without(equation.right, reads_bias)
         text = f"{to_source(Reference(equation.name, equation.indices))} = {to_source(right)}"
         self.line(text.replace("x[t]", "x[]") if self.inputs == "first" else text, times, over)
 
     def _write_at_inputs(self, equation: Equation) -> None:
         """A line that reads ``x[t]``: at the steps without an input, its sums go without what reads nothing else."""
-        without = _without(equation.right, _reads_only_input)
+        rest = without(equation.right, reads_only_input)
         for times, present in self._input_runs("1..T"):
-            if not present and _reads_input(without):
+            if not present and _reads_input(rest):
                 told = f"inputs must be all: {equation.name}[t] reads x[t] otherwise than in a summand of its own"
                 raise OptionError(told, "inputs")
-            self._write(equation if present else Equation(equation.name, equation.indices, without), times)
+            self._write(equation if present else Equation(equation.name, equation.indices, rest), times)
 
     def _join(self, cell: Cell) -> None:
         how = {"": "has one matrix for each of them", "concat": "reads their concatenation", "sum": "reads their sum"}
@@ -226,7 +217,7 @@ class Layers(Draft):
     def read_out(self, cell: Cell) -> None:
         """Write the output that reads the last layer, and the losses."""
         apart = self.directions == "both" and self.combine == "matrices"
-        size = self._placed(cell.width, "input", self.hidden[-1])
+        size = placed(self, cell.width, "input", self.hidden[-1])
         wide = size if apart else self.width_of(cell, self.hidden[-1])
         names = [(cell.output + s, f"W_y{s}") for s, _ in self.chains] if apart else [
             (JOINED if self.directions == "both" else cell.output, "W_y")]  # fmt: skip
@@ -258,7 +249,17 @@ class Layers(Draft):
         return self.network(*notes)
 
 
-def _without(right: Expression, unwanted: Callable[[Expression], bool]) -> Expression:
+def placed(net: Draft, size: Size, below: Size, own: Size) -> Size:
+    """A size of a cell where it stands: ``input`` is what it reads, ``hidden`` its own."""
+    if isinstance(size, int) or net.scalar:
+        return size
+    words: dict[str, Size] = {"input": below, "hidden": own}
+    names = [word.strip() for word in size.split("+")]
+    parts = [int(word) if word.isdigit() else words.get(word, word) for word in names]
+    return parts[0] if len(parts) == 1 else sum(net.size(part) for part in parts)
+
+
+def without(right: Expression, unwanted: Callable[[Expression], bool]) -> Expression:
     """Sums without their unwanted summands; a sum of nothing else stays as it is."""
 
     def change(node: Expression) -> Expression:
@@ -270,7 +271,8 @@ def _without(right: Expression, unwanted: Callable[[Expression], bool]) -> Expre
     return transform(right, change)
 
 
-def _is_bias(node: Expression) -> bool:
+def reads_bias(node: Expression) -> bool:
+    """Whether a summand is a bias."""
     return isinstance(node, Reference) and is_bias(node.name)
 
 
@@ -278,7 +280,7 @@ def _reads_input(node: Expression) -> bool:
     return any(isinstance(part, Reference) and part.name == INPUT for part in preorder(node))
 
 
-def _reads_only_input(node: Expression) -> bool:
+def reads_only_input(node: Expression) -> bool:
     """Whether the input is all that a summand reads at a time."""
     read_at = {part.name for part in preorder(node) if isinstance(part, Reference) and any(
         atom == "t" for index in part.indices for atom, _ in index.terms)}  # fmt: skip

@@ -10,14 +10,23 @@
     a_s[t] = W_p @ p[t] + W_s @ s[t-1] + b_s    for t in 1..T    the decoder
     s[t]   = tanh(a_s[t])                       for t in 1..T
 
+With ``cell: lstm`` or ``gru`` both have gates, as the topologies of these names have them. Their names then end in
+``_en`` and ``_de``: the decoder starts from ``h_de[0] = h_en[S]`` and ``c_de[0] = c_en[S]``.
+
+cell        simple, lstm or gru
 steps       {input: S, output: T}, each a number or ``data``: as many as the data have
-context     start: the decoder starts from h[S]; each: it reads ``W_c @ h[S]`` at each step (and starts from 0 unless
-            s[0] is given); both
+context     start: the decoder starts from the last state of the encoder, h[S] (of an LSTM, from both of its states);
+            each: it reads ``W_c @ h[S]`` at each step, with gates ``C_i_de @ h_en[S]`` and so on in all of them (and
+            starts from 0 unless s[0] is given); both
 feed        target: the decoder reads the target before (teacher forcing); output: its own output before (free running,
             so that this edge carries a derivative); none: it reads nothing
 sizes       {input:, hidden:, output:}; decoder is the size of s, if it is not that of h (then the context goes in at
             each step)
 lengths     {input: [3, 2], output: [2, 2]}: the lengths of the sequences that are read and written, or one of the two
+readout     false: the loss reads the state of the decoder itself, and so does the decoder where it runs freely
+gate        the function of the gates; ``hidden`` is that of the candidate (and of the cell state of an LSTM)
+peephole, coupled, projection, gates    as in the topology lstm
+reset, keeps    as in the topology gru
 
 ``start`` is what the decoder reads at first, 0 unless it is given. The other options are those of
 `bptt_solver.draft`, but for ``inputs``.
@@ -26,33 +35,54 @@ lengths     {input: [3, 2], output: [2, 2]}: the lengths of the sequences that a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from bptt_plugins.topologies.cells import Cell, Place, placed, reads_bias, reads_only_input, without
+from bptt_plugins.topologies.gru import OWN as GRU_OPTIONS
+from bptt_plugins.topologies.gru import gru_cell
+from bptt_plugins.topologies.lstm import OWN as LSTM_OPTIONS
+from bptt_plugins.topologies.lstm import lstm_cell
 from bptt_solver import options as read
 from bptt_solver.draft import COMMON, SIZES, Draft
+from bptt_solver.errors import Excerpt
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import Call, Expression, Index, Reference, transform
+from bptt_solver.language.notation.source import to_source
+from bptt_solver.language.parser import parse_equations
 from bptt_solver.options import choice
 from bptt_solver.records import Network, OptionError, Topology
 
 OPTIONS: Mapping[str, object] = {
-    **{name: value for name, value in COMMON.items() if name not in ("inputs", "readout")},
+    **{name: value for name, value in COMMON.items() if name != "inputs"},
+    "cell": "simple",
     "steps": "data",
     "context": "start",
     "feed": "target",
+    **LSTM_OPTIONS,
+    **GRU_OPTIONS,
 }
 ROLES: Mapping[str, tuple[str, str, int]] = {
-    "a_h": ("pre-activation of the encoder", "encoder", 0),
-    "h": ("state of the encoder", "encoder", 1),
     "p": ("what the decoder reads", "decoder", 0),
-    "a_s": ("pre-activation of the decoder", "decoder", 1),
-    "s": ("state of the decoder", "decoder", 2),
     "start": ("what the decoder reads at first", "", 0),
-    "W_h": ("recurrent weights of the encoder", "", 0),
-    "b_h": ("biases of the encoder", "", 0),
-    "W_p": ("weights from what the decoder reads", "", 0),
-    "W_s": ("recurrent weights of the decoder", "", 0),
-    "W_c": ("weights from the context", "", 0),
-    "b_s": ("biases of the decoder", "", 0),
 }
+GATED: Mapping[str, tuple[Callable[[Draft], tuple[Cell, list[str]]], Mapping[str, object]]] = {
+    "lstm": (lstm_cell, LSTM_OPTIONS),
+    "gru": (gru_cell, GRU_OPTIONS),
+}
+ENCODER, DECODER = "_en", "_de"  # suffixes of gates, their weights and their states
+
+
+class _Part(NamedTuple):
+    """The encoder or the decoder: its cell, the suffix of its names, and its own size."""
+
+    cell: Cell
+    suffix: str
+    size: str
+
+    def state(self) -> str:
+        """What it sends."""
+        return self.cell.output + self.suffix
 
 
 def build(options: Mapping[str, object]) -> Network:
@@ -70,24 +100,57 @@ def build(options: Mapping[str, object]) -> Network:
         raise OptionError("feed: target reads the target of every step, so targets must be all or mask", "targets")
     decoder = "decoder" if "decoder" in net.sizes else "hidden"
     if context != "each" and decoder == "decoder" and net.size("decoder") != net.size("hidden"):
-        told = f"sizes.decoder is {net.size('decoder')} and sizes.hidden is {net.size('hidden')}, but s[0] is h[S]"
+        first = "s[0] is h[S]" if options["cell"] == "simple" else f"h{DECODER}[0] is h{ENCODER}[S]"
+        told = f"sizes.decoder is {net.size('decoder')} and sizes.hidden is {net.size('hidden')}, but {first}"
         raise OptionError(f"{told}: use context: each", "sizes", "decoder")
     if read_in and before != "data":
         told = f"lengths.input is given, but steps.input is {before}: each sequence has its own length"
         raise OptionError(told, "lengths", "input", also=("steps", "input"))
-    _encode(net, before)
-    _decode(net, context, feed, decoder)
-    net.finish("s", decoder, everywhere=feed == "output")
+    encoder, decoder_part, notes = _parts(net, decoder)
+    _encode(net, encoder, before)
+    width = placed(net, decoder_part.cell.width, "", decoder)
+    _decode(net, context, feed, encoder, decoder_part, width)
+    net.finish(decoder_part.state(), width, everywhere=feed == "output")
+    output = "output" if net.readout else "state"
     said = {
-        "target": "Teacher forcing: the decoder reads the target before, not its own output.",
-        "output": "Free running: the decoder reads its own output before, and this edge carries a derivative.",
+        "target": f"Teacher forcing: the decoder reads the target before, not its own {output}.",
+        "output": f"Free running: the decoder reads its own {output} before, and this edge carries a derivative.",
     }
+    notes += [said[feed]] if feed in said else []
     if not read_in:
-        return net.network(*([said[feed]] if feed in said else []))
+        return net.network(*notes)
     net.maps["len_x"] = read_in
     net.lines = [re.sub(r"\bS\b", "len_x[n]", line) for line in net.lines]
-    network = net.network(*([said[feed]] if feed in said else []))
+    network = net.network(*notes)
     return network.replace(sizes={**network.sizes, "S": max(read_in)})
+
+
+def _parts(net: Draft, decoder: str) -> tuple[_Part, _Part, list[str]]:
+    """What the option ``cell`` asks for: the encoder, the decoder, and what there is to say of them."""
+    kind = choice(net.options["cell"], ("simple", *GATED), "cell")
+    own = GATED[kind][1] if kind in GATED else {}
+    for name, default in {**LSTM_OPTIONS, **GRU_OPTIONS}.items():
+        if name not in own and net.options[name] != default:
+            told = f"{name} has no meaning with cell: {kind}"
+            raise OptionError(told, name, also=("cell",))
+    if kind in GATED:
+        cell, notes = GATED[kind][0](net)
+        notes.append("Names that end in _en are of the encoder, those in _de of the decoder.")
+        return _Part(cell, ENCODER, "hidden"), _Part(cell, DECODER, decoder), notes
+    return _Part(_simple(net, "h", "x"), "", "hidden"), _Part(_simple(net, "s", "p"), "", decoder), []
+
+
+def _simple(net: Draft, state: str, source: str) -> Cell:
+    """One layer of units."""
+    lines = f"a_{state}[t] = W_{source} @ x[t] + W_{state} @ {state}[t-1] + b_{state}"
+    lines += f"\n{state}[t] = {net.function('hidden', f'a_{state}[t]')}"
+    read_in = "the input" if source == "x" else "what the decoder reads"
+    roles = {
+        f"a_{state}": "pre-activation", state: "state", f"W_{state}": "recurrent weights", f"b_{state}": "biases",
+        f"W_{source}": f"weights from {read_in}",
+    }  # fmt: skip
+    shapes = {f"W_{source}": ("hidden", "input"), f"W_{state}": ("hidden", "hidden"), f"b_{state}": ("hidden",)}
+    return Cell(lines, {state: "hidden"}, shapes, roles, output=state)
 
 
 def _lengths(options: Mapping[str, object]) -> tuple[list[int], dict[str, object]]:
@@ -125,43 +188,105 @@ def _steps(value: object) -> tuple[object, object]:
     return steps["input"], steps["output"]
 
 
-def _encode(net: Draft, steps: object) -> None:
+def _encode(net: Draft, part: _Part, steps: object) -> None:
     """The recurrence over the inputs."""
-    net.parameter("W_x", "hidden", "input")
-    net.parameter("W_h", "hidden", "hidden")
-    net.parameter("b_h", "hidden")
-    net.start("h", "hidden", what="initial state of the encoder")
-    bias = " + b_h" if net.bias else ""
-    net.line(f"a_h[t] = W_x @ x[t] + W_h @ h[t-1]{bias}", "1..S")
-    net.line(f"h[t] = {net.function('hidden', 'a_h[t]')}", "1..S")
+    _declare(net, part, "input", "encoder")
+    for family, size in part.cell.state.items():
+        net.start(family + part.suffix, placed(net, size, "input", part.size), what="initial state of the encoder")
+    _write(net, part, "1..S", "x")
     net.counts |= {"S": steps} if isinstance(steps, int) else {}
     net.data["x"] = (*(("N",) if net.sequences is not None else ()), "S", *net.shape("input"))
 
 
-def _decode(net: Draft, context: str, feed: str, decoder: str) -> None:
+def _decode(net: Draft, context: str, feed: str, encoder: _Part, part: _Part, width: str | int) -> None:
     """The recurrence that the output reads."""
     n, each = ("n,", " for n in 1..N") if net.sequences is not None else ("", "")
-    if context == "each":
-        net.start("s", decoder, what="initial state of the decoder")
-    else:
-        net.lines.append(f"s[{n}0] = h[{n}S]{each}")
+    for (family, size), first in zip(part.cell.state.items(), encoder.cell.state, strict=True):
+        if context == "each":
+            own = placed(net, size, "", part.size)
+            net.start(family + part.suffix, own, what="initial state of the decoder")
+        else:
+            net.lines.append(f"{family}{part.suffix}[{n}0] = {first}{encoder.suffix}[{n}S]{each}")
+    fed = "output" if net.readout else width
     if feed != "none":
-        net.shapes["start"] = net.shape("output")
+        net.shapes["start"] = net.shape(fed)
         net.zeros.append("start")
         net.note("What the decoder reads at first, `start`, is 0 unless it is given.")
         net.lines.append(f"p[{n}1] = start{each}")
         if net.steps != 1:
-            net.line(f"p[t] = {'y' if feed == 'output' else 'd'}[t-1]", "2..T")
-        net.parameter("W_p", decoder, "output")
-    net.parameter("W_s", decoder, decoder)
+            own_output = "y" if net.readout else part.state()
+            net.line(f"p[t] = {own_output if feed == 'output' else 'd'}[t-1]", "2..T")
     if context != "start":
-        net.parameter("W_c", decoder, "hidden")
-    net.parameter("b_s", decoder)
-    reads = [*(["W_p @ p[t]"] if feed != "none" else []), "W_s @ s[t-1]"]
-    reads += [f"W_c @ h[{n}S]"] if context != "start" else []
-    reads += ["b_s"] if net.bias else []
-    net.line(f"a_s[t] = {' + '.join(reads)}")
-    net.line(f"s[t] = {net.function('hidden', 'a_s[t]')}")
+        part, weights = _with_context(part, encoder, net.sequences is not None)
+        for name, beside in weights.items():
+            net.parameter(name, part.size, placed(net, encoder.cell.width, "", encoder.size))
+            _, arrow, gate = part.cell.roles[beside].partition(" to ")
+            net.role(name, "weights from the context" + (f" to {gate} of the decoder" if arrow else ""))
+    _declare(net, part, fed, "decoder", feed != "none")
+    _write(net, part, "1..T", "p" if feed != "none" else "")
+
+
+def _with_context(part: _Part, encoder: _Part, several: bool) -> tuple[_Part, dict[str, str]]:
+    """The decoder whose lines also read the last state of the encoder, wherever they read an input; and its further
+    weights, each with those that it stands beside."""
+    n = (Index.variable("n"),) if several else ()
+    context = Reference(encoder.state(), (*n, Index.variable("S")))
+    weights: dict[str, str] = {}
+
+    def change(node: Expression) -> Expression:
+        if not isinstance(node, Call) or node.operation != "add":
+            return node
+        summands: list[Expression] = []
+        for summand in node.arguments:
+            summands.append(summand)
+            if reads_only_input(summand):
+                summands.append(transform(summand, seen))
+        return Call("add", tuple(summands))
+
+    def seen(node: Expression) -> Expression:
+        if not isinstance(node, Reference):
+            return node
+        if node.indices:
+            return context
+        name = f"C{node.name[1:]}{part.suffix}" if part.suffix else "W_c"
+        weights[name] = node.name
+        return Reference(name)
+
+    lines = [
+        f"{to_source(Reference(line.name, line.indices))} = {to_source(transform(line.right, change))}"
+        for line in _lines(part.cell)
+    ]
+    return part._replace(cell=part.cell._replace(lines="\n".join(lines))), weights
+
+
+def _declare(net: Draft, part: _Part, below: str | int, whose: str, fed: bool = True) -> None:
+    """The parameters of a chain, and what its names are."""
+    lines = _lines(part.cell)
+    for place, line in enumerate(lines, 1):
+        words, how, rest = part.cell.roles[line.name].partition(" as ")
+        net.role(line.name + part.suffix, f"{words} of the {whose}{how}{rest}", whose, place)
+    for name, shape in part.cell.parameters.items():
+        if fed or "input" not in shape:
+            net.parameter(name + part.suffix, *(placed(net, size, below, part.size) for size in shape))
+            words = part.cell.roles[name]
+            words = words.replace("from the input", "from what the decoder reads") if whose == "decoder" else words
+            net.role(name + part.suffix, words if words.endswith(("input", "reads")) else f"{words} of the {whose}")
+
+
+def _write(net: Draft, part: _Part, times: str, source: str) -> None:
+    """The lines of a chain that reads ``source``, or nothing."""
+    lines = _lines(part.cell)
+    own = [line.name for line in lines]
+    place = Place(None, part.suffix, False, source)
+    for line in lines:
+        right = line.right if net.bias else without(line.right, reads_bias)
+        right = right if source else without(right, reads_only_input)
+        written = place.write(part.cell, own, Equation(line.name, line.indices, right))
+        net.line(f"{to_source(Reference(written.name, written.indices))} = {to_source(written.right)}", times)
+
+
+def _lines(cell: Cell) -> list[Equation]:
+    return parse_equations(Excerpt.of(cell.lines, "<cell>"))
 
 
 TOPOLOGY = Topology(

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 
 from bptt_plugins.topologies.cells import OPTIONS, Cell, Layers
 from bptt_plugins.topologies.packing import packed
+from bptt_solver.draft import Draft
 from bptt_solver.options import choice
 from bptt_solver.records import Network, Topology
 
@@ -49,9 +50,16 @@ KEEPS = {
 
 def build(options: Mapping[str, object]) -> Network:
     """The equations of a GRU."""
+    net = Layers(options)
+    cell, notes = gru_cell(net)
+    return packed(net.write(cell, *notes), "gru", _refused(str(options["reset"]), str(options["keeps"])))
+
+
+def gru_cell(net: Draft) -> tuple[Cell, list[str]]:
+    """One step of the GRU that the options of ``net`` ask for, and what there is to say of it."""
+    options = net.options
     recurrent, reset = RESET[choice(options["reset"], tuple(RESET), "reset")]
     mixture, keeps = KEEPS[choice(options["keeps"], tuple(KEEPS), "keeps")]
-    net = Layers(options)
     lines = []
     for gate in "rz":
         lines.append(f"a_{gate}[t] = W_{gate} @ x[t] + U_{gate} @ h[t-1] + b_{gate}")
@@ -65,8 +73,7 @@ def build(options: Mapping[str, object]) -> Network:
     if "b_hg" in recurrent:
         parameters["b_hg"] = ("hidden",)
     cell = Cell("\n".join(lines), {"h": "hidden"}, parameters, ROLES)
-    network = net.write(cell, reset if net.bias else reset.replace(" + b_hg", ""), keeps)
-    return packed(network, "gru", _refused(str(options["reset"]), str(options["keeps"])))
+    return cell, [reset if net.bias else reset.replace(" + b_hg", ""), keeps]
 
 
 def _refused(reset: str, keeps: str) -> dict[str, str]:
@@ -76,10 +83,11 @@ def _refused(reset: str, keeps: str) -> dict[str, str]:
     return {"torch": "its GRU has the reset gate after the product (reset: after)"} if reset == "before" else {}
 
 
+OWN: Mapping[str, object] = {"reset": "before", "keeps": "z", "gate": "sigmoid"}
 TOPOLOGY = Topology(
     "gru",
     build,
-    {**OPTIONS, "reset": "before", "keeps": "z", "gate": "sigmoid"},
+    {**OPTIONS, **OWN},
     example={"sizes": {"input": 2, "hidden": 3, "output": 2}, "steps": 3},
     summary="gated recurrent units, reset before or after the product",
     source="Cho et al. 2014",

@@ -25,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from bptt_plugins.topologies.cells import OPTIONS, Cell, Layers
 from bptt_plugins.topologies.packing import packed
 from bptt_solver import options as read
+from bptt_solver.draft import Draft
 from bptt_solver.errors import suggest
 from bptt_solver.records import Network, OptionError, Topology
 
@@ -35,11 +36,16 @@ SEEN = {"i": "c[t-1]", "f": "c[t-1]", "o": "c[t]"}  # what a peephole shows
 
 def build(options: Mapping[str, object]) -> Network:
     """The equations of an LSTM."""
-    peephole = read.truth(options["peephole"], "peephole")
-    coupled = read.truth(options["coupled"], "coupled")
-    projected = options["projection"] is not False
-    order = gate_order(options["gates"])
     net = Layers(options)
+    cell, notes = lstm_cell(net)
+    return packed(net.write(cell, *notes), "lstm", _refused(*_kind(options)))
+
+
+def lstm_cell(net: Draft) -> tuple[Cell, list[str]]:
+    """One step of the LSTM that the options of ``net`` ask for, and what there is to say of it."""
+    options = net.options
+    peephole, coupled, projected = _kind(options)
+    order = gate_order(options["gates"])
     if projected:
         net.sizes["projection"] = read.whole(options["projection"], "projection")
     width = "projection" if projected else "hidden"
@@ -60,10 +66,14 @@ def build(options: Mapping[str, object]) -> Network:
     lines.append(f"q[t] = {net.function('hidden', 'c[t]')}")
     lines.append("h[t] = W_p @ (o[t]*q[t])" if projected else "h[t] = o[t]*q[t]")
     parameters |= {"W_p": ("projection", "hidden")} if projected else {}
-
     cell = Cell("\n".join(lines), {"h": width, "c": "hidden"}, parameters, roles(), width=width)
-    refused = _refused(peephole, coupled, projected)
-    return packed(net.write(cell, *_notes(peephole, coupled, projected, order)), "lstm", refused)
+    return cell, _notes(peephole, coupled, projected, order)
+
+
+def _kind(options: Mapping[str, object]) -> tuple[bool, bool, bool]:
+    """Whether it has peepholes, coupled gates, a projection."""
+    peephole, coupled = (read.truth(options[name], name) for name in ("peephole", "coupled"))
+    return peephole, coupled, options["projection"] is not False
 
 
 def _refused(peephole: bool, coupled: bool, projected: bool) -> dict[str, str]:
@@ -107,10 +117,13 @@ def _notes(peephole: bool, coupled: bool, projected: bool, order: str) -> list[s
     return notes
 
 
+OWN: Mapping[str, object] = {
+    "peephole": False, "coupled": False, "projection": False, "gates": tuple("ifgo"), "gate": "sigmoid",
+}  # fmt: skip
 TOPOLOGY = Topology(
     "lstm",
     build,
-    {**OPTIONS, "peephole": False, "coupled": False, "projection": False, "gates": tuple("ifgo"), "gate": "sigmoid"},
+    {**OPTIONS, **OWN},
     example={"sizes": {"input": 2, "hidden": 2, "output": 2}, "steps": 3},
     summary="long short-term memory, plain, with peepholes, coupled gates or a projection",
     source="Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000",
