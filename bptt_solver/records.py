@@ -240,18 +240,20 @@ class Network(_Record):
     in the options the name of each function came from, so that an unknown one is reported there; ``places`` does so for
     families that are defined by an option's text (and for maps that the document has to give): a path, and the stretch
     of the text or None. ``required`` are members, as in ``zeros``, that the document has to give because an option says
-    so: their shape, and its path. ``within`` are numbers in options that are at most a size: (Length(4, "targets", 0),
-    "T"). ``maps`` are whole numbers in which indices are looked up (``len[n]``, ``left[j]``): lists that
-    count from 1, or by index (``{4: 1, 5: 4}``; with several indices ``{(1, 1): 2}``); the document's own of the same
-    name come first. ``roles`` (name -> what it is, in words), ``lanes`` (name -> column of the picture, place in it)
-    and ``notes`` (sentences about choices that the topology made) are for the reader. ``packings`` tell for ``torch``,
-    ``keras`` and ``onnx`` how these keep the parameters, or in words why they cannot have them.
+    so: their shape, and its path. ``intervals`` say between which numbers a parameter has to lie to make sense (name ->
+    low, high; neither is one of them); one that is made up lies there. ``within`` are numbers in options that are at
+    most a size: (Length(4, "targets", 0), "T"). ``maps`` are whole numbers in which indices are looked up (``len[n]``,
+    ``left[j]``): lists that count from 1, or by index (``{4: 1, 5: 4}``; with several indices ``{(1, 1): 2}``); the
+    document's own of the same name come first. ``roles`` (name -> what it is, in words), ``lanes`` (name -> column of
+    the picture, place in it) and ``notes`` (sentences about choices that the topology made) are for the reader.
+    ``packings`` tell for ``torch``, ``keras`` and ``onnx`` how these keep the parameters, or in words why they cannot
+    have them.
     """
 
     # fmt: off
     __slots__ = (  # noqa: RUF023 - in the order of declaration
         "equations", "target", "sizes", "parameters", "data", "zeros", "functions", "roles", "lanes", "notes", "maps",
-        "trained", "packings", "places", "required", "within",
+        "trained", "packings", "places", "required", "within", "intervals",
     )
     # fmt: on
 
@@ -271,6 +273,7 @@ class Network(_Record):
     places: Mapping[str, Place]
     required: Mapping[str, tuple[Shape, tuple[str | int, ...]]]
     within: tuple[tuple[Length, str], ...]
+    intervals: Mapping[str, tuple[float, float]]
 
     def __init__(
         self,
@@ -290,10 +293,11 @@ class Network(_Record):
         places: Mapping[str, Place] = MappingProxyType({}),
         required: Mapping[str, tuple[Shape, tuple[str | int, ...]]] = MappingProxyType({}),
         within: tuple[tuple[Length, str], ...] = (),
+        intervals: Mapping[str, tuple[float, float]] = MappingProxyType({}),
     ) -> None:
         self._set(equations=equations, target=target, sizes=sizes, parameters=parameters, data=data, zeros=zeros)
         self._set(functions=functions, roles=roles, lanes=lanes, notes=notes, maps=maps, trained=trained)
-        self._set(packings=packings, places=places, required=required, within=within)
+        self._set(packings=packings, places=places, required=required, within=within, intervals=intervals)
 
 
 class Topology(_Record):

@@ -40,6 +40,12 @@ def test_the_times_of_encoder_and_decoder_are_not_compared() -> None:
     assert "∂⁺E/∂h_t: a_h[t+1] (next time) and a_s[t']." in by_use
 
 
+def test_three_users_are_a_list() -> None:
+    text = words("topology: lstm, sizes: {input: 1, hidden: 1, output: 1}, steps: 3, layers: 2")
+    assert re.search(r"is used by [^.:,]+, [^.:]+ and ", text)
+    assert not re.search(r"is used by [^.:,]+, [^.:]+ and by ", text)
+
+
 def test_conditions_that_are_settled_are_not_printed() -> None:
     text = words(ORDERED)
     assert "∂⁺E/∂W_{3,2} = Σ_{t=1..T} ∂⁺E/∂z_{3,t}·s_{2,t}" in text

@@ -455,3 +455,18 @@ def test_a_forgotten_window_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(losses_module.Sweeps, "run", faulty)
     with pytest.raises(AssertionError):
         test_finite_differences_with_the_cut_values_held("k1=2")
+
+
+def test_what_nothing_is_cut_from_is_not_touched() -> None:
+    """A readout is reached at every depth: what is cut from it is 0, not what another order of summands leaves."""
+    network = {"topology": "elman", "sizes": {"input": 2, "hidden": 3, "output": 2}, "steps": 9}
+    for seed in range(5):
+        computation = Computation(bptt_solver.loads(json.dumps({"network": network, "seed": seed})))
+        for rule in RULES:
+            for one in Truncation(computation, rule_from_text(rule)).gradients:
+                if one.key[0] in ("W_y", "b_y"):
+                    assert not np.any(one.cut)
+                    assert one.relative == 0
+                    assert one.cosine == 1
+                else:
+                    assert np.any(one.cut)

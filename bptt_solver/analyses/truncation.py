@@ -176,12 +176,38 @@ class Truncation:
                 if number in signals:
                     value = signals[number]
                     totals[number] = totals[number] + value if number in totals else value
+        shortened = self._shortened()
         self.gradients: list[Truncated] = []
         for key, number in zip(keys, numbers, strict=True):
             full = computation.derivative(key)
-            self.gradients.append(Truncated(key, full, totals.get(number, full * 0) if self.cuts else full))
+            # where nothing is cut, the same summands in another order would differ by rounding
+            self.gradients.append(Truncated(key, full, totals.get(number, full * 0) if number in shortened else full))
         full_all, truncated_all = [g.full for g in self.gradients], [g.truncated for g in self.gradients]
         self.relative, self.cosine = _compared(full_all, truncated_all)
+
+    def _shortened(self) -> set[int]:
+        """The instances whose derivative lacks a path: those that pass nothing on, where a loss reaches them, and
+        what these are computed from."""
+        reads = self.computation.problem.unfolded.reads
+        found: set[int] = set()
+        for bound, chosen in self.windows:
+            blocked = self.blocked(bound)
+            stack = [self.losses[at_loss].number for at_loss in chosen] if blocked is not None else []
+            seen = set(stack)
+            while stack:
+                number = stack.pop()
+                if blocked is not None and blocked(number):
+                    found.add(number)
+                    continue
+                fresh = [read for read in dict.fromkeys(reads(number)) if read not in seen]
+                seen.update(fresh)
+                stack += fresh
+        stack = sorted(found)
+        while stack:
+            fresh = [read for read in dict.fromkeys(reads(stack.pop())) if read not in found]
+            found.update(fresh)
+            stack += fresh
+        return found
 
     @property
     def cuts(self) -> bool:

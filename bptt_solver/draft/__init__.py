@@ -31,7 +31,7 @@ The options, with `COMMON` as the defaults of a topology's own (``OPTIONS = {**C
 sizes       {input:, hidden:, output:} (a topology may want others: ``Draft(options, known=...)``), or scalar
 hidden, output, loss    functions by name; ``output`` is that of the readout
 readout     false: there are no weights from the state to the output, the loss reads the state itself
-bias        false leaves them all out
+bias        false leaves them all out; output: only the readout has biases; hidden: only the readout has none
 initial     zero (unless the document gives it), given (it has to), trained (a parameter, 0 unless given)
 steps       T, or data: as many as the data have
 inputs      all (x[t]), first (one x, at t = 1), none, or a list of times
@@ -39,12 +39,14 @@ targets     all (d[t]), last (one d, at t = T), a list of times, or mask (all, w
 outputs     targets (the readout is written where there is a target), or all
 sequences   one, several (index n, as many as the data have), or how many
 lengths     the length of each sequence: a list, or the name of a map (``maps: {len: [3, 2]}``); else all have T
+            (with a list, steps may be the longest of them, or left out)
 reduction   sum, mean (over n and t), or {time: mean, sequences: sum}
 """
 
 from __future__ import annotations
 
+from bptt_solver.draft.choices import biases_of
 from bptt_solver.draft.times import at_time, run, runs
 from bptt_solver.draft.writing import COMMON, ROLES, SIZES, Draft, is_bias
 
-__all__ = ["COMMON", "ROLES", "SIZES", "Draft", "at_time", "is_bias", "run", "runs"]
+__all__ = ["COMMON", "ROLES", "SIZES", "Draft", "at_time", "biases_of", "is_bias", "run", "runs"]

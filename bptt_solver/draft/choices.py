@@ -15,6 +15,15 @@ def sizes_of(value: object, known: Sequence[str]) -> dict[str, int]:
     return {name: read.whole(size, "sizes", name) for name, size in given.items()}
 
 
+def biases_of(value: object) -> tuple[bool, bool]:
+    """Whether all but the readout have biases, and whether the readout has."""
+    if value in ("hidden", "output"):
+        return value == "hidden", value == "output"
+    if not isinstance(value, bool) and str(value).lower() not in ("true", "false"):
+        raise OptionError(f"bias must be true, false, hidden or output, not {value!r}", "bias")
+    return (read.truth(value, "bias"),) * 2
+
+
 def sequences_of(value: object) -> int | str | None:
     """None for one sequence, ``several`` for as many as the data have, or how many."""
     if isinstance(value, str):
@@ -38,7 +47,7 @@ def lengths_of(value: object, sequences: int | str | None, steps: int | None) ->
         raise OptionError(f"lengths must be {known}, not {value!r}", "lengths")
     elif sequences is None:
         raise OptionError(f"lengths is {value}, but sequences is one", "lengths", also=("sequences",))
-    if steps is not None:
-        told = f"lengths is {value}, but steps is {steps}: each sequence has its own length"
+    if steps is not None and steps != max(given, default=None):
+        told = f"lengths is {value}, but steps is {steps} (leave out steps: lengths says them)"
         raise OptionError(told, "lengths", also=("steps",))
     return ("len", given) if given else (str(value), [])

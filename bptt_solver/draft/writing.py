@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bptt_solver import options as read
-from bptt_solver.draft.choices import lengths_of, sequences_of, sizes_of
+from bptt_solver.draft.choices import biases_of, lengths_of, sequences_of, sizes_of
 from bptt_solver.draft.times import at_time, run, runs
 from bptt_solver.draft.totals import total
 from bptt_solver.options import choice
@@ -58,13 +58,16 @@ class Draft:
     """A network over time that is being written. See `bptt_solver.draft` for its options and an example.
 
     Where the methods do not do, a topology may add to the fields of the record itself: ``lines``, ``shapes`` (of the
-    parameters), ``data``, ``zeros``, ``trained``, ``functions``, ``maps`` and ``counts`` (further sizes)."""
+    parameters), ``data``, ``zeros``, ``trained``, ``functions``, ``maps``, ``counts`` (further sizes) and
+    ``intervals`` (``{"alpha": (0, 1)}``: where a parameter makes sense). ``bias`` says whether what is not the readout
+    has biases."""
 
     def __init__(self, options: Mapping[str, object], known: Sequence[str] = SIZES) -> None:
         self.options = options
         self.scalar = options["sizes"] == "scalar"
         self.sizes = {} if self.scalar else sizes_of(options["sizes"], known)
-        self.bias = read.truth(options["bias"], "bias")
+        self.bias, self.output_bias = biases_of(options["bias"])  # of all others, and of the readout
+        self.output_biases = {"b_y"}  # their names
         self.readout = read.truth(options["readout"], "readout")
         self.initial = choice(options["initial"], ("zero", "given", "trained"), "initial")
         self.steps = None if options["steps"] == "data" else read.whole(options["steps"], "steps")
@@ -72,7 +75,7 @@ class Draft:
         self.lengths, given = lengths_of(options["lengths"], self.sequences, self.steps)
         self.longest = max(given, default=None)  # of the lengths that are given in the options
         if given:
-            self.sequences = len(given)
+            self.sequences, self.steps = len(given), None  # T is the longest, but no sequence has to be as long
         self.inputs = self._times("inputs", ("all", "first", "none"))
         self.targets = self._times("targets", ("all", "last", "mask"))
         self.everywhere = choice(options["outputs"], ("targets", "all"), "outputs") == "all"
@@ -82,6 +85,7 @@ class Draft:
         self.zeros: list[str] = []
         self.required: dict[str, tuple[Shape, tuple[str | int, ...]]] = {}
         self.trained: list[str] = []
+        self.intervals: dict[str, tuple[float, float]] = {}
         self.starts: dict[tuple[str, bool], list[str]] = {}  # what a start is, whether it is trained -> their names
         self.maps: dict[str, IndexMap] = {"len": given} if given else {}
         self.functions: dict[str, tuple[str | int, ...]] = {}
@@ -107,8 +111,12 @@ class Draft:
 
     def parameter(self, name: str, *sizes: str | int) -> None:
         """Declare a parameter, receiver first: ``parameter("W_x", "hidden", "input")``. Biases only if they are on."""
-        if self.bias or not is_bias(name):
+        if self.keeps(name):
             self.shapes[name] = self.shape(*sizes)
+
+    def keeps(self, text: str) -> bool:
+        """Whether a name, or a summand, is there: it is no bias, or its bias is on."""
+        return not is_bias(text) or (self.output_bias if text in self.output_biases else self.bias)
 
     def function(self, option: str, argument: str, *path: str | int, chosen: object = None) -> str:
         """The function that an option names, applied: ``tanh(a[t])``; identity leaves the argument as it is. ``chosen``
@@ -162,7 +170,7 @@ class Draft:
 
     def sum(self, left: str, *summands: str, times: str = "1..T", over: Sequence[str] = ()) -> None:
         """Write ``left = a + b + c``, without biases that are off and, where there is no input, what reads ``x[t]``."""
-        kept = [s for s in summands if self.bias or not is_bias(s)]
+        kept = [s for s in summands if self.keeps(s)]
         without = [s for s in kept if not _reads_input(s)]
         if without == kept:
             self.line(f"{left} = {' + '.join(kept)}", times, over)
@@ -184,6 +192,7 @@ class Draft:
                everywhere: bool = False) -> str:  # fmt: skip
         """Write the readout. Returns what the losses read: ``y[t]``, or the state if there is no readout."""
         if self.readout:
+            self.output_biases.add(bias)
             self.parameter(weights, "output", size)
             self.parameter(bias, "output")
             return self.apply_output((f"{weights} @ {state}[t]", bias), everywhere)
@@ -266,6 +275,7 @@ class Draft:
             places={self.lengths: (("lengths",), None)} if self.lengths else {},
             required=self.required,
             within=tuple((t, "T") for times in (self.inputs, self.targets) for t in times if isinstance(t, Length)),
+            intervals=self.intervals,
         )
 
     # -- inside

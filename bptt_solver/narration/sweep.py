@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bptt_solver.blocks import Block, Flow, Formula, Formulas, Item, Line, Note, Paragraph, Partial, Table, Words
 from bptt_solver.derivation import Chain, Cut, Group, LossTable, Recurrence, SweepStep, User
 from bptt_solver.language.expressions import Call, Reference, derivative_name, preorder
+from bptt_solver.narration.catalogue import Field
 from bptt_solver.narration.common import Narration, shape_text
 
 
@@ -114,7 +115,7 @@ class SweepWords(Narration):
                 )
             return say("sweep.used_by", node=step.node, users=(step.users[0].name,))
         if not step.new:
-            return say("sweep.used_by", node=step.node, users=say.listed([u.name for u in step.users], "list.and_by"))
+            return say("sweep.used_by", node=step.node, users=self._by([u.name for u in step.users]))
         return say(
             "sweep.contributions", node=step.node, users=self._users(step.users), count=say.count(len(step.users))
         )
@@ -123,7 +124,7 @@ class SweepWords(Narration):
         """``y_2 (same time) and by a_3 (next time)``: users of the same time together."""
         say = self.say
         if not self.derivation.recurrent or any(u.shift is None for u in users):
-            return say.listed([u.name for u in users], "list.and_by")
+            return self._by([u.name for u in users])
         shifts = list(dict.fromkeys(u.shift for u in users))
         parts: list[Words] = []
         for shift in shifts:
@@ -131,7 +132,11 @@ class SweepWords(Narration):
             key = {0: "same", 1: "next", -1: "previous"}.get(shift, "later" if shift > 0 else "earlier")
             names = say.listed([u.name for u in users if u.shift == shift], most=12)
             parts.append((*names, *say(f"time.{key}", count=say.count(abs(shift)))))
-        return say.listed(parts, "list.and_by")
+        return self._by(parts)
+
+    def _by(self, users: Sequence[Field]) -> Words:
+        """``a and by b``, ``a, b and c``: what something is used by."""
+        return self.say.listed(users, "list.and_by" if len(users) == 2 else "list.and")
 
     def _shape(self, chain: Chain) -> Words:
         text = shape_text(chain.shape)

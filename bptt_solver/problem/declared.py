@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from bptt_solver.errors import Notes, Span, suggest
 from bptt_solver.options import shown
-from bptt_solver.problem.arrays import nested_shape
+from bptt_solver.problem.arrays import covers_members, nested_shape
 from bptt_solver.problem.making import Making
 from bptt_solver.problem.network import NetworkBlock
 from bptt_solver.problem.sizes import declared_sizes
@@ -240,7 +240,7 @@ class _Comparison:
         known = len(lengths) == len(said)
         if known and list(found) == lengths:
             return True
-        one_by_one = indices and (name, None) in self.items  # x: [1, 2] gives a number for each step
+        one_by_one = indices and (name, indices) not in self.items  # x: [1, 2] gives a number for each step
         if known and not found and (not one_by_one or set(lengths) <= {1}):
             self.making.values[name][indices] = _filled(value, lengths)  # a number fills an array
             return True
@@ -272,6 +272,12 @@ class _Comparison:
     def _span(self, name: str, indices: tuple[int, ...], depth: int | None = None) -> Span | None:
         """Where a member is given: its own key's value, or its place in the whole."""
         item, whole = self.items.get((name, indices)), self.items.get((name, None))
+        for count in range(len(indices) - 1, 0, -1):  # x[2] gives x[2,1], x[2,2], ...
+            part = self.items.get((name, indices[:count]))
+            if part is not None and covers_members(part, indices[count:]):
+                starts = [*part.starts, *([1] * len(indices))]
+                path = tuple(at - start for at, start in zip(indices[count:], starts, strict=False))
+                return part.span_of(path if depth is None else path[: max(depth - 1 - count, 0)])
         if id(item) not in self.of_document and id(whole) not in self.of_document:
             return self.place  # made up
         if item is not None:

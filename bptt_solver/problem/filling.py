@@ -81,11 +81,13 @@ class Filling:
             spans.setdefault(item.label, item.key_span)
             members = result.setdefault(item.name, {})
             arity = arities.get(item.name, 0)
-            if item.members is not None:
-                if len(item.members) == arity:
-                    members[item.members] = raw
+            first = item.members or ()
+            if item.members is not None and len(first) >= arity:
+                if len(first) == arity:
+                    members[first] = raw
                 continue
-            for indices, value in split(raw, item.starts, arity, item, problems):
+            for rest, value in split(raw, item.starts, arity - len(first), item, problems):
+                indices = (*first, *rest)
                 members.setdefault(indices, value if not is_array(value) or value.ndim else value.item())
         for (init, scale, seed), items in drawn.items():
             self._say(f"drawn.{init}", items, scale=scale, seed=seed)

@@ -11,6 +11,7 @@ from bptt_solver.language.notation.source import to_source
 from bptt_solver.problem.arrays import common_shape, covers_members, nested_shape
 from bptt_solver.problem.making import Making
 from bptt_solver.problem.names import counted, span_of
+from bptt_solver.problem.values import FileValue, OneHot
 from bptt_solver.problem.values import Given as GivenText
 from bptt_solver.system import Given, LooseShape
 
@@ -29,6 +30,13 @@ def check_givens(making: Making) -> None:
         if item.members is not None and whole is not None and covers_members(whole, item.members):
             hint = f"it is a part of '{item.name}', which is given whole"
             making.problems.add(f"'{item.label}' is given twice", item.key_span, hint)
+            continue
+        for count in range(1, len(item.members or ())):
+            assert item.members is not None
+            part = seen.get((item.name, item.members[:count]))
+            if part is not None and covers_members(part, item.members[count:]):
+                hint = f"it is a part of '{part.label}', which is given as a whole"
+                making.problems.add(f"'{item.label}' is given twice", item.key_span, hint)
 
 
 def count_indices(making: Making) -> None:
@@ -40,8 +48,9 @@ def count_indices(making: Making) -> None:
         for (name, count), node in survey.references.items():
             if count or name not in bound:
                 _count(making, equation, name, count, node)
+    read = dict(making.arities)
     for item in making.filling.givens:
-        if item.members is None:
+        if item.members is None or _is_part(item, read.get(item.name, 0)):
             making.arities.setdefault(item.name, 0)
             continue
         known = making.arities.setdefault(item.name, len(item.members))
@@ -59,6 +68,14 @@ def _count(making: Making, equation: Equation, name: str, count: int, node: Expr
             span_of(equation, node),
             "a name carries the same number of indices everywhere",
         )
+
+
+def _is_part(item: GivenText, arity: int) -> bool:
+    """Whether a key is several members at once: ``x[2]: [[1], [3]]`` where x[n,t] is read, a row of unequal length."""
+    lacking = arity - len(item.members or ())
+    if isinstance(item.value, list):
+        return 0 < lacking <= len(nested_shape(item.value))
+    return lacking > 0 and isinstance(item.value, FileValue | OneHot)
 
 
 def _as_it_is_read(making: Making, item: GivenText, arity: int) -> str:

@@ -110,6 +110,9 @@ class MadeUp:
         self.limits.check("elements", self.elements, "what the network needs", self.document.network.span)
         if kind == "numbers":
             numbers = small(shape, self.seed, label)
+            if name in self.network.intervals:
+                low, high = self.network.intervals[name]
+                numbers = low + (high - low) * abs(numbers)  # which are between 0 and 1
             return numbers if shape else float(numbers)
         raw = [int(word) >> 11 for word in bits(max(count, 1), self.seed, label)]
         if kind == "weights":

@@ -109,7 +109,8 @@ WRONG = [
     ({"input": 2, "layers": [1], "output": "tanh(x)"}, ("output",),
      "must be a function's name, like tanh or leaky_relu(0.2)"),
     ({"input": 2, "layers": [1], "output": "leaky_relu(1_0)"}, ("output",), "must be a function's name"),
-    ({"input": 2, "layers": [1], "bias": "perhaps"}, ("bias",), "bias must be true or false, not 'perhaps'"),
+    ({"input": 2, "layers": [1], "bias": "perhaps"}, ("bias",),
+     "bias must be true, false, hidden or output, not 'perhaps'"),
     ({"input": 2, "layers": [1], "samples": "all"}, ("samples",), "samples must be one, several or a whole number"),
     ({"input": 2, "layers": [1], "samples": 0}, ("samples",), "samples must be a whole number, at least 1, not 0"),
 ]  # fmt: skip

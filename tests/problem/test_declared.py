@@ -161,3 +161,23 @@ def test_what_a_topology_asks_of_a_document(
 def test_what_a_topology_asks_is_enough(plugin: str) -> None:
     solution = bptt_solver.solve(load({"network": {"topology": "row", "last": 4}, "data": ROW}, plugin))
     assert solution.verified
+
+
+@pytest.mark.parametrize(
+    ("line", "told", "place"),
+    [
+        ('"x[2]": [[1, 2], [3]]', "row 2 has 1 entry, row 1 has 2", "[3]]"),
+        ('"x[2]": [[1, 2, 0], [3, 4, 0]]', "x[2,1] has 3 entries, but sizes.input is 2", "[1, 2, 0]"),
+        ('"x[2]": [[1, 2]]\n  "x[2,1]": [1, 2]', "'x[2,1]' is given twice", '"x[2,1]"'),
+        ('"x[2]": [1, 2]', "x[2,1] is a number", '1, 2]\n  "d'),
+        ('"x[2]": 3', "'x[2]' is given with one index, but the equations write 2 indices", '"x[2]"'),
+    ],
+)
+def test_a_sequence_at_a_time(line: str, told: str, place: str) -> None:
+    text = "network: {topology: elman, sizes: {input: 2, hidden: 1}, readout: false, lengths: [3, 2]}\ndata:\n"
+    text += f'  "x[1]": [[5, 6], [7, 8], [9, 10]]\n  {line}\n  "d[1]": [[1], [2], [3]]\n  "d[2]": [[1], [2]]\n'
+    with pytest.raises(ProblemError) as caught:
+        bptt_solver.loads(text)
+    problem = next(p for p in caught.value.problems if told in p.message)
+    assert problem.span is not None
+    assert problem.span.start == text.index(place)

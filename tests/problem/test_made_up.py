@@ -111,6 +111,16 @@ def test_sequences_of_their_own_lengths() -> None:
     assert bptt_solver.solve(found).verified
 
 
+@pytest.mark.parametrize("leak", ["units", "trained"])
+def test_numbers_that_have_to_lie_somewhere(leak: str) -> None:
+    """The part of a state that is renewed is between 0 and 1; what is given is taken as it is."""
+    network = {"topology": "leaky", "sizes": SIZES, "leak": leak, "steps": 2}
+    for seed in range(12):
+        made_up = np.asarray(problem(network, seed=seed).given["alpha", ()], float)
+        assert ((made_up > 0) & (made_up < 1)).all()
+    assert problem(network, parameters={"alpha": [-2, 3] if leak == "units" else -2}).given["alpha", ()] is not None
+
+
 def test_a_mask_leaves_one_step_out() -> None:
     found = problem({"topology": "elman", "sizes": SIZES, "targets": "mask", "steps": 3})
     assert [float(found.given["m", (t,)]) for t in (1, 2, 3)] == [0, 1, 1]

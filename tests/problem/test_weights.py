@@ -56,6 +56,9 @@ MODULES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("GRU", {}, {"topology": "gru", "sizes": SIZES, "reset": "after"}),
     ("GRU", {"num_layers": 2, "bidirectional": True},
      {"topology": "gru", "sizes": SIZES, "reset": "after", "layers": 2, "directions": "both"}),
+    ("GRU", {"bias": False}, {"topology": "gru", "sizes": SIZES, "reset": "after", "bias": "output"}),
+    ("LSTM", {"bias": False, "num_layers": 2}, {"topology": "lstm", "sizes": SIZES, "layers": 2, "bias": "output"}),
+    ("RNN", {}, {"topology": "elman", "sizes": SIZES, "bias": "hidden"}),
 ]  # fmt: skip
 
 
@@ -69,7 +72,7 @@ def test_gradients_of_torch(
     torch.manual_seed(3)
     net = getattr(torch.nn, module)(INPUT, HIDDEN, dtype=torch.float64, **theirs)
     width = theirs.get("proj_size", HIDDEN) * (2 if theirs.get("bidirectional") else 1)
-    readout = torch.nn.Linear(width, OUTPUT, theirs.get("bias", True), dtype=torch.float64)
+    readout = torch.nn.Linear(width, OUTPUT, network.get("bias", True) in (True, "output"), dtype=torch.float64)
     model = torch.nn.ModuleDict({"rnn": net, "fc": readout})
     loss = ((model["fc"](net(torch.tensor(X))[0]) - torch.tensor(D)) ** 2).sum() / 2
     loss.backward()

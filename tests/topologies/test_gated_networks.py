@@ -361,6 +361,10 @@ def test_unequal_lengths(network: dict[str, object], lengths: object) -> None:
     together = solve(network | {"lengths": lengths}, data, parameters)
     assert together.verified
     assert same(together.value, alone[0].value + alone[1].value)
+    rows = {f"{name}[{n}]": given[n] for name, given in (("x", x), ("d", d)) for n in (1, 2)}  # a key for each sequence
+    by_row = solve(network | {"lengths": lengths}, rows, parameters)
+    assert by_row.value == together.value
+    assert by_row.values.keys() == together.values.keys()
     for name in parameters:
         added = sum(np.asarray(solution.ordered_derivatives[name]) for solution in alone)
         assert same(together.ordered_derivatives[name], added), name

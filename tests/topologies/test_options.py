@@ -9,7 +9,8 @@ import pytest
 
 import bptt_solver
 from bptt_solver.errors import ProblemError
-from bptt_solver.records import OptionError
+from bptt_solver.options import items
+from bptt_solver.records import OptionError, Topology
 from bptt_solver.registry import Registry
 
 REGISTRY = Registry.load()
@@ -46,7 +47,8 @@ WRONG: list[tuple[str, dict[str, object], Path, str]] = [
     ("elman", {"lengths": [3, 2], "sequences": 3}, ("lengths",), "lengths has 2 numbers, but sequences is 3"),
     ("elman", {"lengths": [3, 0]}, ("lengths", 1), "lengths[2] must be a whole number, at least 1, not 0"),
     ("elman", {"lengths": []}, ("lengths",), "lengths must be a list that is not empty"),
-    ("elman", {"lengths": [3, 2], "steps": 3}, ("lengths",), "lengths is [3, 2], but steps is 3"),
+    ("elman", {"lengths": [3, 2], "steps": 4}, ("lengths",),
+     "lengths is [3, 2], but steps is 4 (leave out steps: lengths says them)"),
     ("elman", {"lengths": "len", "sequences": 2, "steps": 3}, ("lengths",), "lengths is len, but steps is 3"),
     ("elman", {"lengths": "len", "sequences": 2, "targets": [1]}, ("targets",),
      "targets lists times, but lengths is len: a sequence may be shorter"),
@@ -55,7 +57,8 @@ WRONG: list[tuple[str, dict[str, object], Path, str]] = [
     ("elman", {"reduction": {"tme": "mean"}}, ("reduction", "tme"), "did you mean 'time'?"),
     ("elman", {"reduction": {"time": "max"}}, ("reduction", "time"), "reduction.time must be sum or mean, not 'max'"),
     ("elman", {"initial": "random"}, ("initial",), "initial must be zero, given or trained, not 'random'"),
-    ("elman", {"bias": "off"}, ("bias",), "bias must be true or false, not 'off'"),
+    ("ordered_net", {"bias": "output"}, ("bias",), "ordered_net: bias must be true or false, not output"),
+    ("elman", {"bias": "off"}, ("bias",), "bias must be true, false, hidden or output, not 'off'"),
     ("elman", {"hidden": "tanhh"}, ("hidden",), "unknown function 'tanhh' (did you mean 'tanh'?)"),
     ("elman", {"output": "sofmax"}, ("output",), "unknown function 'sofmax' (did you mean 'softmax'?)"),
     ("elman", {"loss": 3}, ("loss",), "loss must be a function's name"),
@@ -106,6 +109,8 @@ def test_wrong_option(topology: str, options: dict[str, object], path: Path, mes
         ("{topology: elman, steps: 2, targets: [1, 3], sizes: {input: 1, hidden: 1, output: 1}}", "3]"),
         ("{topology: elman, sizes: {input: 1, hidden: 1, output: -1}}", "-1"),
         ("{topology: elman, lengths: len, sizes: {input: 1, hidden: 1, output: 1}}", "len,"),
+        ("{topology: tree, tree: [[1, 2], 5], sizes: {hidden: 2, output: 2}}", "5]"),
+        ("{topology: tree, tree: {p: [1, 2], q: [p, 5]}, sizes: {hidden: 2, output: 2}}", "5]"),
         ("{topology: deep, input: 1, layers: [1, {size: 2, activation: tanhh}]}", "tanhh"),
     ],
 )
@@ -114,6 +119,33 @@ def test_the_message_points_into_the_document(options: str, place: str) -> None:
     with pytest.raises(ProblemError) as caught:
         bptt_solver.loads(text, "net.yaml")
     assert str(caught.value).startswith(f"net.yaml:1:{text.index(place) + 1}: ")
+
+
+SHARED = [t for t in REGISTRY.topologies if "bias" in t.options and t.name != "ordered_net"]
+
+
+@pytest.mark.parametrize("topology", SHARED, ids=lambda t: t.name)
+def test_biases_of_the_readout_or_of_the_rest(topology: Topology) -> None:
+    """The two kinds together are all biases, and only what is left out is missing."""
+    found = {
+        which: set(REGISTRY.network(topology.name, {**topology.example, "bias": which}).parameters)
+        for which in (True, False, "hidden", "output")
+    }
+    layered = topology.name in ("deep", "feedforward")
+    own = {f"b[{len(items(topology.example['layers'], 'layers'))}]"} if layered else {"b_y"}
+    assert found["output"] - found[False] == own
+    assert found["hidden"] == found[True] - own
+    for which in ("hidden", "output"):
+        text = json.dumps({"network": {"topology": topology.name, **topology.example, "bias": which}})
+        assert bptt_solver.solve(bptt_solver.loads(text), check="fast").verified
+
+
+def test_steps_that_are_the_longest_length() -> None:
+    """They may be said as well: the same equations; another number is refused."""
+    for inputs in ("all", "first"):
+        options = {"sizes": SIZES, "lengths": [2, 1], "inputs": inputs}
+        both = REGISTRY.network("elman", {**options, "steps": 2}), REGISTRY.network("elman", options)
+        assert both[0].equations == both[1].equations
 
 
 def test_zero_unless_given() -> None:

@@ -11,7 +11,7 @@ layers      for each layer its size, or {size:, activation:, bias:}
 hidden      activation of the layers that do not name one, but for the last
 output      activation of the last layer
 loss        the loss, by name
-bias        false: no layer has biases, unless it says so
+bias        false: no layer has biases, unless it says so; output: only the last has; hidden: only the last has none
 samples     one (no index), several (as many as the data have), or how many
 reduction   sum or mean of the losses of the samples
 """

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from bptt_solver import options as read
+from bptt_solver.draft import biases_of
 from bptt_solver.records import OptionError
 
 Choice = TypeVar("Choice", bound=Hashable)
@@ -47,7 +48,7 @@ def read_layers(options: Mapping[str, object], recurrent: bool = False) -> list[
                 name,
                 numbers,
                 path,
-                _truth(whole, "bias", i, read.truth(options["bias"], "bias")),
+                _truth(whole, "bias", i, biases_of(options["bias"])[last]),
                 recurrent and _truth(whole, "recurrent", i, not last),
             )
         )

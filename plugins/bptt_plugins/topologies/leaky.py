@@ -44,6 +44,7 @@ def build(options: Mapping[str, object]) -> Network:
 def _leak(net: Draft, value: object) -> str:
     if value in ("trained", "units"):
         net.parameter("alpha", *(["hidden"] if value == "units" else []))
+        net.intervals["alpha"] = (0, 1)
         net.role("alpha", "part of the state that is renewed in a step")
         return "alpha"
     if isinstance(value, int | float | Fraction) and not isinstance(value, bool) and 0 < value <= 1:

@@ -8,7 +8,7 @@ unit i of the same step, ``W'[i,j]`` from any unit of the step before, ``W''[i,j
 lags        which of them there are, from 0, 1 and 2 steps ago
 
 There may be no hidden units (``sizes: {input: 2, output: 1}``). The other options are those of `bptt_solver.draft`;
-functions have to take numbers, so softmax is none of them.
+``bias`` is true or false, and functions have to take numbers, so softmax is none of them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ def build(options: Mapping[str, object]) -> Network:
     if net.scalar or net.inputs != "all":
         other = "sizes must count the units" if net.scalar else "every step needs an input: inputs must be all"
         raise OptionError(f"ordered_net: {other}", "sizes" if net.scalar else "inputs")
+    if net.bias is not net.output_bias:
+        told = f"ordered_net: bias must be true or false, not {options['bias']}: all units have one, or none"
+        raise OptionError(told, "bias")
     inputs, hidden, outputs = net.size("input"), net.sizes.get("hidden", 0), net.size("output")
     units = inputs + hidden + outputs
     net.counts |= {"I": inputs, "M": units, "K": outputs}

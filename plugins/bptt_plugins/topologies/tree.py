@@ -179,7 +179,7 @@ def _readout(net: _Nodes, state: str, at: str, over: str) -> str:
     net.parameter("b_y", "output")
     applied = net.function("output", f"{logits}{at}")
     plain = applied == f"{logits}{at}"
-    net.node(f"{'y' if plain else logits}{at}", f"W_y @ {state}", "b_y" if net.bias else "", over=over)
+    net.node(f"{'y' if plain else logits}{at}", f"W_y @ {state}", "b_y" if net.output_bias else "", over=over)
     if not plain:
         net.role(logits, "pre-activation of the output", "output", 0)
         net.node(f"y{at}", applied, over=over)

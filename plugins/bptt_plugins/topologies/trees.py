@@ -177,6 +177,6 @@ def _leaves(
         if not (name.isascii() and name.isdigit() and 1 <= int(name) <= len(found) and str(int(name)) == name):
             raise OptionError(
                 f"{path[0]}: '{name}' is neither a node with children nor a leaf: the leaves are numbered "
-                f"1 to {len(found)}", *places[parents[name]],
+                f"1 to {len(found)}", *places[parents[name]], children[parents[name]].index(name),
             )  # fmt: skip
     return len(found)
