@@ -219,10 +219,11 @@ class _Unfolder:
             )
             return fail(f"unknown name '{name}'", span, hint)
         shown = instance_text(key)
+        where = {"data": "data", "parameter": "parameters"}.get(self.system.roles.get(name, ""), "values")
         return fail(
             f"{user} reads {shown}, which is neither given nor defined",
             span,
-            f"give '{shown}: ...' under 'values' or restrict the range",
+            f"give '{shown}: ...' under '{where}' or restrict the range",
         )
 
 
