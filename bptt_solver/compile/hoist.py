@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from bptt_solver.compile.canonical import variables
 from bptt_solver.compile.statements import Loop, Statement
-from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference, Sum, preorder
 from bptt_solver.system import System
 
@@ -100,6 +99,3 @@ def _invariant(node: Expression, inside: set[str]) -> bool:
     return not isinstance(node, Number) and not any(
         isinstance(inner, Reference) and inner.name in inside for inner in preorder(node)
     )
-
-
-__all__ = ["Hoister", "build"]
