@@ -19,7 +19,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+RESULTS = Path(os.environ.get("BENCH_OUT") or Path(__file__).parent / "results")
 COEFFICIENTS = (1, -1, 2, -2)
+KERNELS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NVPL_BLAS_DEBUG_CPU_TYPE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 
 
 def environment() -> dict[str, str]:
@@ -35,6 +37,25 @@ def environment() -> dict[str, str]:
 _COMPILED: tempfile.TemporaryDirectory[str] | None = None
 
 
+def cores(threads: int) -> list[int]:
+    """The cores to which a process of so many threads is bound: the last ones that there are."""
+    if not hasattr(os, "sched_getaffinity"):
+        return []
+    return sorted(os.sched_getaffinity(0))[-threads:]
+
+
+def limited(threads: int) -> dict[str, str]:
+    """The environment of a process that may use so many threads. Settings that hold a BLAS to older kernels are left
+    out: it is measured as a user has it."""
+    found = {key: value for key, value in environment().items() if key not in KERNELS}
+    names = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM")
+    found.update({f"{name}_NUM_THREADS": str(threads) for name in names})
+    found["JAX_PLATFORMS"] = "cpu"
+    if threads == 1:
+        found["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    return found
+
+
 def wall(command: Sequence[str]) -> float:
     """The wall time of a command, in seconds. Raises CalledProcessError if it fails."""
     start = time.perf_counter()
@@ -42,10 +63,10 @@ def wall(command: Sequence[str]) -> float:
     return time.perf_counter() - start
 
 
-def ask(script: str, *arguments: str) -> dict[str, Any]:
+def ask(script: str, *arguments: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Run a script of this folder as a fresh process that prints one line of JSON."""
     command = [sys.executable, str(Path(__file__).parent / script), "--worker", *arguments]
-    done = subprocess.run(command, env=environment(), check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=env or environment(), check=True, capture_output=True, text=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
@@ -192,3 +213,78 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> 
         if at == 0:
             print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
     sys.stdout.flush()
+
+
+# ------------------------------------------------------------------ results
+
+
+def goal(
+    key: str, text: str, cases: Sequence[tuple[str, float | None, float]], sense: str = "at most"
+) -> dict[str, Any]:
+    """A goal for `save`: what is wanted in words, and its cases, each with a name, the figure that was measured (None
+    where it could not be) and the limit that it must keep, ``at most`` or ``at least``. The page judges."""
+    if sense not in ("at most", "at least"):
+        raise ValueError(sense)
+    named = [{"case": name, "figure": figure, "limit": limit} for name, figure, limit in cases]
+    return {"key": key, "text": text, "sense": sense, "cases": named}
+
+
+def table_of(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, Any]:
+    """A table for `save`, of texts as they are shown."""
+    return {"title": title, "head": list(head), "rows": [[str(cell) for cell in row] for row in rows]}
+
+
+def save(
+    name: str,
+    data: Mapping[str, Any],
+    goals: Sequence[dict[str, Any]] = (),
+    tables: Sequence[dict[str, Any]] = (),
+    quick: bool = False,
+) -> Path:
+    """Write a workload's results as ``name.json`` into the folder that ``BENCH_OUT`` names (``benchmarks/results``):
+    the machine, the goals (see `goal`) and the tables (see `table_of`) that page.py shows, and ``data`` as they are."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    whole = {"name": name, "quick": quick, "machine": machine(), "goals": list(goals), "tables": list(tables)}
+    path = RESULTS / f"{name}.json"
+    text = json.dumps({**whole, "data": dict(data)}, ensure_ascii=False, indent=1, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def machine() -> dict[str, str]:
+    """What was measured on, without names of hosts or folders."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"cores": str(os.cpu_count()), "processor": _processor(), "Python": platform.python_version()}
+    for name in ("numpy", "scipy", "torch", "jax", "numba", "casadi", "distributed"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    found["BLAS of numpy"] = _blas()
+    return found
+
+
+def _processor() -> str:
+    """The processor's name and its widest vector instructions, as Linux tells them."""
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    wide = next((f for f in ("avx512f", "avx2", "asimd") if f in fields.get("flags", "").split()), "")
+    return " ".join(part for part in (platform.machine(), fields.get("model name", ""), wide) if part)
+
+
+def _blas() -> str:
+    """NumPy's BLAS, as a process without special settings has it."""
+    script = (
+        "import numpy, threadpoolctl\n"
+        "print(*(f\"{p['internal_api']} {p['version']} {p.get('architecture', '')}\".strip()"
+        " for p in threadpoolctl.threadpool_info() if p['user_api'] == 'blas'), sep=', ')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=limited(1), capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bptt_solver.arithmetic import Arithmetic, ComplexArithmetic, Value, is_array
+from bptt_solver.instances import Ground, Unfolded, ground_reads
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number
 from bptt_solver.language.operations import Operation
@@ -35,12 +36,13 @@ from bptt_solver.tangents import (
     spread,
     summed,
 )
-from bptt_solver.unfold import Ground, Unfolded
 
 Pair = tuple[Value, Tangent]
 Node = Callable[[Sequence[Value], Sequence[Tangent]], Pair]
 Rule = Callable[[list[Value], list[Tangent]], Pair]
 
+_LONG = 64  # summands of an inner sum above which only those are computed that a few tangents reach
+_FEW = 4
 STEP = 1e-30  # of a complex step: nothing is subtracted, so it may be as small as one likes
 _LARGER_STEP = 1e-7  # where the small one would underflow; its error is of order 1e-14
 _UNDERFLOW = 1e-300
@@ -50,11 +52,14 @@ _LEAST_STEP = 1e-300
 
 
 class ForwardMode:
-    """Tangents in one arithmetic. ``local`` says where the derivatives of single operations come from (see above)."""
+    """Tangents in one arithmetic. ``local`` says where the derivatives of single operations come from (see above).
+    ``settled``: values are never changed between calls, so that long sums of them are computed once."""
 
-    def __init__(self, arithmetic: Arithmetic, local: str = "rules") -> None:
+    def __init__(self, arithmetic: Arithmetic, local: str = "rules", settled: bool = False) -> None:
         self.arithmetic = arithmetic
         self.local = local
+        self.settled = settled
+        self._sums: dict[int, tuple[object, Value, Mapping[int, Sequence[Ground]]]] = {}
         self._complex = ComplexArithmetic(arithmetic.operations) if local == "complex step" else None
         self._rules: dict[tuple[str, int], Rule] = {}
 
@@ -113,6 +118,11 @@ class ForwardMode:
                 slots.append(values[entry])
                 known.append(tangents.get(entry))
                 continue
+            if self.settled and len(tangents) <= _FEW and len(entry) > _LONG:  # type: ignore[arg-type]
+                total, tangent = self._long(entry, values, tangents)  # type: ignore[arg-type]
+                slots.append(total)
+                known.append(tangent)
+                continue
             parts = [self._ground(inner, values, tangents) for inner in entry]  # type: ignore[union-attr]
             total = parts[0][0]
             for value, _ in parts[1:]:
@@ -120,6 +130,22 @@ class ForwardMode:
             slots.append(total)
             known.append(added([t for _, t in parts]))
         return self.function(ground.template)(slots, known)
+
+    def _long(self, entry: Sequence[Ground], values: Sequence[Value], tangents: Mapping[int, Tangent]) -> Pair:
+        """A long sum with few tangents: its value is computed once, and of its summands those that a tangent reaches.
+        All users of a sum over all of time would otherwise cost the square of its length."""
+        found = self._sums.get(id(entry))
+        if found is None or found[0] is not values:
+            total: Value = None
+            readers: dict[int, list[Ground]] = {}
+            for inner in entry:
+                value = self._ground(inner, values, {})[0]
+                total = value if total is None else total + value
+                for number in dict.fromkeys(ground_reads([inner])):
+                    readers.setdefault(number, []).append(inner)
+            found = self._sums[id(entry)] = values, total, readers
+        reached = dict.fromkeys(ground for number in tangents for ground in found[2].get(number, ()))
+        return found[1], added([self._ground(ground, values, tangents)[1] for ground in reached])
 
     # -- compiling
 

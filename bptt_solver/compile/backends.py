@@ -14,6 +14,7 @@ from bptt_solver.compile.load import load
 from bptt_solver.compile.statements import NotCompiled
 
 Function = Callable[[Mapping[str, Any]], dict[str, Any]]
+ALONE = 2**16, 2**20  # multiplications in a product between which a second thread costs what it saves
 _REAL = "real = np.float64  # or np.float32"
 
 
@@ -28,10 +29,36 @@ def native(source: str, dialect: str, dtype: str = "float64") -> Function:
         made: Function = load(source, "make")(numpy.dtype(dtype))
         return made
     if dialect == "numba":
-        text = source if dtype == "float64" else source.replace(_REAL, f"real = np.{dtype}")
-        found: Function = _from_file(text).gradient
+        found: Function = _from_file(typed(source, dtype)).gradient
         return found
     return load(source, "gradient")
+
+
+def threads_for(work: int) -> int:
+    """1 where products inside a loop have so many multiplications that BLAS would take several threads, and so few that
+    one is as fast; else 0, the library's own choice. Measured on two cores: at 2**19 multiplications two threads save a
+    twentieth of the time, at 2**21 a quarter; below the first bound BLAS takes one by itself."""
+    return int(ALONE[0] <= work < ALONE[1])
+
+
+def on_one_thread(function: Function) -> Function:
+    """A function during which BLAS has one thread."""
+    from threadpoolctl import ThreadpoolController
+
+    found: list[Any] = []
+
+    def run(given: Mapping[str, Any]) -> dict[str, Any]:
+        if not found:  # looks for the libraries once
+            found.append(ThreadpoolController().select(user_api="blas"))
+        with found[0].limit(limits=1):
+            return function(given)
+
+    return run
+
+
+def typed(source: str, dtype: str) -> str:
+    """A module with the type of its numbers, where it names one (Numba's do)."""
+    return source if dtype == "float64" else source.replace(_REAL, f"real = np.{dtype}")
 
 
 def over_numpy(source: str, dialect: str, dtype: str = "float64", device: str | None = None) -> Function:

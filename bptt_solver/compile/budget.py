@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import ceil, log2
+from typing import Any
 
-from bptt_solver.compile.revolve import Action, Advance, advances, picture, repeats, schedule
+from bptt_solver.compile.revolve import Action, Advance, advances, lines, picture, repeats, schedule
 from bptt_solver.errors import ProblemError, fail
 
 UNITS = {"B": 1, "kB": 1000, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -17,6 +18,7 @@ CALL = 3.0
 CACHE = 1.5e6
 SLOWER = 0.12  # each time the arrays are twice as large
 SLOWEST = 1.8
+MOST_DRAWN = 24  # segments of a schedule that is drawn
 
 
 class Sizes:
@@ -43,18 +45,20 @@ class Sizes:
 class Plan:
     """``segments`` segments of ``length`` steps, the last of ``end`` steps, and room for ``slots`` states between them.
 
-    ``memory`` is what that takes, ``full`` what the program over all steps at once takes, in bytes.
+    ``memory`` is what that takes, ``full`` what the program over all steps at once takes, ``budget`` what is allowed
+    (None: not known), in bytes.
     """
 
-    __slots__ = ("cost", "end", "full", "length", "memory", "segments", "slots", "steps")
+    __slots__ = ("budget", "cost", "end", "full", "length", "memory", "segments", "slots", "steps")
 
-    def __init__(self, steps: int, length: int, slots: int, sizes: Sizes) -> None:
+    def __init__(self, steps: int, length: int, slots: int, sizes: Sizes, budget: int | None = None) -> None:
         self.steps = steps
         self.length = length
         self.segments = ceil(steps / length)
         self.end = steps - (self.segments - 1) * length
         self.slots = slots
-        self.full = ceil(sizes.last(steps))
+        self.budget = budget
+        self.full = ceil(_needed(steps, steps, 1, sizes))
         self.memory = ceil(_needed(steps, length, slots, sizes))
         share = steps - self.end
         cost = share * slower(sizes.middle(length)) + self.end * slower(sizes.last(self.end))
@@ -63,30 +67,70 @@ class Plan:
 
     @property
     def advanced(self) -> int:
-        """How many segments are run forward beside those whose gradient is taken."""
+        """How many segments are run forward beside those whose gradient is taken: the least possible."""
         return advances(self.segments, self.slots)
 
     def schedule(self) -> Iterator[Action]:
         """What is done, one action after the other."""
         return schedule(self.segments, self.slots)
 
+    def data(self, schedule: bool = False) -> dict[str, Any]:
+        """The plan as plain data, for JSON; with its ``schedule`` line by line if that is wanted."""
+        found: dict[str, Any] = {
+            "steps": self.steps,
+            "segments": self.segments,
+            "length": self.length,
+            "last_length": self.end,
+            "states": self.slots,
+            "forward_steps": self.advanced * self.length,
+            "forward_most": repeats(self.segments, self.slots),
+            "memory": self.memory,
+            "full_memory": self.full,
+            "budget": self.budget,
+        }
+        if schedule:
+            found["schedule"] = [
+                {"from": start, "forward": list(forward), "keeps": list(keeps), "gradient": list(gradient)}
+                for start, forward, keeps, gradient in self.lines()
+            ]
+        return found
+
+    def lines(self) -> Iterator[tuple[int, tuple[int, ...], tuple[int, ...], tuple[int, int]]]:
+        """The schedule in times, for each gradient: the kept state from which one starts, the first and the last time
+        that is run forward (or nothing), the times whose states are kept on the way, and the first and the last time
+        of the gradient. State t is that after time t."""
+        for line in lines(self.segments, self.slots):
+            start = line.start * self.length
+            forward = (start + 1, line.step * self.length) if line.forward else ()
+            first = line.step * self.length
+            last = first + (self.end if line.step == self.segments - 1 else self.length)
+            yield start, forward, tuple(at * self.length for at in line.keeps), (first + 1, last)
+
     def text(self) -> str:
         """The plan in words, with the schedule as a picture where that is small."""
         if self.segments == 1:
-            return f"{self.steps:,} steps in one piece: {size_text(self.memory)}."
+            within = f", which the budget of {size_text(self.budget)} has room for" if self.budget else ""
+            return f"All {self.steps:,} steps at once: {size_text(self.memory)}{within}. Nothing is computed twice."
         count = repeats(self.segments, self.slots)
         again = self.advanced * self.length
-        lines = [
+        found = [
             f"{self.steps:,} steps in {self.segments:,} segments of {self.length:,}"
             + (f" (the last of {self.end:,})" if self.end != self.length else "")
-            + f", room for {self.slots:,} states between them: {size_text(self.memory)}"
+            + f", room for {self.slots:,} {'state' if self.slots == 1 else 'states'} between them: "
+            + f"{size_text(self.memory)}"
             + f" ({100 * self.memory / self.full:.2g}% of the {size_text(self.full)} of all steps at once).",
-            f"Beside the pass of its gradient, a step is run forward {again / self.steps:.2f} times on average,"
-            f" and at most {count} {'time' if count == 1 else 'times'}.",
+            f"Beside the pass of its gradient, a step is run forward {again / self.steps:.2f} times on average"
+            f" ({again:,} steps in all), and at most {count} {'time' if count == 1 else 'times'}:"
+            " no order of these segments needs fewer.",
         ]
-        if self.segments <= 24:
-            lines += ["", picture(self.segments, self.slots)]
-        return "\n".join(lines)
+        if self.budget is not None and self.full <= self.budget:
+            found.append(
+                f"All steps at once would fit into {size_text(self.budget)} as well; segments are faster, because their"
+                " arrays stay in the cache."
+            )
+        if self.segments <= MOST_DRAWN:
+            found += ["", picture(self.segments, self.slots)]
+        return "\n".join(found)
 
     def longest_advance(self) -> int:
         """The most segments that are run forward at a stretch."""
@@ -105,7 +149,7 @@ def choose(steps: int, shortest: int, budget: int, sizes: Sizes) -> Plan:
         slots = _slots(steps, length, budget, sizes)
         if slots is None:
             continue
-        plan = Plan(steps, length, slots, sizes)
+        plan = Plan(steps, length, slots, sizes, budget)
         if plan.end >= shortest and (best is None or plan.cost < best.cost):
             best = plan
     if best is None:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from bptt_solver.compile.code import Code, Now
 from bptt_solver.compile.plain import Plain
-from bptt_solver.compile.schedule import Node, Recurrence, Whole, reads
+from bptt_solver.compile.schedule import Node, Recurrence, Whole
 from bptt_solver.compile.source import statements
 from bptt_solver.compile.statements import Loop, Statement
 from bptt_solver.language.expressions import Index
@@ -65,7 +65,7 @@ class Carried(Plain):
     def _handed(self, inner: Sequence[Node], loop: Loop, backward: bool) -> list[tuple[Statement, tuple[Index, ...]]]:
         """Statements whose member of the turn before is read, with that member's indices."""
         own = [n.statement for n in inner if isinstance(n, Whole)]
-        read = {(r.name, r.indices) for s in statements(inner) for r, _, _ in reads(s, self.system)}
+        read = {(r.name, r.indices) for s in statements(inner) for r, _, _ in self.reads(s)}
         shift = {loop.variable: Index.variable(loop.variable).plus(1 if backward else -1)}
         found: dict[str, tuple[Statement, tuple[Index, ...]]] = {}
         for statement in own:

@@ -14,10 +14,11 @@ from typing import Any
 from bptt_solver.compile.budget import Sizes, choose
 from bptt_solver.compile.frame import Frame
 from bptt_solver.compile.load import load
+from bptt_solver.compile.measured import inputs_of_ones, program_peak
 from bptt_solver.compile.program import Compiled, compile_frame
 from bptt_solver.compile.revolve import Advance, Restore, Reverse, Store
 from bptt_solver.compile.segments import Handed, Segments
-from bptt_solver.compile.statements import Label, NotCompiled, label_text
+from bptt_solver.compile.statements import Label, label_text
 from bptt_solver.language.expressions import derivative_name, derivative_parts, is_derivative
 from bptt_solver.unfold import instance_text
 
@@ -79,27 +80,12 @@ class Checkpointed:
 
     def _peak(self, kind: str, length: int) -> int:
         """The most that a program holds while it is made and runs."""
-        import tracemalloc
-
-        import numpy
-
         frame, values, derivatives = self.segments.of(kind, length, False)
         program = compile_frame(frame, values, derivatives)
-        make = load(program.source, "make")
-        given = {label: numpy.ones(array_shape(frame, program, label), self.dtype) for label in program.inputs}
-        tracing = tracemalloc.is_tracing()
-        if not tracing:
-            tracemalloc.start()
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
-        with numpy.errstate(all="ignore"):
-            make(self.dtype)(given)
-        peak = tracemalloc.get_traced_memory()[1] - before
-        if not tracing:
-            tracemalloc.stop()
+        given = inputs_of_ones(frame, program, self.dtype)
         if kind == "middle":
             self._weigh(program, given)
-        return peak
+        return program_peak(program, given, self.dtype)
 
     def _weigh(self, program: Compiled, given: Arrays) -> None:
         """Note the bytes of a state and of the gradient."""
@@ -318,12 +304,3 @@ class _Run:
 def _copy(value: Any) -> Any:
     """The value in memory of its own: the arrays of a program are used again."""
     return value.copy() if hasattr(value, "copy") else value
-
-
-def array_shape(frame: Frame, program: Compiled, label: str) -> tuple[int, ...]:
-    """The shape of the array that a program takes under a label."""
-    name, fixed = program.labels[label]
-    for (other, indices), shape in frame.members.items():
-        if other == name and all(f is None or f == i for f, i in zip(fixed, indices, strict=True)):
-            return (*[high - low + 1 for low, high in program.inputs[label]], *shape)
-    raise NotCompiled(f"the shape of {label} is not known")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bptt_solver.compile.statements import Loop
-from bptt_solver.language.expressions import Index
+from bptt_solver.language.equations import Equation
+from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference
 
 ATOM, POWER, UNARY, PRODUCT, SUM = 5, 4, 3, 2, 1
 
@@ -73,6 +74,33 @@ class Now:
         """Whether a reference with these indices means it."""
         ends = {v: (loops[v].first, loops[v].last) for v in self.axes if v in loops}
         return indices == self.indices and ends == self.axes and self.part in (None, part)
+
+
+class Told:
+    """What the comments of a program say beside the equations of its statements: ``packed``, the equations of what was
+    put together, by name; ``inside``, those that are written into a statement, by name and part; ``parts``, what a part
+    of a whole is called."""
+
+    __slots__ = ("inside", "packed", "parts")
+
+    def __init__(
+        self,
+        packed: Mapping[str, Sequence[Equation]],
+        inside: Mapping[tuple[str, tuple[int, int] | None], Sequence[Equation]],
+        parts: Mapping[tuple[str, int, int], str],
+    ) -> None:
+        self.packed = packed
+        self.inside = inside
+        self.parts = parts
+
+    def original(self, node: Expression) -> Expression:
+        """A part of a whole under its own name."""
+        if not isinstance(node, Call) or node.operation != "rows_of":
+            return node
+        whole, *ends = node.arguments
+        first, after = (int(e.value) for e in ends if isinstance(e, Number))
+        name = self.parts.get((whole.name, first, after)) if isinstance(whole, Reference) else None
+        return node if name is None or not isinstance(whole, Reference) else Reference(name, whole.indices)
 
 
 class Local:

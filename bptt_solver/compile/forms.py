@@ -12,6 +12,8 @@ from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number
 from bptt_solver.language.operations import Operations
 
+FILLED = "filled"  # an operation of compiled programs: filled(x, 3, 2), all members alike, or all entries of each
+
 
 class Forms:
     """One method an operation. A `bptt_solver.compile.codes.Writer` adds the leaves, and the sums over an index."""
@@ -197,6 +199,12 @@ class Forms:
         return Code(text, code.axes, 0)
 
     def _reduced(self, node: Call) -> Code:
+        (inner,) = node.arguments
+        sums = f"{inner.operation}_sums" if node.operation == "sum" and isinstance(inner, Call) else ""
+        if sums in self.dialect.helpers and isinstance(inner, Call):
+            pair = [self.write(a) for a in inner.arguments]
+            if pair[0].axes and all(p.axes == pair[0].axes and p.rank == 1 for p in pair):
+                return Code(f"{self.helpers(sums)}({', '.join(p.text for p in pair)})", pair[0].axes, 0)
         return self._over_entries(self.write(node.arguments[0]), _REDUCED[node.operation])
 
     def _rowwise(self, node: Call) -> Code:
@@ -243,6 +251,18 @@ class Forms:
             return Code(f"{self.dialect.prefix}.zeros_like({like.text})", like.axes, like.rank)
         return Code(self.dialect.number("0.0"), (), 0, plain=True)
 
+    def _filled_up(self, node: Call) -> Code:
+        """All members of all loops, each with all its entries."""
+        inner = self.write(node.arguments[0])
+        shape = [str(n.value) for n in node.arguments[1:] if isinstance(n, Number)]
+        axes = tuple(self.loops)
+        if inner.axes == axes and inner.rank == len(shape):
+            return inner
+        spread = self.spread(inner, axes, len(shape)) if inner.axes else inner
+        text = self.dialect.array_of(spread.text) if inner.plain else spread.text
+        lengths = [*(str(loop.last - loop.first + 1) for loop in self.loops.values()), *shape]
+        return Code(self.dialect.filled(text, f"({', '.join(lengths)},)"), axes, len(shape))
+
     def _concat(self, node: Call) -> Code:
         codes = [self.write(a) for a in node.arguments]
         if len({c.axes for c in codes}) > 1 or any(c.plain for c in codes):
@@ -268,6 +288,15 @@ class Forms:
         inside = f"{first}:{after}" if rank or whole.rank > 1 else first
         rank = whole.rank if whole.rank > 1 else rank
         return Code(f"{whole.at(ATOM)}[{before}{inside}]", whole.axes, rank, scattered=True)
+
+    def _place_columns(self, node: Call) -> Code:
+        """Columns among columns of zeros."""
+        whole, before, after, _ = self._places(node)
+        piece, _, *parts = node.arguments
+        _, _, end, _ = self._places(Call(node.operation, (piece, Number(len(parts)), *parts)))
+        sides = ["(0, 0)"] * (len(whole.axes) + 1)
+        rest = f"({before}, {end} - ({after}))"
+        return Code(f"{self.dialect.prefix}.pad({whole.text}, ({', '.join([*sides, rest])}))", whole.axes, 2)
 
     def _bounds(self, *nodes: Expression) -> list[int]:
         """Places in a vector, counted from 1. They have to be numbers."""
@@ -325,6 +354,7 @@ _FORMS = {
     "softmax": Forms._rowwise, "log_softmax": Forms._rowwise, "logsumexp": Forms._rowwise,
     "argmax_share": Forms._argmax_share, "count": Forms._count, "norm2": Forms._norm2,
     "stop_gradient": Forms._stop_gradient, "expand": Forms._expand, "zeros": Forms._zeros,
-    "stacked": Forms._stacked, "concat": Forms._concat, "block": Forms._block, "columns": Forms._block,
-    "part": Forms._part_of, "place": Forms._place, "entry": Forms._entry, "unit": Forms._entry,
+    FILLED: Forms._filled_up, "stacked": Forms._stacked, "concat": Forms._concat, "block": Forms._block,
+    "columns": Forms._block, "place_columns": Forms._place_columns, "part": Forms._part_of, "place": Forms._place,
+    "entry": Forms._entry, "unit": Forms._entry,
 }  # fmt: skip

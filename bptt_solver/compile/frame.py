@@ -43,8 +43,10 @@ class Frame:
     @classmethod
     def of(cls, problem: Problem) -> Frame:
         """The frame of a problem as it is."""
-        unfolded = problem.unfolded
-        members = {key: tuple(problem.shapes.get(n) or ()) for n, key in enumerate(unfolded.keys)}
+        if problem.outline is not None:
+            members = problem.outline.members()
+        else:
+            members = {key: tuple(problem.shapes.get(n) or ()) for n, key in enumerate(problem.unfolded.keys)}
         given: dict[str, list[Box]] = {}
         for name, parts in problem.system.given.items():
             given[name] = [box for part in parts for box in _boxes(part)]
@@ -135,6 +137,7 @@ class Frame:
     def _slope(self, direction: str, derivative: str, box: Box) -> Expression:
         """``Σ direction·derivative`` over a box of members."""
         names = [f"i{k}" for k in range(len(box))]
+        names = [n + "'" if n in self.system.sizes else n for n in names]
         indices = tuple(Index.variable(n) for n in names)
         pair = (Reference(direction, indices), Reference(derivative, indices))
         product = (

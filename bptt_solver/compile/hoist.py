@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bptt_solver.compile.canonical import variables
+from bptt_solver.compile.pack import ROWS
 from bptt_solver.compile.statements import Loop, Statement
 from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference, Sum, preorder
 from bptt_solver.system import System
 
+_JOINING = ("matmul", "outer", "dot", "sum", "mean", "softmax", "log_softmax", "logsumexp")
 _COMMUTE = ("add", "mul")  # operations whose operands may be grouped
 
 
 class Hoister:
     """Makes statements for the invariant parts of recurrences. Equal parts are computed once."""
 
-    def __init__(self, system: System, taken: Sequence[str]) -> None:
+    def __init__(self, system: System, taken: Sequence[str], entries: bool = True) -> None:
+        """``entries``: whether what is computed entry by entry is taken out as well. Where a compiler makes one pass of
+        it inside the loop, an array of all times only costs memory."""
+        self.entries = entries
         self.system = system
         self.taken = set(taken)
         self.made: dict[tuple[Expression, tuple[str, ...]], list[Statement]] = {}
@@ -57,6 +62,10 @@ class Hoister:
         """Whether a part is an operation that differs from time to time; ``W.T`` is as good inside."""
         if not isinstance(node, Call):
             return isinstance(node, Sum)
+        if node.operation == ROWS:
+            return False
+        if not self.entries and not any(_joins(inner) for inner in preorder(node)):
+            return False
         free = variables(node, self.system.sizes)
         return bool(free) and any(loop.variable in free for loop in statement.loops)
 
@@ -84,6 +93,11 @@ class Hoister:
             count += 1
         self.taken.add(name)
         return name
+
+
+def _joins(node: Expression) -> bool:
+    """Whether entries are computed from several others: products of matrices, sums."""
+    return isinstance(node, Sum) or (isinstance(node, Call) and node.operation in _JOINING)
 
 
 def _joined(a: Loop, b: Loop) -> Loop | None:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from bptt_solver.compile.code import Code, Storage
 from bptt_solver.compile.codes import Writer
 from bptt_solver.compile.into import Placer
+from bptt_solver.compile.pack import ROWS
 from bptt_solver.compile.schedule import Node, Recurrence
+from bptt_solver.compile.sharing import Sharing, can_take, last_uses
 from bptt_solver.compile.source import Source, statements
 from bptt_solver.compile.statements import Loop, Statement
-from bptt_solver.language.expressions import Index, Reference
+from bptt_solver.language.expressions import Call, Expression, Index, Reference
 
 
 class InPlace(Source):
@@ -26,6 +28,9 @@ class InPlace(Source):
         self.looping = 0
         self.temporaries: dict[tuple[int, ...], list[str]] = {}
         self.of_shape: dict[str, tuple[int, ...]] = {}
+        self.place = -1
+        self.new: dict[str, int] = {}  # the arrays that were made for the present node, by the line that makes each
+        self.sharing = Sharing(last_uses(self.nodes, self.system), [*self.given, *self.outputs])
         return super().text()
 
     def _depth(self) -> int:
@@ -53,6 +58,38 @@ class InPlace(Source):
     def _result(self, held: Storage) -> str:
         return f"{held.text}.copy()" if held.kept else held.text
 
+    # -- nodes
+
+    def _node(self, node: Node, depth: int, at: Mapping[str, Index]) -> None:
+        if self.running:
+            super()._node(node, depth, at)
+            return
+        self.place += 1
+        self.new = {}
+        first = len(self.lines)
+        super()._node(node, depth, at)
+        for name, line in self.new.items():
+            self._shared(name, line, self.lines[first:])
+        for name in self.new:
+            self.sharing.shapes.setdefault(name, self._whole_shape(name))
+
+    def _shared(self, name: str, line: int, lines: Sequence[str]) -> None:
+        """Put an array in the place of one that is not needed any more, if there is one."""
+        word = self.storage[name].text
+        for other in self.sharing.free(name, self._whole_shape(name), self.place):
+            of = self.storage[other].text
+            if self.sharing.last[other] < self.place or can_take(lines, self._views(word), self._views(of)):
+                self.sharing.take(name, other)
+                self.rooms[line] = f"    {word} = {of}  # in its place: {of} is not needed any more"
+                return
+
+    def _views(self, word: str) -> dict[str, str]:
+        """The names of an array and of the views of it, each with the part of a member that it shows."""
+        return {word: ""} | {view: str(part or "") for (text, part, _), view in self.seen.items() if text == word}
+
+    def _whole_shape(self, name: str) -> tuple[int, ...]:
+        return (*self.storage[name].extents, *self.shapes[name])
+
     # -- loops
 
     def _loop(self, node: Recurrence, loop: Loop, inner: Sequence[Node], depth: int, at: Mapping[str, Index]) -> None:
@@ -73,7 +110,8 @@ class InPlace(Source):
             return
         self.made.add(name)
         held = self.storage[name]
-        self.rooms.append(f"    {held.text} = {self.dialect.empty((*held.extents, *self.shapes[name]))}")
+        self.new[name] = len(self.rooms)
+        self.rooms.append(f"    {held.text} = {self.dialect.empty(self._whole_shape(name))}")
         held.kept = True
         if name in self.given:
             box = self.given[name]
@@ -122,9 +160,10 @@ class InPlace(Source):
         if statement.name in self.local:
             self._placed_locally(statement, writer, placer, shape, tuple(loops), depth)
             return
-        fresh = statement.name in self.outputs or not shape
+        fresh = statement.name in self.outputs or not shape or self._handed_out(statement)
         if self._covers(statement, fixed, loops) and fresh:
-            self._line(f"{held.text} = {writer.write(statement.right).text}", depth)
+            again = ".copy()" if shape and self._is_view(statement.right) else ""  # what goes out must stay as it is
+            self._line(f"{held.text} = {writer.write(statement.right).text}{again}", depth)
             self.made.add(statement.name)
             return
         self._room(statement.name)
@@ -138,6 +177,18 @@ class InPlace(Source):
             placer.plain(statement.right, into)
         else:
             placer.place(statement.right, into)
+
+    def _is_view(self, node: Expression) -> bool:
+        """Whether an expression only names what lies in the memory of the program, or in what is given."""
+        while isinstance(node, Call) and node.operation in (ROWS, "transpose"):
+            node = node.arguments[0]
+        return isinstance(node, Reference) and (self.storage[node.name].kept or node.name in self.given)
+
+    def _handed_out(self, statement: Statement) -> bool:
+        """Whether only outputs read it, as parts of it: they must not change in the next call."""
+        users = [s for s in self.all if any(r.name == statement.name for r, _, _ in self.reads(s))]
+        parts = all(isinstance(s.right, Call) and s.right.operation == ROWS and s.name in self.outputs for s in users)
+        return bool(users) and parts
 
     def _placed_locally(
         self,

@@ -40,6 +40,8 @@ class Placer:
             own = getattr(self, f"_place_{node.operation}", None)
             if own is not None and own(node, into):
                 return
+            if node.operation in self.writer.dialect.placing and self._helped(node, into):
+                return
             if node.operation in _UFUNCS and self._function(node, into):
                 return
             formula = self._formula(node)
@@ -119,6 +121,19 @@ class Placer:
             self._pair(_BINARY[node.operation], node.arguments, into)
             return True
         return False
+
+    def _helped(self, node: Call, into: Code) -> bool:
+        """A function of the program that takes a destination."""
+        if len(node.arguments) != 1:
+            return False
+        source = self._into_or_leaf(node.arguments[0], into)
+        self.line(f"{self.writer.helpers(node.operation)}({source}, out={into.text})")
+        return True
+
+    def _place_stacked(self, node: Call, into: Code) -> bool:
+        texts = [self.writer.write(a).text for a in node.arguments]
+        self.line(f"np.concatenate(({', '.join(texts)}), out={into.text})")
+        return not into.axes
 
     def _into_or_leaf(self, node: Expression, into: Code) -> str:
         """The operand of a function of one argument: where it lies, or the destination itself."""
@@ -241,6 +256,9 @@ class Placer:
         if into.scattered and len(vectors.axes) > 1:
             return False
         product = "np.matmul" if into.scattered else "np.dot"  # np.dot wants its result side by side
+        if not vectors.axes and matrix.transposed:  # v @ M is M.T @ v, and M.T need not be made
+            self.line(f"{product}({vectors.text}, {matrix.transposed}, out={into.text})")
+            return True
         if not vectors.axes:
             self.line(f"{product}({matrix.text}, {vectors.text}, out={into.text})")
             return True

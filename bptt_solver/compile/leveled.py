@@ -12,7 +12,7 @@ from typing import Any
 from bptt_solver.compile.codes import _UFUNCS, ATOM, Code, Writer
 from bptt_solver.compile.helpers import Helpers
 from bptt_solver.compile.levels import Group, Levels, Shape
-from bptt_solver.compile.load import load
+from bptt_solver.compile.load import load_all
 from bptt_solver.compile.statements import Loop, NotCompiled
 from bptt_solver.language.expressions import Expression, Index, Reference
 from bptt_solver.language.slots import TAKES_COTANGENT, TAKES_RESULT, Slot
@@ -70,8 +70,7 @@ class _Functions:
 
     def made(self) -> dict[str, Any]:
         """The functions by name."""
-        source = self.source()
-        return {name: load(source, name) for name in self.names.values()}
+        return load_all(self.source(), self.names.values())
 
 
 class _Step:
@@ -108,8 +107,9 @@ class _Step:
 class Leveled:
     """The program of a graph: `run` computes all values, `sweep` all ordered derivatives of one number."""
 
-    def __init__(self, levels: Levels) -> None:
+    def __init__(self, levels: Levels, dtype: str = "float64") -> None:
         self.levels = levels
+        self.dtype = dtype
         self._system = levels.unfolded.system
         functions = _Functions(self._system)
         constant = {levels.rows[place] for place, _ in levels.constants}
@@ -175,9 +175,9 @@ class Leveled:
 
         levels = self.levels
         if self._start is None:
-            self._start = numpy.zeros(levels.counts.get((), 0))
+            self._start = numpy.zeros(levels.counts.get((), 0), self.dtype)
             self._start[[levels.rows[place] for place, _ in levels.constants]] = [float(v) for _, v in levels.constants]
-        arrays: Arrays = {shape: numpy.zeros((count, *shape)) for shape, count in levels.counts.items() if shape}
+        arrays: Arrays = self._zeros()
         arrays[()] = self._start.copy()
         for number in levels.inputs:
             arrays[levels.shapes[number]][levels.rows[number]] = given[levels.unfolded.keys[number]]
@@ -195,7 +195,7 @@ class Leveled:
         import numpy
 
         levels = self.levels
-        received: Arrays = {shape: numpy.zeros((count, *shape)) for shape, count in levels.counts.items()}
+        received: Arrays = self._zeros()
         received[()][levels.rows[target]] = 1.0
         for step in reversed(self.steps):
             group = step.group
@@ -210,6 +210,11 @@ class Leveled:
                 else:
                     numpy.add.at(received[group.shapes[slot]], step.operands[slot], part)
         return received
+
+    def _zeros(self) -> Arrays:
+        import numpy
+
+        return {shape: numpy.zeros((count, *shape), self.dtype) for shape, count in self.levels.counts.items()}
 
     def value(self, arrays: Arrays, number: int) -> Any:
         """The value of one instance."""

@@ -54,6 +54,7 @@ class Packer:
         self.shapes = shapes
         self.target = target
         self.groups: list[Group] = []
+        self.gone: dict[str, None] = {}  # packed families, which are parts of others now
         self.of: dict[str, Group] = {}  # of a packed family, a packed parameter, and their derivatives
         self.new: list[Statement] = []
 
@@ -68,9 +69,11 @@ class Packer:
             if key is not None and writers[statement.name] == 1:
                 alike.setdefault(key, []).append(statement)
         packed: dict[int, Statement] = {}
-        for found in alike.values():
-            if len(found) > 1:
+        for members in alike.values():
+            if len(members) > 1:
+                found = _by_use(members, statements)
                 packed[id(found[0])] = self._group(found)
+                self.gone.update(dict.fromkeys(s.name for s in found))
                 for other in found[1:]:
                     packed[id(other)] = found[0]  # gone
         if not packed:
@@ -176,12 +179,17 @@ class Packer:
         joined = transform(expression, change)
 
         def parts(node: Expression) -> Expression:
-            group = self.of.get(node.name) if isinstance(node, Reference) and node.indices else None
-            if group is None or not isinstance(node, Reference):
-                return node
-            return Call(ROWS, (Reference(group.name, node.indices), *map(Number, group.parts[node.name])))
+            whole = isinstance(node, Reference) and (node.indices or node.name in self.gone)
+            return self.part(node) if whole and isinstance(node, Reference) else node
 
         return transform(joined, parts)
+
+    def part(self, node: Reference) -> Expression:
+        """A member of a packed family as a part of the whole; others as they are."""
+        group = self.of.get(node.name)
+        if group is None:
+            return node
+        return Call(ROWS, (Reference(group.name, node.indices), *map(Number, group.parts[node.name])))
 
     def _added(self, node: Call) -> Expression:
         """``Σ U_k.T @ g_k[i]`` over a whole group as one product."""
@@ -213,7 +221,9 @@ class Packer:
         if not isinstance(left, Call) or left.operation != "transpose" or not isinstance(right, Reference):
             return None
         (inner,) = left.arguments
-        if not isinstance(inner, Reference) or inner.name not in self.of or right.name not in self.of:
+        if not isinstance(inner, Reference) or inner.name not in self.of:
+            return None
+        if right.name not in self.of or not right.indices:  # a derivative without an index is no part of another
             return None
         one, other = self.of[inner.name], self.of[right.name]
         return (inner.name, right) if one.parts[inner.name] == other.parts[right.name] else None
@@ -244,6 +254,17 @@ class Packer:
         """A packed family in place of one of its members."""
         group = self.of.get(node.name) if isinstance(node, Reference) and node.indices else None
         return Reference(group.name, node.indices) if group is not None and isinstance(node, Reference) else node
+
+
+def _by_use(found: Sequence[Statement], statements: Sequence[Statement]) -> list[Statement]:
+    """Those first to which one function is applied, then those of the next: what is computed alike lies together."""
+    uses: dict[str, str] = {}
+    for statement in statements:
+        right = statement.right
+        if isinstance(right, Call) and len(right.arguments) == 1 and isinstance(right.arguments[0], Reference):
+            uses.setdefault(right.arguments[0].name, right.operation)
+    first = [uses.get(s.name, "") for s in found]
+    return sorted(found, key=lambda s: first.index(uses.get(s.name, "")))
 
 
 def _terms(expression: Expression) -> tuple[Expression, ...]:

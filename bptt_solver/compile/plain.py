@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bptt_solver.compile.code import Code, Now
-from bptt_solver.compile.schedule import Recurrence, reads
+from bptt_solver.compile.schedule import Recurrence
 from bptt_solver.compile.source import Source, statements
 from bptt_solver.compile.statements import Loop, Statement
 from bptt_solver.language.expressions import Index, Reference
@@ -103,7 +103,7 @@ class Plain(Source):
 
     def _reread(self, statement: Statement) -> bool:
         """Whether the loop in which a member is computed reads it again."""
-        found = [(s, r) for s in self.all for r, _, _ in reads(s, self.system) if r.name == statement.name]
+        found = [(s, r) for s in self.all for r, _, _ in self.reads(s) if r.name == statement.name]
         return any(r.indices == statement.indices and id(s) in self.together.get(id(statement), ()) for s, r in found)
 
 

@@ -99,25 +99,43 @@ def schedule(steps: int, slots: int) -> Iterator[Action]:
         pending.append((cut, after, slot + 1))
 
 
+class Line(NamedTuple):
+    """What is done for the gradient of one step: from which kept state one starts, which steps are run forward, before
+    which steps the states are kept on the way, and which step is reversed."""
+
+    start: int
+    forward: int
+    keeps: tuple[int, ...]
+    step: int
+
+
+def lines(steps: int, slots: int) -> Iterator[Line]:
+    """The schedule, with all actions that lead to the gradient of a step taken together, last step first."""
+    start = 0
+    keeps: list[int] = []
+    for action in schedule(steps, slots):
+        if isinstance(action, Restore):
+            start = action.step
+        elif isinstance(action, Store):
+            keeps.append(action.step)
+        elif isinstance(action, Reverse):
+            yield Line(start, action.step - start, tuple(keeps), action.step)
+            keeps = []
+
+
 def picture(steps: int, slots: int) -> str:
     """The schedule as text: a line for each step that is reversed, time to the right. ``o`` is a state that is kept,
-    ``>`` a step forward, ``<`` the step that is reversed, ``.`` a state that is not kept."""
-    lines: list[str] = []
+    ``.`` one that is not, ``>`` a step forward, ``<`` the step that is reversed, ``-`` one that rests."""
+    rows: list[str] = []
     kept: dict[int, None] = {}
-    forward: list[int] = []
-    for action in schedule(steps, slots):
-        if isinstance(action, Store):
-            kept[action.step] = None
-        elif isinstance(action, Advance):
-            forward += range(action.first, action.after)
-        elif isinstance(action, Reverse):
-            row = [" " if at % 2 else "." for at in range(2 * action.step + 2)]
-            for at in kept:
-                row[2 * at] = "o"
-            for at in forward:
-                row[2 * at + 1] = ">"
-            row[-1] = "<"
-            lines.append("".join(row))
-            forward = []
-            kept = {at: None for at in kept if at < action.step}
-    return "\n".join(lines)
+    for line in lines(steps, slots):
+        kept.update(dict.fromkeys(line.keeps))
+        row = ["-" if at % 2 else "." for at in range(2 * line.step + 2)]
+        for at in kept:
+            row[2 * at] = "o"
+        for at in range(line.start, line.step):
+            row[2 * at + 1] = ">"
+        row[-1] = "<"
+        rows.append("".join(row))
+        kept = {at: None for at in kept if at < line.step}
+    return "\n".join(rows)

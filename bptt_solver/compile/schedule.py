@@ -59,8 +59,16 @@ class Scheduler:
     def __init__(self, system: System, statements: Sequence[Statement]) -> None:
         self.system = system
         self.statements = list(statements)
+        self._reads: dict[int, tuple[Statement, list[tuple[Reference, dict[str, Loop], Part]]]] = {}
 
     # -- the graph
+
+    def _read(self, statement: Statement) -> list[tuple[Reference, dict[str, Loop], Part]]:
+        """What a statement reads, found once."""
+        known = self._reads.get(id(statement))
+        if known is None or known[0] is not statement:
+            known = self._reads[id(statement)] = statement, reads(statement, self.system)
+        return known[1]
 
     def edges(self, statements: Sequence[Statement], fixed: frozenset[str]) -> list[Edge]:
         """Who reads whom, among these statements, inside loops over the ``fixed`` variables."""
@@ -69,7 +77,7 @@ class Scheduler:
             writers.setdefault(statement.name, []).append(at)
         found: list[Edge] = []
         for at, statement in enumerate(statements):
-            for reference, loops, part in reads(statement, self.system):
+            for reference, loops, part in self._read(statement):
                 for writer in writers.get(reference.name, ()):
                     if apart(part, statements[writer].part):
                         continue
@@ -96,6 +104,10 @@ class Scheduler:
             elif variable is not None:
                 result[variable] = None
         return result
+
+    def box(self, indices: Sequence[Index], loops: Mapping[str, Loop]) -> tuple[tuple[int, int], ...]:
+        """First and last value of each index, inside loops."""
+        return tuple(self._extent(index, loops)[:2] for index in indices)
 
     def _extent(self, index: Index, loops: Mapping[str, Loop]) -> tuple[int, int, str | None, int]:
         """The values of an index (first, last), its variable and its offset if it is a variable plus a number."""
@@ -145,17 +157,25 @@ class Scheduler:
         names = {statements[m].name for m in members}
         inside = min(members)
         variables = {loop.variable for loop in statements[inside].loops}
-        for at, statement in enumerate(statements):
-            if at in members or statement.name not in names or not variables <= {o.variable for o in statement.loops}:
-                continue
-            # a path through a third statement would draw that in as well
-            there = networkx.descendants(graph, at) - members - {at}
-            back = networkx.ancestors(graph, at) - members - {at}
-            round_about = {n for n in there if networkx.descendants(graph, n) & members}
-            round_back = {n for n in back if networkx.ancestors(graph, n) & members}
-            if not round_about and not round_back:
-                graph.add_edge(at, inside)
-                graph.add_edge(inside, at)
+        members = set(members)
+        left = [
+            at
+            for at, s in enumerate(statements)
+            if at not in members and s.name in names and variables <= {o.variable for o in s.loops}
+        ]
+        count = 0
+        while count != len(left):  # one that was drawn in may be what stood between another and the recurrence
+            count = len(left)
+            for at in list(left):
+                # a path through a third statement would draw that in as well
+                there = networkx.descendants(graph, at) - members - {at}
+                back = networkx.ancestors(graph, at) - members - {at}
+                round_about = any(networkx.descendants(graph, n) & members for n in there)
+                if not round_about and not any(networkx.ancestors(graph, n) & members for n in back):
+                    graph.add_edge(at, inside)
+                    graph.add_edge(inside, at)
+                    members.add(at)
+                    left.remove(at)
 
     def _schedule(self, statements: Sequence[Statement], fixed: frozenset[str]) -> list[Node]:
         edges = self.edges(statements, fixed)

@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from bptt_solver.compile.code import Local, Now, Storage
+from bptt_solver.compile.code import Local, Now, Storage, Told
 from bptt_solver.compile.codes import Writer
 from bptt_solver.compile.dialects.base import Dialect
 from bptt_solver.compile.helpers import Helpers
 from bptt_solver.compile.names import Identifiers
 from bptt_solver.compile.pack import STACKED
-from bptt_solver.compile.schedule import Node, Recurrence, Whole, reads
+from bptt_solver.compile.schedule import Node, Part, Recurrence, Whole, reads
 from bptt_solver.compile.statements import Loop, NotCompiled, Statement, calls
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Expression, Index, Reference, transform
+from bptt_solver.language.expressions import (
+    Call,
+    Expression,
+    Index,
+    Reference,
+    Sum,
+    is_derivative,
+    preorder,
+    transform,
+)
 from bptt_solver.language.notation.source import equation_to_source, to_source
 from bptt_solver.system import System
 
@@ -23,8 +32,8 @@ Box = tuple[tuple[int, int], ...]  # first and last of each index
 
 class Source:
     """Writes a program. ``given`` and ``shapes``: by label, the box of what is given and the shape of a member;
-    ``packed``: the equations of the families that were packed into one, by its name. A subclass knows how statements
-    and loops are written."""
+    ``told``: what comments say beside the equations of the statements. A subclass knows how statements and loops are
+    written."""
 
     def __init__(
         self,
@@ -34,14 +43,14 @@ class Source:
         shapes: Mapping[str, tuple[int, ...]],
         outputs: Sequence[str],
         dialect: Dialect,
-        packed: Mapping[str, Sequence[Equation]] | None = None,
+        told: Told | None = None,
     ) -> None:
         self.system = system
         self.nodes = nodes
         self.shapes = shapes
         self.outputs = outputs
         self.dialect = dialect
-        self.packed = packed or {}
+        self.equations = told or Told({}, {}, {})
         self.helpers = Helpers(system.operations, dialect=dialect)
         self.storage: dict[str, Storage] = {}
         self.local: dict[str, Local] = {}
@@ -53,6 +62,7 @@ class Source:
         self.transposed: dict[str, str] = {}  # by matrix, the name of what was turned for a recurrence
         self.running = 0  # recurrences around the present statement
         self.now: dict[str, list[Now]] = {}  # what has a name in this turn of a loop
+        self._reads: dict[int, tuple[Statement, list[tuple[Reference, dict[str, Loop], Part]]]] = {}
         self._find(nodes)
         called = {c.operation: None for s in self.all for c in calls(s.right)}
         self.names = Identifiers((*dialect.taken, *dialect.helpers, *called))
@@ -100,6 +110,13 @@ class Source:
     def _begin(self, node: Recurrence, depth: int) -> None:
         """What stands before a recurrence."""
 
+    def reads(self, statement: Statement) -> list[tuple[Reference, dict[str, Loop], Part]]:
+        """What a statement reads (`schedule.reads`), found once."""
+        known = self._reads.get(id(statement))
+        if known is None or known[0] is not statement:
+            known = self._reads[id(statement)] = statement, reads(statement, self.system)
+        return known[1]
+
     # -- storage
 
     def _find(self, nodes: Sequence[Node]) -> None:
@@ -111,7 +128,7 @@ class Source:
 
     def _used(self, given: Mapping[str, Box]) -> dict[str, Box]:
         """What is given and read, or part of what is computed."""
-        read = {r.name for s in self.all for r, _, _ in reads(s, self.system)}
+        read = {r.name for s in self.all for r, _, _ in self.reads(s)}
         return {name: box for name, box in given.items() if name in read or name in self.writers}
 
     def _stores(self) -> None:
@@ -147,7 +164,7 @@ class Source:
                 continue
             if any(id(s) not in inside or s.indices != at for s in written):
                 continue
-            users = [(s, r) for s in self.all for r, _, _ in reads(s, self.system) if r.name == name]
+            users = [(s, r) for s in self.all for r, _, _ in self.reads(s) if r.name == name]
             if all(id(s) in inside and r.indices == at for s, r in users):
                 self.local[name] = Local(self.storage[name].text)
 
@@ -232,16 +249,24 @@ class Source:
             return
         if part[1]:
             over = f" for all {', '.join(o.variable for o in statement.loops)}" if statement.loops else ""
-            text = to_source(transform(right, _relabelled))
+            text = to_source(transform(transform(right, self.equations.original), _relabelled))
             self._line(f"# {text}{over}: taken out of the loop for {part[0]}", depth)
             return
         equations = [statement.origin] if statement.origin is not None else []
         if statement.part is None:
-            equations = list(self.packed.get(statement.name) or equations)
-        for equation in equations:
+            equations = list(self.equations.packed.get(statement.name) or equations)
+        for equation in [*self.equations.inside.get((statement.name, statement.part), ()), *equations]:
             if id(equation) not in self.told:
                 self.told.add(id(equation))
-                self._line(f"# {equation_to_source(equation)}", depth)
+                self._line(f"# {equation_to_source(equation)}  ({self._section(equation)})", depth)
+
+    def _section(self, equation: Equation) -> str:
+        """The section of the derivation that explains an equation: forward values, the sweep, or shared weights, whose
+        derivatives are sums over their uses."""
+        if not is_derivative(equation.name):
+            return "section 3"
+        given = equation.name.rpartition("/∂")[2] not in self.system.defining
+        return "section 6" if given and any(isinstance(node, Sum) for node in preorder(equation.right)) else "section 5"
 
     def _results(self, depth: int) -> list[str]:
         """The statement that gives the outputs back."""
@@ -278,6 +303,9 @@ class Source:
             "``result`` holds, in the same way:",
             "",
             *_aligned(results),
+            "",
+            "Behind an equation stands the section of the derivation that explains it: 3 has the forward values, 5 the",
+            "backward sweep, 6 the shared weights.",
             '"""',
             "",
         ]

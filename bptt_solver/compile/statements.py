@@ -23,6 +23,8 @@ from bptt_solver.language.expressions import (
     Range,
     Reference,
     Sum,
+    derivative_parts,
+    is_derivative,
     preorder,
     substitute_indices,
     transform,
@@ -30,6 +32,8 @@ from bptt_solver.language.expressions import (
 from bptt_solver.system import Instance, System
 
 MOST_STATEMENTS = 2_000
+MOST_LAYERS = 32  # more members than these are steps, not layers
+TIME = "t"
 
 Label = tuple[str, tuple[int | None, ...]]  # a family with some of its indices fixed
 
@@ -87,9 +91,13 @@ class Dimensions:
         self._above: dict[tuple[str, int], tuple[str, int]] = {}
         for equation in system.equations:
             self._join(equation)
+        for name in system.families:
+            if is_derivative(name):  # lies as what it belongs to
+                for at in range(system.arity(name)):
+                    self._unite((name, at), (derivative_parts(name)[1], at))
         self.shifted = self._shifted()
-        self.unrolled = self._uneven(shapes)
-        self._settle()
+        self.unrolled = self._uneven(shapes) | self._triangular()
+        self._settle(shapes)
 
     def of(self, name: str, position: int) -> tuple[str, int]:
         """The dimension of a family's index, named by one of its members."""
@@ -112,10 +120,12 @@ class Dimensions:
             for variable in index.variables():
                 if variable in self.system.sizes:
                     continue
-                one, other = self.of(name, at), first.setdefault(variable, (name, at))
-                other = self.of(*other)
-                if one != other:
-                    self._above[one] = other
+                self._unite((name, at), first.setdefault(variable, (name, at)))
+
+    def _unite(self, one: tuple[str, int], other: tuple[str, int]) -> None:
+        one, other = self.of(*one), self.of(*other)
+        if one != other:
+            self._above[one] = other
 
     def _shifted(self) -> set[tuple[str, int]]:
         """The dimensions along which a defined family reads another member: candidates for recurrences."""
@@ -141,18 +151,52 @@ class Dimensions:
                     found[self.of(name, at)] = None
         return set(found)
 
-    def _settle(self) -> None:
-        """Of several dimensions with recurrences, only the time stays."""
-        times: dict[tuple[str, int], int] = {}
-        for name in self.system.families:
-            position = self.system.time_position(name)
-            if position is not None:
-                key = self.of(name, position)
-                times[key] = times.get(key, 0) + 1
+    def _triangular(self) -> set[tuple[str, int]]:
+        """The dimensions in which a sum goes over members before or behind one: ``sum(W[i,j]*s[j] for j in 1..i-1)``.
+        Each member of them is computed from others, so that they are written out one by one."""
+        found: dict[tuple[str, int], None] = {}
+        for equation in self.system.equations:
+            places: dict[str, tuple[str, int]] = {}
+            for name, at, index in self._places(equation):
+                places.update({v: self.of(name, at) for v in index.variables() if v not in self.system.sizes})
+            for node in preorder(equation.right):
+                if isinstance(node, Sum):
+                    pairs = [(Index.variable(r.variable), end) for r in node.ranges for end in (r.low, r.high)]
+                    pairs += [(c.left, c.right) for c in node.conditions]
+                    for one, other in pairs:
+                        if not all(isinstance(atom, str) for i in (one, other) for atom, _ in i.terms):
+                            continue  # looked up: a graph without an order of its own
+                        own = [places[v] for v in one.variables() if v in places]
+                        found.update({places[v]: None for v in other.variables() if places.get(v) in own})
+        return set(found)
+
+    def _settle(self, shapes: Mapping[Instance, tuple[int, ...]]) -> None:
+        """Of several dimensions with recurrences, only the time stays: the one along which there are data; without
+        data the longest if it is long, else the one whose variable is ``t``, else the one that the families with
+        several of these indices have as theirs."""
         candidates = [d for d in sorted(self.shifted) if d not in self.unrolled]
-        if len(candidates) > 1:
-            keep = max(candidates, key=lambda d: (times.get(d, 0), d))
-            self.unrolled.update(d for d in candidates if d != keep)
+        if len(candidates) < 2:
+            return
+        data, named, times = ({d: 0 for d in candidates} for _ in range(3))
+        for name in self.system.families:
+            own = [self.of(name, at) for at in range(self.system.arity(name))]
+            position = self.system.time_position(name)
+            if self.system.roles.get(name) == "data":
+                data.update({d: data[d] + 1 for d in candidates if d in own})
+            elif position is not None and sum(d in own for d in candidates) > 1 and own[position] in times:
+                times[own[position]] += 1
+        for equation in self.system.equations:
+            for name, at, index in self._places(equation):
+                if TIME in index.variables() and self.of(name, at) in named:
+                    named[self.of(name, at)] = 1
+        members: dict[tuple[str, int], dict[int, None]] = {d: {} for d in candidates}
+        for name, indices in shapes:
+            for at, value in enumerate(indices):
+                members.get(self.of(name, at), {})[value] = None
+        count = {d: len(found) for d, found in members.items()}
+        long = {d: n if n > MOST_LAYERS else 0 for d, n in count.items()}
+        keep = max(candidates, key=lambda d: (data[d], long[d], named[d], times[d], count[d], d))
+        self.unrolled.update(d for d in candidates if d != keep)
 
 
 def label_text(label: Label) -> str:

@@ -208,7 +208,11 @@ class Straight:
         for at, (_, value) in enumerate(self.unfolded.constants):
             self.values[-1 - at] = value
         for number in self.order:
-            self.values[number] = self._total(self.unfolded.grounds[number] or ())
+            total: Any = self._total(self.unfolded.grounds[number] or ())
+            shape = tuple(self.shapes.get(number) or ())
+            if shape and not is_array(total):  # a number that stands for an array of it
+                total = numpy.full(shape, total, dtype=object)
+            self.values[number] = total
 
     def _total(self, grounds: Sequence[Ground]) -> Any:
         found: list[Any] = []

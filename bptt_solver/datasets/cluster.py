@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.floating]
 
 ANSWER = 10.0  # seconds within which a scheduler has to answer
+MOST_PORT = 65_535
 PATIENCE = 60.0  # seconds for which no worker may be there
 _LARGE = {"distributed.admin.large-graph-warning-threshold": "1TB"}  # sending the data is what we want
 
@@ -41,12 +42,7 @@ class Cluster:
             raise fail("a Dask cluster needs the package distributed, which is not installed", hint=hint) from None
         self.programs = programs
         self.address = address
-        connect: Any = Client
-        try:
-            self._client: Any = connect(address, timeout=ANSWER, set_as_default=False)
-        except (OSError, ValueError) as error:  # TimeoutError is an OSError
-            reason = str(error).partition("\n")[0][:120]
-            raise fail(f"no Dask scheduler answers at {address}", hint=reason or None) from None
+        self._client: Any = _connected(Client, address)
         try:
             self._check()
         except BaseException:
@@ -134,3 +130,30 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster; it goes on without us."""
         self._client.close()
+
+
+def _connected(kind: Any, address: str) -> Any:
+    """A client of the scheduler. Raises ProblemError."""
+    _check_address(address)
+    client = kind.__new__(kind)
+    try:
+        client.__init__(address, timeout=ANSWER, set_as_default=False)
+    except Exception as error:  # what is no scheduler may answer with anything, also with lengths that no memory has
+        client.status = "closed"  # or it would try to say good-bye, with tracebacks, when it is collected
+        reason = str(error).partition("\n")[0][:120]
+        if not isinstance(error, OSError):  # TimeoutError is one
+            reason = f"what answers there is none: {reason}"
+        raise fail(f"no Dask scheduler answers at {address}", hint=reason or None) from None
+    return client
+
+
+def _check_address(address: str) -> None:
+    """That an address has a host and a port. Raises ProblemError."""
+    scheme, _, place = address.partition("://")
+    host, _, port = place.rpartition(":")
+    good = port.isascii() and port.isdigit() and 0 < int(port[:9]) <= MOST_PORT and len(port) <= len(str(MOST_PORT))
+    if not (scheme and host and good and host.startswith("[") == host.endswith("]")):
+        raise fail(
+            f"'{address}' is not the address of a Dask scheduler",
+            hint="a scheme, a host and a port, for example tcp://10.0.0.1:8786",
+        )

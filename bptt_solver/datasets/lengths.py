@@ -68,8 +68,9 @@ class Lengths:
         """The shape of one sequence of a name, as the document has it."""
         return (*(high - low + 1 for low, high in self.boxes[name]), *self.members[name])
 
-    def frame_for(self, shapes: Mapping[str, Shape], count: int) -> Frame:
-        """What is compiled for ``count`` sequences of these shapes. Raises ProblemError for shapes that do not fit."""
+    def frame_of(self, shapes: Mapping[str, Shape]) -> tuple[Frame, dict[str, Box]]:
+        """The frame of one sequence of these shapes, and the boxes of its names. Raises ProblemError for shapes that do
+        not fit."""
         sizes: dict[str, int] = {}
         boxes: dict[str, Box] = {}
         for name in self.names:
@@ -85,13 +86,8 @@ class Lengths:
             small = {name: min(value, system.sizes[name] + 1) for name, value in sizes.items()}
             self._check(small)
             system = _resized(system, boxes, {**system.sizes, **sizes})
-        frame = Frame(
-            system,
-            self.problem.target,
-            self.frame.members,
-            {**self.frame.given, **{name: [box] for name, box in boxes.items()}},
-        )
-        return frame.batched(count, self.names)
+        given = {**self.frame.given, **{name: [box] for name, box in boxes.items()}}
+        return Frame(system, self.problem.target, self.frame.members, given), boxes
 
     def _fitted(self, name: str, shape: Shape, sizes: dict[str, int]) -> Box:
         """The box of a name for sequences of this shape; the number of steps goes into ``sizes``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bptt_solver.compile.frame import Box
 from bptt_solver.compile.program import Compiled, compile_frame
 from bptt_solver.compile.statements import NotCompiled
+from bptt_solver.datasets.alone import Alone
 from bptt_solver.datasets.data import Chunk, DataSet
 from bptt_solver.datasets.lengths import Lengths
 from bptt_solver.datasets.worker import Program
@@ -46,9 +47,9 @@ class Programs:
             raise fail(
                 f"each sequence computes its own {instance_text(computed[0])}: there is no gradient by it to add up"
             )
-        self._compiled: dict[tuple[int, int], _Compiled] = {}
+        self._compiled: dict[tuple[int, int], _Compiled | Alone] = {}
 
-    def of(self, chunk: Chunk) -> _Compiled:
+    def of(self, chunk: Chunk) -> _Compiled | Alone:
         """The program of a chunk, compiled when it is first asked for."""
         key = (chunk.group, chunk.stop - chunk.start)
         found = self._compiled.get(key)
@@ -56,14 +57,23 @@ class Programs:
             found = self._compiled[key] = self._compile(*key)
         return found
 
-    def _compile(self, group: int, count: int) -> _Compiled:
-        frame = self.lengths.frame_for(self.data.groups[group].shapes(), count)
+    def _compile(self, group: int, count: int) -> _Compiled | Alone:
+        single, boxes = self.lengths.frame_of(self.data.groups[group].shapes())
         names = list(dict.fromkeys(name for name, _ in self.wanted))
         try:
+            frame = single.batched(count, self.data.names)
             compiled = compile_frame(frame, [], names)
             return _Compiled(compiled, frame.target.name, self, count)
         except NotCompiled as error:
-            raise fail(f"this system cannot be computed for many sequences at once: {error}") from None
+            reason = str(error)
+        return Alone(self.problem, single, boxes, self.wanted, count, self.data.dtype, reason)
+
+    def note(self) -> str:
+        """Why sequences are computed one by one, if some are."""
+        found = next((p for p in self._compiled.values() if isinstance(p, Alone)), None)
+        if found is None:
+            return ""
+        return f"The sequences are computed one by one, {found.how}, and not many at once: {found.reason}."
 
     def told(self, number: int) -> str:
         """A chunk in words: ``chunk 3 of 16 (sequences 65 to 96)``."""
@@ -102,6 +112,8 @@ class Programs:
 class _Compiled:
     """A program and where its inputs come from: ``slices`` of the data set (name, place in one sequence, axis where
     the sequences go), and what is ``shared`` (name, fixed indices, box of the others)."""
+
+    local = None  # it is a text, which can be sent
 
     def __init__(self, compiled: Compiled, loss: str, programs: Programs, count: int) -> None:
         lengths, system = programs.lengths, programs.problem.system

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from typing import TYPE_CHECKING, Any
 
+from bptt_solver.datasets.alone import Alone
 from bptt_solver.datasets.data import DataSet
 from bptt_solver.datasets.executors import ByExecutor, Serial, Way
 from bptt_solver.datasets.programs import Programs
@@ -32,9 +33,9 @@ Progress = Callable[[int, int], object]  # gets how many chunks were added, and 
 class Summed:
     """``loss``: the sum of the target over all sequences; ``gradients``: the sum of its ordered derivatives by each
     wanted parameter, by name (``W_h``, ``h[0]``), in the parameter's shape. ``chunks`` and ``told`` say how it was
-    computed."""
+    computed, ``note`` what slows it down."""
 
-    __slots__ = ("chunk", "chunks", "gradients", "loss", "sequences", "target", "told")
+    __slots__ = ("chunk", "chunks", "gradients", "loss", "note", "sequences", "target", "told")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Summed:
         chunk: int,
         chunks: int,
         told: str,
+        note: str = "",
     ) -> None:
         self.target = target
         self.loss = loss
@@ -54,6 +56,7 @@ class Summed:
         self.chunk = chunk
         self.chunks = chunks
         self.told = told
+        self.note = note
 
     def data(self) -> dict[str, Any]:
         """As plain data, for JSON."""
@@ -62,6 +65,7 @@ class Summed:
             "sequences": self.sequences,
             "chunk": self.chunk,
             "chunks": self.chunks,
+            **({"note": self.note} if self.note else {}),
             "loss": self.loss,
             "gradients": {name: array.tolist() for name, array in self.gradients.items()},
         }
@@ -88,6 +92,7 @@ class Sums:
         self.data = data if isinstance(data, DataSet) else DataSet(data)
         self.chunk = chunk
         self.programs = Programs(problem, self.data, chunk)
+        self._parameters: Mapping[str, Array] = {}
         self._way: Way = self._chosen(executor, retries)
 
     def _chosen(self, executor: Executor | int | str | None, retries: int) -> Way:
@@ -120,7 +125,8 @@ class Sums:
         for chunk in self.programs.chunks:  # all programs, so that their parameters are known
             self.programs.of(chunk)
         total = _Total(self.programs)
-        self._way.begin(self.programs.parameters(values))
+        self._parameters = self.programs.parameters(values)
+        self._way.begin(self._parameters)
         futures: dict[int, Future[Partial]] = {}
         last = len(self.programs.chunks)
         try:
@@ -142,12 +148,17 @@ class Sums:
                 self._way.look()
             error = _failure(futures[number])
             if error is None:
-                return self._way.taken(number, futures.pop(number).result())
+                result = futures.pop(number).result()
+                return result if self._local(number) is not None else self._way.taken(number, result)
             waiting = [n for n, future in futures.items() if not future.done() or _failure(future) is not None]
             if not self._way.again(error, waiting):
                 error.add_note(f"in {self.programs.told(number)}")
                 if isinstance(error, MemoryError):
                     raise fail(f"not enough memory for {self.programs.told(number)}", hint="smaller chunks need less")
+                alone = isinstance(self.programs.of(self.programs.chunks[number]), Alone)
+                if alone and isinstance(error, (ArithmeticError, ValueError)):  # single numbers have no inf and nan
+                    hint = "solve one of these sequences alone to see where"
+                    raise fail(f"{self.programs.told(number)} cannot be computed: {error}", hint=hint) from error
                 raise error
             for n in waiting:
                 if _failure(futures[n]) is not None:
@@ -155,12 +166,20 @@ class Sums:
 
     def _submitted(self, number: int) -> Future[Partial]:
         """The future of a chunk; it has failed if nothing can be submitted any more."""
+        local = self._local(number)
+        if local is not None:
+            chunk = self.programs.chunks[number]
+            return Serial().submit(local, self._parameters, self.programs.arrays(chunk))
         try:
             return self._way.submit(number)
         except (BrokenExecutor, CancelledError) as error:
             failed: Future[Partial] = Future()
             failed.set_exception(error)
             return failed
+
+    def _local(self, number: int) -> Callable[..., Partial] | None:
+        """What computes a chunk here, where no worker can."""
+        return self.programs.of(self.programs.chunks[number]).local
 
     def _values(self, parameters: Mapping[str, Any]) -> Mapping[Instance, Any]:
         import numpy
@@ -194,6 +213,7 @@ class Sums:
             chunk=self.chunk,
             chunks=len(self.programs.chunks),
             told=self._way.told,
+            note=self.programs.note(),
         )
 
 

@@ -118,10 +118,13 @@ def all_exact(value: Any) -> bool:
     return all(type(v) is int or type(v) is Fraction for _, v in leaves(value, ()))
 
 
-def double(array: Any) -> Any:
-    """An array of a file as float64: numbers of fewer bits are exact in it, and whole ones do not overflow."""
+def double(array: Any, kinds: dict[str, None]) -> Any:
+    """An array of a file as float64: numbers of fewer bits are exact in it, and whole ones do not overflow. ``kinds``
+    notes the type of floating-point numbers."""
     import numpy
 
+    if array.dtype.kind == "f":
+        kinds[array.dtype.name] = None
     return array.astype(numpy.float64)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bptt_solver.errors import Problem as Wrong
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.evaluate import find_shapes
+from bptt_solver.language.shapes import Shape
 from bptt_solver.limits import Limits
 from bptt_solver.problem.arrays import shape_of
 from bptt_solver.problem.checks import check_names, check_unknown
@@ -17,6 +18,7 @@ from bptt_solver.problem.making import Making
 from bptt_solver.problem.model import Plugins, Problem
 from bptt_solver.problem.names import span_of
 from bptt_solver.problem.numbers import given_numbers
+from bptt_solver.problem.outline import Irregular, outline_of
 from bptt_solver.problem.sizes import find_sizes
 from bptt_solver.problem.told import loose_text
 from bptt_solver.problem.wanted import Wanted
@@ -74,9 +76,24 @@ def _problem(making: Making, target: str | None, wrt: Sequence[str]) -> Problem:
 
         check_targets(making, system, shapes)
     given = given_numbers(making, system, shapes)
-    unfolded = _unfold(making, system)
-    sound = find_shapes(unfolded, {key: shape_of(value) for key, value in given.items()}, shapes, making.limits)
     asked = Wanted(making.document, making.network, making.limits)
+
+    def instances() -> tuple[Unfolded, Mapping[int, Shape]]:
+        unfolded = _unfold(making, system)
+        own = {key: shape_of(value) for key, value in given.items()}
+        return unfolded, find_shapes(unfolded, own, shapes, making.limits)
+
+    outline = outline_of(system, shapes, making.limits)
+    if outline is not None:
+        try:
+            chosen = asked.target(target, system, outline, outline.shapes)
+            return Problem(
+                making.document, system, None, None, given, chosen, asked.wrt(wrt, system, outline), making.limits,
+                making.plugins, making.network, making.filling.remarks, outline, instances,
+            )  # fmt: skip
+        except (Irregular, ProblemError):
+            pass  # it is told when the instances are known
+    unfolded, sound = instances()
     chosen = asked.target(target, system, unfolded, sound)
     wanted = asked.wrt(wrt, system, unfolded)
     return Problem(

@@ -67,7 +67,8 @@ class Document:
 
     ``equations`` are texts to parse; ``givens`` hold values, data and parameters in the order of the document,
     ``sizes`` and ``maps`` the like for whole numbers. ``settings`` holds the blocks of `SETTINGS` that there are.
-    ``folder`` is where files are looked for.
+    ``folder`` is where files are looked for. ``precisions`` are the types of the floating-point arrays that were read
+    from files (``float32``), as far as they were read.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class Document:
         "givens",
         "maps",
         "network",
+        "precisions",
         "settings",
         "sizes",
         "source",
@@ -98,6 +100,7 @@ class Document:
         self.target: Excerpt | None = None
         self.wrt: list[Excerpt] | None = None
         self.settings: dict[str, Settings] = {}
+        self.precisions: dict[str, None] = {}
 
 
 def read_document(

@@ -109,7 +109,7 @@ class Filling:
         from bptt_solver.problem.files import load
 
         found = load(value, self.document.folder, self.making.limits)
-        return double(found) if is_array(found) else found
+        return double(found, self.document.precisions) if is_array(found) else found
 
     def _drawn(self, item: Given, value: RandomValue, drawn: dict[tuple[str, str, str], list[Given]]) -> Any:
         from bptt_solver.problem.drawing import draw_value

@@ -41,12 +41,13 @@ def check_givens(making: Making) -> None:
 
 def count_indices(making: Making) -> None:
     """How many indices each name carries. Different numbers in one document are noted."""
-    making.arities = {}
+    arities: dict[str, int] = {}
+    making.arities = arities
     for equation, survey in making.surveyed:
         _count(making, equation, equation.name, len(equation.indices), None)
         bound = [r.variable for r in equation.ranges]
         for (name, count), node in survey.references.items():
-            if count or name not in bound:
+            if arities.get(name) != count and (count or name not in bound):
                 _count(making, equation, name, count, node)
     read = dict(making.arities)
     for item in making.filling.givens:

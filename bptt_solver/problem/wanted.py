@@ -9,6 +9,7 @@ from bptt_solver.language.expressions import Index, Reference
 from bptt_solver.language.shapes import Shape
 from bptt_solver.limits import Limits
 from bptt_solver.problem.document import Document
+from bptt_solver.problem.outline import Irregular, Outline
 from bptt_solver.problem.told import (
     default_target_problem,
     loose_text,
@@ -31,7 +32,9 @@ class Wanted:
         self.network = network
         self.limits = limits
 
-    def target(self, text: str | None, system: System, unfolded: Unfolded, shapes: Mapping[int, Shape]) -> Reference:
+    def target(
+        self, text: str | None, system: System, unfolded: Unfolded | Outline, shapes: Mapping[int, Shape]
+    ) -> Reference:
         """The target: asked for, declared, or the only number that nothing else uses. Raises ProblemError."""
         from bptt_solver.language.parser import parse_reference
 
@@ -39,7 +42,9 @@ class Wanted:
         if excerpt is None and self.network is not None:
             excerpt = self._of_network(self.network.target)
         if excerpt is None:
-            return self._default_target(system, unfolded, shapes)
+            return (
+                unfolded.target() if isinstance(unfolded, Outline) else self._default_target(system, unfolded, shapes)
+            )
         reference = parse_reference(excerpt, self.limits, allow_variables=True)
         span = excerpt.span(0, len(excerpt.text))
         for index in reference.indices:
@@ -50,6 +55,8 @@ class Wanted:
         key = self._key(reference, system, span)
         reference = Reference(reference.name, tuple(map(Index, key[1])))
         if key not in unfolded.number:
+            if isinstance(unfolded, Outline):
+                raise Irregular(f"there is no {instance_text(key)}")
             raise not_there(key, span, system, unfolded)
         shape = shapes.get(unfolded.number[key], ())
         if shape:
@@ -82,7 +89,7 @@ class Wanted:
             return Reference(unfolded.keys[ends[0]][0])
         raise default_target_problem(ends, unfolded, shapes, Span(self.document.source, 0, 1))
 
-    def wrt(self, texts: Sequence[str], system: System, unfolded: Unfolded) -> list[str] | None:
+    def wrt(self, texts: Sequence[str], system: System, unfolded: Unfolded | Outline) -> list[str] | None:
         """The names of the instances or families that are wanted; None if the document does not say."""
         from bptt_solver.language.parser import parse_reference
 
@@ -96,6 +103,8 @@ class Wanted:
             key = self._key(reference, system, span)
             whole = not key[1] and (key[0] in system.defining or key[0] in system.given)
             if key not in unfolded.number and not whole:
+                if isinstance(unfolded, Outline):
+                    raise Irregular(f"there is no {instance_text(key)}")
                 raise not_there(key, span, system, unfolded)
             result.append(instance_text(key))
         return result

@@ -88,7 +88,7 @@ def imported(document: Document, network: Network | None, limits: Limits) -> lis
     for name, packed in wanted.items():
         if name not in archive.names:
             continue
-        array = archive.array(name)
+        array = double(archive.array(name), document.precisions)
         for label, part in _apart(name, array, packed, network, problems, span):
             member, value = split_label(label), cast(Any, part)
             found.append(
@@ -172,7 +172,6 @@ def _apart(
         found, asked = ("×".join(map(str, shape)) or "a number" for shape in (array.shape, wanted))
         problems.add(f"'{name}' is {found}, the network wants {asked}", span, hint)
         return
-    array = double(array)
     for place, labels in enumerate(packed.parts):
         row = array[place] if packed.stacked else array
         row = row.T if packed.transposed else row

@@ -1,7 +1,7 @@
 """Steps of training: one sweep gives all gradients, then every weight is changed, and again.
 
 The system is differentiated and unfolded once. A step evaluates it again with the weights that it has then, as far as
-the target and the gradients depend on it.
+the target and the gradients depend on it; the steps of a long training go by a compiled program (`training.fast`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bptt_solver.language.shapes import Shape
 from bptt_solver.problem.problem import Problem
 from bptt_solver.system import Instance
 from bptt_solver.training.clipping import Clipped, norm
+from bptt_solver.training.fast import Fast
 from bptt_solver.training.settings import Plan
 from bptt_solver.unfold import Unfolded, instance_text
 
@@ -67,15 +68,21 @@ class Change:
 
 class Training:
     """What training did. ``losses`` has the loss before each step and after the last one; ``norms`` the length of the
-    gradient, clipped or not, where the table of losses has a row."""
+    gradient, clipped or not, where the table of losses has a row. ``route`` is that of the program which computed the
+    gradients of the steps from ``compiled_from`` on ("": all were evaluated)."""
 
-    __slots__ = ("exact", "first", "losses", "norms", "not_trained", "parameters", "plan", "start", "state")
+    __slots__ = (
+        "compiled_from", "exact", "first", "losses", "norms", "not_trained", "parameters", "plan", "route", "start",
+        "state",
+    )  # fmt: skip
 
     def __init__(self, plan: Plan, start: Start, exact: bool, not_trained: list[str]) -> None:
         self.plan = plan
         self.start = start
         self.exact = exact  # whether the loss was an exact number, before training
         self.not_trained = not_trained
+        self.route = ""
+        self.compiled_from = 0
         self.losses: list[float] = []
         self.norms: dict[int, float] = {}
         self.first: list[Change] = []
@@ -92,8 +99,11 @@ class Sweep:
     """The forward and the backward pass, compiled once: values and gradients for any weights.
 
     ``both`` has the instances of both, ``gradients`` the number of each weight's gradient there (None: no path),
-    ``backward`` the order of what follows the forward pass, ``unread`` what is given besides the problem's values.
+    ``backward`` the order of what follows the forward pass, ``unread`` what is given besides the problem's values;
+    ``full``: they are the gradients of the target itself.
     """
+
+    full = False
 
     def __init__(
         self,
@@ -136,7 +146,9 @@ def full_sweep(computation: Computation, keys: list[Instance]) -> Sweep:
     """The gradients of the target itself."""
     both: Unfolded = computation.unfolded.behind(computation.unfolded.system)
     gradients = [computation.derivative_number(key) for key in keys]
-    return Sweep(computation, keys, both, gradients, computation.unfolded.order, computation.shapes, {})
+    sweep = Sweep(computation, keys, both, gradients, computation.unfolded.order, computation.shapes, {})
+    sweep.full = True
+    return sweep
 
 
 def trained(problem: Problem) -> tuple[list[Instance], list[str]]:
@@ -153,8 +165,10 @@ def train(
     start: Start | None = None,
     progress: Progress | None = None,
     sweep_of: Callable[[Computation, list[Instance]], Sweep] = full_sweep,
+    compiled: bool = True,
 ) -> Training:
-    """Take the steps of a plan, with the gradients that ``sweep_of`` gives. Raises ProblemError where the loss, a
+    """Take the steps of a plan, with the gradients that ``sweep_of`` gives. ``compiled``: those of later steps may come
+    from a program (`training.fast`), which is told in the result. Raises ProblemError where the loss, a
     gradient or a weight is not finite any more, and where there is nothing to train."""
     problem = computation.problem
     keys, computed = trained(problem)
@@ -164,20 +178,20 @@ def train(
     exact = is_exact(computation.value(computation.target_key))
     result = Training(plan, start or Start(0, {}, ""), exact, computed)
     weights = [floating(problem.given[key], weight=True) for key in keys]
-    sweep = sweep_of(computation, keys)
+    ways = _Ways(sweep_of(computation, keys), Fast(computation, keys) if compiled else None, result)
     states = [result.start.state.get(key) or plan.rule.start(w) for key, w in zip(keys, weights, strict=True)]
     steps = _Steps(plan, keys, result)
     rows = frozenset(table_steps(result.start.step, result.last_step))
     with _quiet(weights):
         for step in range(result.start.step + 1, result.last_step + 1):
-            loss, gradients = _swept(sweep, weights, step, result)
+            loss, gradients = ways.swept(weights, step)
             if progress is not None:
                 progress(step, result.last_step, loss)
             result.losses.append(loss)
             if step - 1 in rows:
                 result.norms[step - 1] = norm(gradients)
             weights, states = steps.take(weights, gradients, states, step)
-        loss, gradients = _swept(sweep, weights, result.last_step + 1, result)
+        loss, gradients = ways.swept(weights, result.last_step + 1)
     result.losses.append(loss)
     result.norms[result.last_step] = norm(gradients)
     result.parameters = dict(zip(keys, weights, strict=True))
@@ -185,14 +199,28 @@ def train(
     return result
 
 
-def _swept(sweep: Sweep, weights: list[Value], step: int, result: Training) -> tuple[float, list[Value]]:
-    """One sweep; ``step`` is the one that it is for."""
-    try:
-        return sweep.run(weights)
-    except ProblemError as error:
-        if step == result.start.step + 1:
-            raise  # it is not the training's fault
-        raise _diverged(error.problems[0].message, step - 1, result) from None
+class _Ways:
+    """The two ways to gradients: the evaluator's sweep, and for later steps a program, if there is one."""
+
+    def __init__(self, sweep: Sweep, fast: Fast | None, result: Training) -> None:
+        self.sweep = sweep
+        self.fast = fast if sweep.full else None
+        self.result = result
+
+    def swept(self, weights: list[Value], step: int) -> tuple[float, list[Value]]:
+        """The target and the gradients that a step needs. Raises ProblemError for a value that is not finite."""
+        if self.fast is not None and step > self.fast.after:
+            found = self.fast.run(weights)
+            if found is not None:
+                if not self.result.route:
+                    self.result.route, self.result.compiled_from = self.fast.route, step
+                return found
+        try:
+            return self.sweep.run(weights)
+        except ProblemError as error:
+            if step == self.result.start.step + 1:
+                raise  # it is not the training's fault
+            raise _diverged(error.problems[0].message, step - 1, self.result) from None
 
 
 class _Steps:

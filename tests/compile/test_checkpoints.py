@@ -12,9 +12,10 @@ import pytest
 
 from bptt_solver.api import loads
 from bptt_solver.compile.budget import Plan, parse_size, size_text
-from bptt_solver.compile.checkpoints import Checkpointed, array_shape
+from bptt_solver.compile.checkpoints import Checkpointed
 from bptt_solver.compile.frame import Frame
 from bptt_solver.compile.load import load
+from bptt_solver.compile.measured import array_shape
 from bptt_solver.compile.program import Compiled, compile_frame
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.compile.stored import stored
@@ -255,21 +256,53 @@ def test_too_little_memory_says_how_much_is_needed() -> None:
     least = parse_size(str(caught.value).rpartition("--memory ")[2].rstrip(")"))
     assert Checkpointed(run.frame, run.derivatives, least).plan.memory <= least
     with pytest.raises(ProblemError):
-        Checkpointed(run.frame, run.derivatives, least - 1001)
+        Checkpointed(run.frame, run.derivatives, least // 2)
 
 
 def test_the_plan_in_words() -> None:
     run, _, _ = prepared(DOCUMENTS["elman"])
     assert Plan(11, 3, 2, run.sizes).text().splitlines()[1:] == [
-        "Beside the pass of its gradient, a step is run forward 1.09 times on average, and at most 2 times.",
+        "Beside the pass of its gradient, a step is run forward 1.09 times on average (12 steps in all), and at most"
+        " 2 times: no order of these segments needs fewer.",
         "",
         "o>.>o>.<",
-        "o . o<",
+        "o-.-o<",
         "o>.<",
         "o<",
     ]
     assert Plan(11, 3, 2, run.sizes).text().startswith("11 steps in 4 segments of 3 (the last of 2), room for 2 states")
-    assert Plan(11, 11, 1, run.sizes).text().startswith("11 steps in one piece: ")
+    assert Plan(11, 11, 1, run.sizes).text().startswith("All 11 steps at once: ")
+
+
+def test_a_budget_with_room_for_all_says_what_is_done_with_it() -> None:
+    """Short sequences: one piece. Long ones, whose arrays do not fit in the cache: segments, since they are faster."""
+    run, _, _ = prepared(DOCUMENTS["elman"])
+    plan = Checkpointed(run.frame, run.derivatives, 10**8).plan
+    assert (plan.segments, plan.advanced) == (1, 0)
+    assert plan.text().endswith("which the budget of 100 MB has room for. Nothing is computed twice.")
+    run, _, _ = prepared(DOCUMENTS["elman"], batch=8, steps=20_000)
+    plan = Checkpointed(run.frame, run.derivatives, 10**9).plan
+    assert plan.segments > 1 and plan.full <= plan.budget == 10**9
+    assert "All steps at once would fit into 1 GB as well; segments are faster" in plan.text()
+    tight = Checkpointed(run.frame, run.derivatives, 10**6).plan
+    assert "would fit" not in tight.text()
+
+
+def test_the_plan_as_data() -> None:
+    run, _, _ = prepared(DOCUMENTS["elman"])
+    plan = Plan(11, 3, 2, run.sizes, 12345)
+    assert plan.data() == {
+        "steps": 11, "segments": 4, "length": 3, "last_length": 2, "states": 2, "forward_steps": 12,
+        "forward_most": 2, "memory": plan.memory, "full_memory": plan.full, "budget": 12345,
+    }  # fmt: skip
+    assert plan.data(schedule=True)["schedule"] == [
+        {"from": 0, "forward": [1, 9], "keeps": [0, 6], "gradient": [10, 11]},
+        {"from": 6, "forward": [], "keeps": [], "gradient": [7, 9]},
+        {"from": 0, "forward": [1, 3], "keeps": [], "gradient": [4, 6]},
+        {"from": 0, "forward": [], "keeps": [], "gradient": [1, 3]},
+    ]
+    rows = plan.data(schedule=True)["schedule"]
+    assert sum(last - first + 1 for first, last in (row["forward"] for row in rows if row["forward"])) == 12
 
 
 def test_amounts_of_memory() -> None:

@@ -64,14 +64,14 @@ def test_a_wrong_program_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted fault: one gradient of the program is off in its eighth digit."""
     from bptt_solver.compile import gradient as module
 
-    right = module._Arrays.__call__
+    right = module.Arrays.__call__
 
-    def wrong(self: module._Arrays, given: module.Given) -> dict[tuple[str, tuple[int, ...]], object]:
+    def wrong(self: module.Arrays, given: module.Given) -> dict[tuple[str, tuple[int, ...]], object]:
         found = right(self, given)
         found["∂⁺E/∂W_h", ()] = found["∂⁺E/∂W_h", ()] * (1 + 1e-8)
         return found
 
-    monkeypatch.setattr(module._Arrays, "__call__", wrong)
+    monkeypatch.setattr(module.Arrays, "__call__", wrong)
     solution = api.solve(api.load(ELMAN), backend="numpy")
     assert not solution.verified
     assert "NOT VERIFIED" in solution.render("text").partition("The program for numpy")[2]

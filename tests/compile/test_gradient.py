@@ -1,9 +1,8 @@
-"""Every route of the compiler gives what the evaluator gives, to rounding."""
+"""Programs over arrays: their form, more sequences and more steps than the document has, and names of documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +10,15 @@ import numpy as np
 import pytest
 
 from bptt_solver.api import load, loads
-from bptt_solver.compile.frame import DIRECTION, Frame
+from bptt_solver.compile.frame import Frame
 from bptt_solver.compile.gradient import ROUTES, gradient
 from bptt_solver.compile.load import load as load_source
 from bptt_solver.compile.program import Compiled, compile_frame
-from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.computation import Computation
 from bptt_solver.problem.problem import Problem
-from bptt_solver.unfold import instance_text
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*/problem.yaml"))
-DOCUMENTS = sorted((ROOT / "tests" / "acceptance").rglob("*.yaml"))
-# what the folded compiler leaves to the levels, and what it says
-LEFT = {
-    "10_sequences": "the range of t depends on another index",
-    "19_recursive_tree": "a condition on the index of an axis",
-}
-SECOND_LEFT = {**LEFT, "15_ordered_net": "the range of j depends", "17_gru": "arrays of different ranks"}
-LINEAR = ("01_ordered_variables",)
-
-
-def named(path: Path) -> str:
-    """An example by its folder, a document by its name."""
-    return path.parent.name if path.name == "problem.yaml" else path.stem
 
 
 def compared(problem: Problem, route: str) -> None:
@@ -48,78 +32,9 @@ def compared(problem: Problem, route: str) -> None:
         np.testing.assert_allclose(found, known, rtol=1e-12, atol=1e-13 * max(1.0, np.abs(known).max(initial=0)))
 
 
-@pytest.mark.parametrize("path", [*EXAMPLES, *DOCUMENTS], ids=named)
-@pytest.mark.parametrize("route", ROUTES)
-def test_a_route_agrees_with_the_evaluator(path: Path, route: str) -> None:
-    problem = load(path)
-    try:
-        compared(problem, route)
-    except NotCompiled as reason:
-        if path in EXAMPLES:
-            assert route == "arrays" and LEFT[named(path)] in str(reason)
-        assert route != "levels", reason  # levels take everything
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=named)
-def test_a_route_is_found_for_everything(path: Path) -> None:
-    problem = load(path)
-    assert gradient(problem).route in ROUTES
-    assert "def " in gradient(problem).source
-
-
-def stacked(program: Compiled, values: Mapping[tuple[str, tuple[int, ...]], Any]) -> dict[str, Any]:
-    """Values by instance as the arrays that a program takes."""
-    arrays: dict[str, Any] = {}
-    for label, box in program.inputs.items():
-        name, fixed = program.labels[label]
-        ends = [high - low + 1 for low, high in box]
-        for free in product(*[range(low, high + 1) for low, high in box]):
-            rest = iter(free)
-            value = np.asarray(values[name, tuple(next(rest) if f is None else f for f in fixed)], dtype=float)
-            array = arrays.setdefault(label, np.empty((*ends, *value.shape)))
-            array[tuple(i - low for i, (low, _) in zip(free, box, strict=True))] = value
-    return arrays
-
-
 def run(program: Compiled, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """A program's outputs, as arrays of their own."""
     return {label: np.array(v) for label, v in load_source(program.source, "make")(np.float64)(arrays).items()}
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=named)
-def test_the_hessian_times_a_direction(path: Path) -> None:
-    """Differences of compiled gradients along a random direction."""
-    problem = load(path)
-    names = list(dict.fromkeys(name for name, _ in problem.wanted()))
-    frame = Frame.of(problem)
-    try:
-        first, second = compile_frame(frame, [], names), compile_frame(frame.along(names), [], names)
-    except NotCompiled as reason:
-        assert SECOND_LEFT[named(path)] in str(reason)
-        return
-    given = stacked(first, problem.given)
-    random = np.random.default_rng(5)
-    along = {n: random.normal(size=given[n].shape) for n in given if first.labels[n][0] in names}
-    arrays = {}
-    for label in second.inputs:
-        name, fixed = second.labels[label]
-        whole = (name.removeprefix(DIRECTION), fixed)
-        own = next(n for n in given if first.labels[n] == whole)
-        arrays[label] = along[own] if name.startswith(DIRECTION) else given[own]
-    found = run(second, arrays)
-    target = instance_text(Computation(problem).target_key)
-    step = 1e-5
-    above = run(first, {**given, **{n: given[n] + step * d for n, d in along.items()}})
-    below = run(first, {**given, **{n: given[n] - step * d for n, d in along.items()}})
-    seen = 0
-    for label in second.outputs:
-        name, fixed = second.labels[label]
-        whole = (name.replace("∂⁺slope", f"∂⁺{target}"), fixed)
-        own = next((n for n in first.outputs if first.labels[n] == whole), None)
-        if own is not None and name.startswith("∂⁺slope"):
-            seen += 1
-            np.testing.assert_allclose(found[label], (above[own] - below[own]) / (2 * step), rtol=1e-6, atol=1e-7)
-    assert seen or named(path) in LINEAR
 
 
 NETWORK = """

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from functools import cache
+from math import comb
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bptt_solver.compile import revolve
-from bptt_solver.compile.revolve import Advance, Restore, Reverse, Store, advances, longest, picture, repeats, schedule
+from bptt_solver.compile.revolve import (
+    Advance,
+    Line,
+    Restore,
+    Reverse,
+    Store,
+    advances,
+    lines,
+    longest,
+    picture,
+    repeats,
+    schedule,
+)
 
 
 @cache
@@ -20,6 +33,22 @@ def least(steps: int, slots: int) -> int:
     if slots == 1:
         return steps * (steps - 1) // 2
     return min(at + least(steps - at, slots - 1) + least(at, slots) for at in range(1, steps))
+
+
+def binomial(steps: int, slots: int) -> int:
+    """The closed form of Griewank and Walther (2000): ``r n - β(c + 1, r - 1)`` for ``β(c, r - 1) < n ≤ β(c, r)``."""
+    r = next(r for r in range(steps + 1) if comb(slots + r, slots) >= steps)
+    return r * steps - (comb(slots + r, slots + 1) if r else 0)
+
+
+def test_all_small_chains_against_the_definition_of_the_optimum() -> None:
+    """The schedule's steps forward, what is promised, the closed form and dynamic programming: all the same."""
+    for steps in range(1, 61):
+        for slots in range(1, 13):
+            forward = sum(a.after - a.first for a in schedule(steps, slots) if isinstance(a, Advance))
+            counts = {forward, advances(steps, slots), binomial(steps, slots), least(steps, slots)}
+            assert len(counts) == 1, (steps, slots)
+            assert sum(line.forward for line in lines(steps, slots)) == forward
 
 
 @settings(max_examples=150, deadline=None)
@@ -66,8 +95,20 @@ def test_known_values() -> None:
     assert [longest(3, r) for r in range(5)] == [1, 4, 10, 20, 35]
 
 
+def test_the_actions_by_lines() -> None:
+    assert list(lines(6, 2)) == [
+        Line(0, 5, (0, 3), 5),
+        Line(3, 1, (), 4),
+        Line(3, 0, (), 3),
+        Line(0, 2, (1,), 2),
+        Line(1, 0, (), 1),
+        Line(0, 0, (), 0),
+    ]
+    assert list(lines(1, 1)) == [Line(0, 0, (), 0)]
+
+
 def test_the_picture() -> None:
-    assert picture(6, 2).splitlines() == ["o>.>.>o>.>.<", "o . . o>.<", "o . . o<", "o>o>.<", "o o<", "o<"]
+    assert picture(6, 2).splitlines() == ["o>.>.>o>.>.<", "o-.-.-o>.<", "o-.-.-o<", "o>o>.<", "o-o<", "o<"]
     assert picture(1, 1) == ".<"
 
 

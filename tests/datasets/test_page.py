@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bptt_solver.datasets import cluster, sums
+from bptt_solver.datasets import alone, cluster, sums
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data-sets.md").read_text(encoding="utf-8")
 
@@ -24,3 +24,4 @@ def test_numbers_of_the_page() -> None:
     assert f"({sums.CHUNK} if nothing is said)" in PAGE
     assert f"an error, after {cluster.ANSWER:.0f} seconds at most" in PAGE
     assert f"an error, after {cluster.PATIENCE:.0f} seconds |" in PAGE
+    assert f"more than {alone.MOST_STRAIGHT:,} numbers in a sequence" in PAGE

@@ -352,11 +352,3 @@ def test_wrong_requests() -> None:
             sums.gradient({"w1": 1})
         with pytest.raises(ProblemError, match=r"w has shape \(1,\), the document's has \(\)"):
             sums.gradient({"w": [1]})
-
-
-def test_a_system_that_cannot_be_computed_together() -> None:
-    plain = data_sets.document("10")
-    problem = data_sets.problem_of(plain)
-    data = {name: np.asarray(value, dtype=float)[None] for name, value in plain["data"].items()}
-    with pytest.raises(ProblemError, match="this system cannot be computed for many sequences at once: "):
-        dataset_gradient(problem, data)

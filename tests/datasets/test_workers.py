@@ -483,6 +483,56 @@ def test_no_cluster() -> None:
             dataset_gradient(problem, data, "tcp://127.0.0.1:9")
 
 
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1", "tcp://:8786", "tcp://host:99999", "tcp://host:port", "tcp://[bad:1", "127.0.0.1:1"]
+)
+def test_what_is_no_address(address: str) -> None:
+    pytest.importorskip("distributed")
+    problem, data = long_task()
+    with pytest.raises(ProblemError, match="is not the address of a Dask scheduler"):
+        dataset_gradient(problem, data, address)
+
+
+COMMAND = """\
+import sys
+from bptt_solver.datasets import cluster
+cluster.ANSWER = 1.0
+from bptt_solver.cli import cli
+sys.exit(cli.main([*sys.argv[1:]], standalone_mode=True))
+"""
+
+
+def test_something_else_that_answers(tmp_path: Path) -> None:
+    """A server that is no scheduler: one line and exit code 2, soon, and no tracebacks when the command ends."""
+    pytest.importorskip("distributed")
+    import json
+    import socket
+    import threading
+
+    plain, sequences = drawn(ELMAN, [3] * 4)
+    (tmp_path / "p.yaml").write_text(json.dumps(plain), encoding="utf-8")
+    np.savez(tmp_path / "d.npz", **{n: np.stack(items) for n, items in stacked(sequences).items()})
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def babble() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    found, _ = server.accept()
+                    found.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20)
+
+        threading.Thread(target=babble, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        started = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", COMMAND, "solve", "p.yaml", "--data-set", "d.npz", "--scheduler", address],
+            cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith(f"p.yaml: error: no Dask scheduler answers at {address}")
+    assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) == 1
+    assert time.monotonic() - started < 20
+
+
 def test_dask_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     problem, data = long_task()
     monkeypatch.setitem(sys.modules, "distributed", None)

@@ -37,6 +37,14 @@ _HELPERS = {
     """d * log(p), and 0 where d is 0."""
     logs = np.zeros(np.broadcast(d, p).shape, np.result_type(d, p, np.float32))
     return d * np.log(p, out=logs, where=np.not_equal(d, 0))''',
+    "xlogy_sums": '''def xlogy_sums(d, p):
+    """The sum of d * log(p) over each vector; few logarithms where most entries of d are 0."""
+    places = np.flatnonzero(d != 0)
+    if 4 * places.size > d.size:
+        return xlogy(d, p).sum(-1)
+    terms = d.reshape(-1)[places] * np.log(p.reshape(-1)[places])
+    sums = np.bincount(places // d.shape[-1], terms, d.size // d.shape[-1])
+    return sums.reshape(d.shape[:-1]).astype(terms.dtype)''',
     "erf": '''def erf(x):
     """The error function, entry by entry."""
     return np.vectorize(math.erf, otypes=[float])(x)''',
@@ -51,6 +59,16 @@ _HELPERS = {
     "unit": '''def unit(x, place):
     """1 at a place, counted from 1, and 0 elsewhere, like each vector."""
     return np.equal(np.arange(1, x.shape[-1] + 1), np.asarray(place)[..., None]) + np.zeros_like(x)''',
+    "sigmoid": '''@np.errstate(over="ignore")  # where exp(-x) is too large to be written, 1 / (1 + exp(-x)) is 0
+def sigmoid(x, out=None):
+    """1 / (1 + exp(-x))"""
+    if out is None:
+        x = np.asarray(x)
+        return sigmoid(x, np.empty(x.shape, np.result_type(x, np.float32)))[()]
+    np.negative(x, out=out)
+    np.exp(out, out=out)
+    np.add(out, 1, out=out)
+    return np.reciprocal(out, out=out)''',
     "column_sums": '''def column_sums(x):
     """The sum of the rows of a matrix, as a product."""
     return np.ones(len(x), x.dtype) @ x''',
@@ -71,7 +89,10 @@ class Dialect:
     gathers = False  # whether functions want arrays where a number stands
     taken: tuple[str, ...] = ("np",)  # names that the module uses
     helpers: Mapping[str, str] = _HELPERS
-    needs: Mapping[str, tuple[str, ...]] = {"erf": ("math",)}  # what a helper calls
+    needs: Mapping[str, tuple[str, ...]] = {"erf": ("math",), "xlogy_sums": ("xlogy",)}  # what a helper calls
+
+    hoists_entries = True  # whether what is computed entry by entry leaves a loop as well
+    placing: tuple[str, ...] = ("sigmoid",)  # helpers that compute into a second argument
 
     def __init__(self) -> None:
         self.functions: dict[str, str] = {name: f"{self.prefix}.{name}" for name in ELEMENTWISE} | self._pairs()
@@ -89,6 +110,10 @@ class Dialect:
     def array_of(self, text: str) -> str:
         """An array without axes that holds a number."""
         return text
+
+    def filled(self, text: str, shape: str) -> str:
+        """An array of a shape, all of whose entries along missing axes are the same."""
+        return f"{self.prefix}.broadcast_to({text}, {shape})"
 
     def function_head(self, name: str, arguments: Sequence[str]) -> str:
         """The first line of a helper function that works entry by entry."""

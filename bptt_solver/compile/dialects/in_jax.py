@@ -35,6 +35,7 @@ class JaxDialect(Dialect):
         'jax.config.update("jax_enable_x64", True)  # what comes as float64 stays float64; float32 stays float32',
     )
     in_place = False
+    hoists_entries = False
     usage = ("result = gradient(given)  # in the type of what is given",)
     decorators = ("@jax.jit",)
     taken = ("jax", "jnp", "lax", "dtype", "carried", "k")
@@ -43,6 +44,7 @@ class JaxDialect(Dialect):
 
     def _pairs(self) -> dict[str, str]:
         special = {name: f"jax.scipy.special.{name}" for name in ("erf", "xlogy")}
+        special["sigmoid"] = "jax.nn.sigmoid"
         return {"max": "jnp.maximum", "min": "jnp.minimum", "clip": "jnp.clip", "step": "jnp.heaviside"} | special
 
     def array_of(self, text: str) -> str:

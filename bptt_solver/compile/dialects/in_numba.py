@@ -23,11 +23,25 @@ def rows_times(x, matrix):
     "softmax": '''@njit(cache=True, error_model="numpy")
 def softmax(x):
     """exp(x) / sum(exp(x)) of each vector."""
-    result = np.empty_like(rows(x))
-    for i, row in enumerate(rows(x)):
-        result[i] = np.exp(row - row.max())
-        result[i] /= result[i].sum()
+    result = rows(x).copy()
+    for row in result:
+        top, total = row.max(), real(0)
+        for j in range(row.size):
+            row[j] = np.exp(row[j] - top)
+            total += row[j]
+        for j in range(row.size):
+            row[j] /= total
     return result.reshape(x.shape)''',
+    "xlogy_sums": '''@njit(cache=True, error_model="numpy")
+def xlogy_sums(d, p):
+    """The sum of d * log(p) over each vector, without a logarithm where d is 0."""
+    every, others = rows(d), rows(p)
+    result = np.zeros(len(every), p.dtype)
+    for i in range(len(every)):
+        for j in range(every.shape[1]):
+            if every[i, j] != 0:
+                result[i] += every[i, j] * np.log(others[i, j])
+    return result.reshape(d.shape[:-1])''',
     "logsumexp": '''@njit(cache=True, error_model="numpy")
 def logsumexp(x):
     """log(sum(exp(x))) of each vector."""
@@ -55,6 +69,10 @@ def argmax_share(x):
 def column_sums(x):
     """The sum of the rows of a matrix, as a product."""
     return np.ones(len(x), x.dtype) @ x''',
+    "sigmoid": '''@vectorize(cache=True)
+def sigmoid(x):
+    """1 / (1 + exp(-x))"""
+    return real(1) / (real(1) + np.exp(-x))''',
     "step": '''@vectorize(cache=True)
 def step(x, c):
     """1 where x > 0, 0 where x < 0, c at 0."""
@@ -81,7 +99,7 @@ def last_{what}(x):
     return result.reshape(x.shape[:-1])'''
     for what, word in (("sum", "sum"), ("mean", "mean"), ("max", "largest entry"), ("min", "smallest entry"))
 }  # fmt: skip
-_OF_ROWS = [name for name, text in _HELPERS.items() if "rows(x)" in text and name != "rows"]
+_OF_ROWS = [name for name, text in _HELPERS.items() if ("rows(x)" in text or "rows(d)" in text) and name != "rows"]
 _NEEDS = {"erf": ("math",)} | {name: ("rows",) for name in _OF_ROWS}
 
 
@@ -93,6 +111,7 @@ class NumbaDialect(Dialect):
     prefix = "np"
     header = ("import numpy as np", "from numba import njit, vectorize", "", "real = np.float64  # or np.float32")
     in_place = False
+    hoists_entries = False
     usage = ("result = gradient(given)  # in the type that the line ``real = ...`` says",)
     defaults = False
     taken = ("np", "njit", "vectorize", "real", "program")
@@ -107,6 +126,9 @@ class NumbaDialect(Dialect):
 
     def array_of(self, text: str) -> str:
         return text
+
+    def filled(self, text: str, shape: str) -> str:
+        return f"np.ascontiguousarray(np.broadcast_to(np.asarray({text}, real), {shape}))"
 
     def function_head(self, name: str, arguments: Sequence[str]) -> str:
         return f"@vectorize(cache=True)\n{super().function_head(name, arguments)}"

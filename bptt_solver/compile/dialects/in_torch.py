@@ -50,7 +50,7 @@ class TorchDialect(Dialect):
     needs = _NEEDS
 
     def _pairs(self) -> dict[str, str]:
-        return {"clip": "torch.clip", "erf": "torch.erf", "xlogy": "torch.xlogy"}
+        return {"clip": "torch.clip", "erf": "torch.erf", "xlogy": "torch.xlogy", "sigmoid": "torch.sigmoid"}
 
     def array_of(self, text: str) -> str:
         return f"torch.tensor({text}, dtype=dtype, device=device)"
