@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from bptt_solver.catalogues import ENGLISH, in_language, message
+
 
 class Source:
     """A text that was read, with the name it is shown under (a path, or ``<stdin>``).
@@ -97,7 +99,8 @@ Notes = Sequence[tuple[str, Span]]  # what else belongs to a problem, each with 
 
 class Problem:
     """One thing that is wrong, said so that a person can act on it. ``notes`` tell of other places that belong to it,
-    such as the second of two that disagree."""
+    such as the second of two that disagree. Texts that are messages (`bptt_solver.catalogues`) can be told in each of
+    its languages."""
 
     __slots__ = ("hint", "message", "notes", "span")
 
@@ -107,18 +110,21 @@ class Problem:
         self.hint = hint
         self.notes = tuple(notes)
 
-    def render(self) -> str:
+    def render(self, language: str = ENGLISH) -> str:
         """``file:line:column: message (hint)``, the source line, a caret; the same for each note. Safe to print on a
         terminal."""
-        text = self.message + (f" ({self.hint})" if self.hint else "")
+        text = in_language(self.message, language)
+        if self.hint:
+            text = message("error.hint", text=text, hint=self.hint).in_language(language)
         if self.span is None:
-            lines = [safe_text(f"error: {text}")]
+            lines = [safe_text(message("error.plain", text=text).in_language(language))]
         elif self.span.source.written_by is None:
             lines = [_place(self.span, text)]
         else:  # the place in the document, and below it what was written for it
             lines = [_place(self.span.source.written_by, text)]
-            lines.append(f"  in an equation of {safe_text(self.span.source.name)}:\n{_line(self.span)}")
-        lines += [_place(span, f"note: {note}") for note, span in self.notes]
+            written = message("error.written", source=safe_text(self.span.source.name)).in_language(language)
+            lines.append(f"  {written}\n{_line(self.span)}")
+        lines += [_place(span, message("error.note", text=note).in_language(language)) for note, span in self.notes]
         return "\n".join(lines)
 
 
@@ -150,12 +156,16 @@ class ProblemError(Exception):
         self.problems: tuple[Problem, ...] = problems
 
     def __str__(self) -> str:
-        return "\n".join(problem.render() for problem in self.problems)
+        return self.in_language(ENGLISH)
+
+    def in_language(self, language: str) -> str:
+        """All problems as a person reads them."""
+        return "\n".join(problem.render(language) for problem in self.problems)
 
 
-def fail(message: str, span: Span | None = None, hint: str | None = None, notes: Notes = ()) -> ProblemError:
+def fail(text: str, span: Span | None = None, hint: str | None = None, notes: Notes = ()) -> ProblemError:
     """A `ProblemError` with one problem, ready to be raised."""
-    return ProblemError(Problem(message, span, hint, notes))
+    return ProblemError(Problem(text, span, hint, notes))
 
 
 class Problems:
@@ -167,9 +177,9 @@ class Problems:
     def __init__(self) -> None:
         self._problems: list[Problem] = []
 
-    def add(self, message: str, span: Span | None = None, hint: str | None = None, notes: Notes = ()) -> None:
+    def add(self, text: str, span: Span | None = None, hint: str | None = None, notes: Notes = ()) -> None:
         """Note a problem and go on."""
-        self._problems.append(Problem(message, span, hint, notes))
+        self._problems.append(Problem(text, span, hint, notes))
         if len(self._problems) >= self.ENOUGH:
             self.raise_if_any()
 
@@ -189,7 +199,10 @@ class Problems:
         ordered = sorted(self._problems, key=lambda p: (p.span is None, p.span.start if p.span else 0))
         if len(ordered) > self.MOST:
             more = len(ordered) - self.MOST
-            ordered = [*ordered[: self.MOST], Problem(f"and {more} more problem{'s' if more > 1 else ''}")]
+            ordered = [
+                *ordered[: self.MOST],
+                Problem(message("error.more" if more > 1 else "error.one_more", count=more)),
+            ]
         raise ProblemError(*ordered)
 
 
@@ -208,7 +221,7 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
         near = [k for k in names if sorted(k) == sorted(word)] or difflib.get_close_matches(word, names, 1, 0.6)
     if not near and len(word) == 2:  # z9 where there is z1
         near = [k for k in names if len(k) == 2 and k[0] == word[0]]
-    return f"did you mean '{near[0]}'?" if near else None
+    return message("error.suggestion", name=near[0]) if near else None
 
 
 _ENOUGH_NAMES = 2_000

@@ -22,7 +22,7 @@ from bptt_solver.derivation import Cut, Derivation
 from bptt_solver.language.expressions import Call, Expression, Reference, derivative_name
 from bptt_solver.narration.catalogue import Catalogue
 from bptt_solver.narration.check import check_blocks
-from bptt_solver.narration.common import Narration, chain_words, joined
+from bptt_solver.narration.common import Narration, chain_words, joined, step_of
 from bptt_solver.narration.sweep import SweepWords
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class _Narrator(Narration):
         if derivation.rounded:
             remarks.append(say("title.rounded", digits=str(derivation.digits)))
         words: Words = (derivation.title,) if derivation.title else say("title", target=self.target)
-        return Heading(words, level=0, remark=joined(remarks, "; "))
+        return Heading(words, level=0, remark=joined(remarks, say.text("list.semicolon")))
 
     def _remark(self, number: int) -> Words:
         say, derivation = self.say, self.derivation
@@ -148,7 +148,7 @@ class _Narrator(Narration):
         if not falling:
             return self.say("section.5.sweep")
         listed = [str(t).replace("-", "−") for t in times]
-        return (Reference(self.derivation.variable), " = ", *self.say.listed(listed, "list.comma", 8))
+        return (Reference(self.derivation.variable), " = ", *self.say.listed(listed, "list.numbers", 8, "list.numbers"))
 
     # -- 1, 2, 3
 
@@ -192,11 +192,11 @@ class _Narrator(Narration):
             name = Reference("z_i") if any_node else self._first_wanted()
             derivative = self._derivative(name)
             meaning = say("given.meaning", name=name, target=self.target, derivative=derivative)
-            blocks.append(Paragraph((*words, " ", *meaning)))
+            blocks.append(Paragraph((*words, say.gap, *meaning)))
         return blocks
 
     def _function(self, function: tuple[Formula, str]) -> Words:
-        return (function[0], ": ", function[1])
+        return (function[0], self.say.colon, *self.say.told(function[1]))
 
     def _first_wanted(self) -> Reference:
         return next(c for c in self.derivation.wanted if isinstance(c, Reference))
@@ -225,7 +225,7 @@ class _Narrator(Narration):
         places = [[u.label.indices[0].constant for u in s.uses] for s in steps]
         if any(p != places[0] for p in places):
             return say("given.shared.times")
-        values = say.listed([str(v) for v in places[0]], "list.comma")
+        values = say.listed([str(v) for v in places[0]], "list.numbers", between="list.numbers")
         return say("given.shared.at", variable=Reference(variable), values=values)
 
     def _order(self) -> list[Block]:
@@ -234,14 +234,18 @@ class _Narrator(Narration):
             if at:
                 words.append(self.say.text("order.arrow"))
             words += self.say("cut.short", count=f"{item.count:,}") if isinstance(item, Cut) else (item,)
-        return [Paragraph((*words, ". ", self.say.text("order.left")))]
+        return [Paragraph((*words, *self.say("order.end")))]
 
     def _forward(self) -> list[Block]:
         blocks: list[Block] = []
         blocks += [self.numbers(t) for t in self.derivation.forward_tables]
         depth = int(any(g.variable for g in self.derivation.forward))
         for group in self.derivation.forward:
-            blocks.append(Flow([self.line(c) for c in group.lines], self.lead(group), depth))
+            lines = [self.line(c) for c in group.lines]
+            for line in lines:
+                if line.chain and isinstance(line.chain[0], Reference):
+                    line.step = step_of(line.chain, line.chain[0], "forward")
+            blocks.append(Flow(lines, self.lead(group), depth))
         return blocks
 
     # -- 4
@@ -259,7 +263,7 @@ class _Narrator(Narration):
         say = self.say
         blocks: list[Block] = []
         for match in matches:
-            reason = match.reason.partition(";")[0]
+            reason = say.clause(match.reason)
             key = "local.matched.one" if match.sums_to_one else "local.matched"
             if match.inner and match.user is not None:
                 use, received = match.chain.items

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.language import explain
 from bptt_solver.language import program as steps
@@ -68,7 +69,7 @@ class Machine(Builder):
             return self._operator
         if kind == OPENED:
             if self.indexing:
-                self.wrong(f"'{word}(...)' cannot stand in an index", at, at + len(word), "a map is read as left[i]")
+                self.wrong(message("syntax.map_in_index", word=word), at, at + len(word), message("syntax.map_example"))
             self.open("call", at, []).name = self.name(word, at)
             return self._swallow
         if word == "(":
@@ -123,7 +124,7 @@ class Machine(Builder):
 
     def _binary(self, operation: str, word: str, at: int) -> State:
         if self.indexing and operation not in _IN_INDEX:
-            raise explain.not_affine(self, f"'{word}'", at)
+            raise explain.not_affine(self, message("syntax.word", word=word), at)
         stack = self.stack
         least = _FOLDED_FROM[operation]
         while stack[-1].rank >= least:
@@ -148,13 +149,13 @@ class Machine(Builder):
         self.value = self._make(frame.kind, (*frame.items, self._signed(frame)), frame.start)
         self.start = frame.start
         if frame.kind == "mul":
-            self._many(len(frame.items) + 1, "the derivative by {} factors", frame.start, self.end)
+            self._many(len(frame.items) + 1, "limit.factors", frame.start, self.end)
 
     def _many(self, count: int, what: str, start: int, end: int) -> None:
         """Every simple partial of a product holds all other factors, and the like: n of them have n*n."""
         limits = self.leaves.limits
         if count * count > limits.get("elements"):
-            told = what.replace("{}", f"{count:,}")
+            told = message(what, count=f"{count:,}")
             limits.check("elements", count * count, told, self.span(start, end))
 
     def _make(self, operation: str, operands: tuple[int, ...], start: int) -> int:
@@ -163,7 +164,7 @@ class Machine(Builder):
         fixed = self.fixed
         varying = sum(o not in fixed for o in operands)
         if operation == "mul" and varying > 1:
-            raise explain.not_affine(self, "a product of index variables", start)
+            raise explain.not_affine(self, message("syntax.product_of_variables"), start)
         made = self.emit(_IN_INDEX[operation], operands, start, self.end)
         if not varying:
             fixed.add(made)
@@ -171,7 +172,9 @@ class Machine(Builder):
 
     def _postfix(self, operation: str, more: tuple[int, ...], at: int) -> State:
         if self.indexing:
-            raise explain.not_affine(self, "a transpose" if operation == "transpose" else "a power", at)
+            raise explain.not_affine(
+                self, message("syntax.a_transpose") if operation == "transpose" else message("syntax.a_power"), at
+            )
         self.value = self.emit(operation, (self.value, *more), self.start, self.after)
         return self._operator
 
@@ -206,7 +209,7 @@ class Machine(Builder):
             return self._operand
         self.shut()
         self.value = self.emit(top.name, tuple(top.items), top.start, self.after)
-        self._many(len(top.items), "the derivative by {} arguments", top.start, self.after)
+        self._many(len(top.items), "limit.arguments", top.start, self.after)
         return self._operator
 
     def _close_index(self, top: Frame, word: str, at: int) -> State:
@@ -216,7 +219,7 @@ class Machine(Builder):
         if word == ",":
             return self._operand
         if len(top.items) - 1 > self.leaves.limits.get("indices"):
-            name = f"'{self.words[~top.items[0]]}'"
+            name = message("syntax.word", word=self.words[~top.items[0]])
             self.leaves.limits.check("indices", len(top.items) - 1, name, self.span(top.start, self.after))
         self.shut()
         self.value = self.emit(
@@ -231,7 +234,7 @@ class Machine(Builder):
         if top.operator:
             start = self.places[~top.left][0] if top.left < 0 else self.spans[top.left][0]
             top.items.append(self.emit(steps.COMPARE[top.operator], (top.left, self.value), start, self.end))
-            self._many(len(top.items), "the comparison of {} conditions", top.start, self.end)
+            self._many(len(top.items), "limit.conditions", top.start, self.end)
         top.operator = ""
         if compares:
             top.left, top.operator = self.value, word
@@ -257,7 +260,7 @@ class Machine(Builder):
     def _variable(self, kind: int, word: str, at: int) -> State:
         top = self.stack[-1]
         if kind not in (NAME, OPENED):
-            self.wrong("the name of an index is missing after 'for'", at, self.after, "write: for t in 1..T")
+            self.wrong(message("syntax.index_name"), at, self.after, message("syntax.write_for"))
         top.start = at
         top.items = [self.leaf(TEXT, word, at)]
         return self._in
@@ -265,7 +268,7 @@ class Machine(Builder):
     def _in(self, _kind: int, word: str, at: int) -> State:
         if word != "in":
             name = self.words[-1]
-            self.wrong(f"'in' is missing after 'for {name}'", at, self.after, f"write: for {name} in 1..T")
+            self.wrong(message("syntax.in_missing", name=name), at, self.after, message("syntax.write_in", name=name))
         return self._operand
 
     def _close_range(self, top: Frame, word: str, at: int) -> State:
@@ -280,7 +283,7 @@ class Machine(Builder):
         limits = self.leaves.limits
         if len(owner.ranges) > limits.get("indices"):
             where = self.span(top.start, self.end)
-            raise limits.exceeded("indices", len(owner.ranges), "this 'for'", where, or_more=True)
+            raise limits.exceeded("indices", len(owner.ranges), message("syntax.this_for"), where, or_more=True)
         if word == ",":
             return self._variable
         if word == "where":
@@ -326,7 +329,7 @@ class Machine(Builder):
             self.spans.pop()
             self.heights.pop()
             return self.steps.pop()[1]
-        self.wrong("the left side of an equation is one name", *self.left_span, "write for example h[t] = ...")
+        self.wrong(message("syntax.left_side"), *self.left_span, message("syntax.left_example"))
 
 
 _CLOSING: dict[str, Callable[[Machine, Frame, str, int], State]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from bptt_solver.catalogues import message
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Numeral, Reference
 from bptt_solver.language.operations import Operations
@@ -28,8 +29,8 @@ def infer_shape(expression: Expression, shapes: Sequence[Shape], operations: Ope
                 known[id(node)] = call_shape(node, operands, operations)
             except ShapeError as error:
                 told: str = error.args[0]
-                if told.startswith("expected "):
-                    told = f"{node.operation} takes {told.removeprefix('expected ')}"
+                if len(error.args) > 2:  # what was expected: say by which operation
+                    told = message(error.args[2], name=node.operation, shape=in_words(error.args[3]))
                 raise ShapeError(told, node) from None
         else:
             known[id(node)] = shapes[node.at] if isinstance(node, Slot) else ()
@@ -64,8 +65,8 @@ def call_shape(node: Call, operands: Sequence[Shape], operations: Operations) ->
             size = operands[0][0] if len(operands[0]) == 1 else 0
             if not isinstance(low, int) or not isinstance(high, int) or not 1 <= low <= high <= size:
                 if not size:
-                    raise ShapeError(f"part takes an entry range of a vector, not of a {in_words(operands[0])}")
-                raise ShapeError(f"part(v, i, j) needs whole numbers 1 <= i <= j <= {size}")
+                    raise ShapeError(message("shape.part", shape=in_words(operands[0])))
+                raise ShapeError(message("shape.part_numbers", size=size))
             return (high - low + 1,)
         return _piece_shape(name, which[0], operands)
     operation = operations[name]
@@ -83,14 +84,18 @@ def _piece_shape(name: str, which: Numeral | None, operands: Sequence[Shape]) ->
     """The shape of ``block(v, k, a, b, ...)``, ``columns(W, k, a, b, ...)`` and ``place_columns(P, k, a, b, ...)``."""
     whole, pieces = operands[0], operands[2:]
     if not isinstance(which, int) or not 1 <= which <= len(pieces):
-        raise ShapeError(f"{name}(..., k, a, b, ...) needs a whole number 1 <= k <= {len(pieces)}")
+        raise ShapeError(message("shape.piece_number", name=name, count=len(pieces)))
     if any(len(s) > 1 for s in pieces):
-        raise ShapeError(f"{name} takes vectors and numbers after its number: {', '.join(map(in_words, pieces))}")
+        raise ShapeError(
+            message("shape.pieces", name=name, shapes=message.listed([in_words(s) for s in pieces], "list.comma"))
+        )
     widths = [s[0] if s else 1 for s in pieces]
     length = widths[which - 1] if name == "place_columns" else sum(widths)
     if len(whole) != (1 if name == "block" else 2) or whole[-1] != length:
-        wanted = f"a vector ({length})" if name == "block" else f"a matrix with {length} columns"
-        raise ShapeError(f"{name} takes {wanted} first, got a {in_words(whole)}")
+        wanted = (
+            message("shape.a_vector", length=length) if name == "block" else message("shape.a_matrix", length=length)
+        )
+        raise ShapeError(message("shape.first", name=name, wanted=wanted, shape=in_words(whole)))
     if name == "block":
         return pieces[which - 1]
     return (whole[0], widths[which - 1] if name == "columns" else sum(widths))

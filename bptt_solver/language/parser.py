@@ -10,6 +10,7 @@ import gc
 import re
 from collections.abc import Iterator
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Excerpt, ProblemError, Problems, Span, fail
 from bptt_solver.language.equations import Equation, Origin
 from bptt_solver.language.expressions import Call, Expression, Reference, Sum
@@ -45,10 +46,10 @@ def parse_reference(excerpt: Excerpt, limits: Limits | None = None, *, allow_var
     tree = parse_expression(excerpt, limits)
     everything = excerpt.span(0, len(excerpt.text))
     if not isinstance(tree, Reference):
-        raise fail("this is not a name", everything, "write for example W or h[2]")
+        raise fail(message("syntax.no_name"), everything, message("syntax.name_example"))
     if not allow_variables and any(index.terms for index in tree.indices):
         raise fail(
-            f"the indices of '{tree.name}' must be numbers here", everything, f"write for example {tree.name}[2]"
+            message("syntax.fixed_indices", name=tree.name), everything, message("syntax.fixed_example", name=tree.name)
         )
     return tree
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from bptt_solver.catalogues import message
 from bptt_solver.language.expressions import Call, Comparison, Index, Iverson, Lookup, Number, Range, Reference, Sum
 from bptt_solver.language.tokens import Malformed, literal, normal_name
 from bptt_solver.limits import Limits
@@ -34,7 +35,7 @@ class Leaves:
     def _constant(self, word: str) -> Index:
         value = literal(word, self.limits)
         if not isinstance(value, int):
-            raise Malformed(f"an index is a whole number, not {word}")
+            raise Malformed(message("syntax.whole_index", word=word))
         return Index(value)
 
 

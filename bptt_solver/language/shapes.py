@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from bptt_solver.catalogues import message
+
 Shape = tuple[int, ...]
 
 
@@ -35,13 +37,16 @@ RANKS: Mapping[str, int | Callable[[Sequence[int]], int]] = {
 
 def in_words(shape: Shape) -> str:
     """A shape in words."""
-    return (
-        "scalar"
-        if not shape
-        else f"vector ({shape[0]})"
-        if len(shape) == 1
-        else "matrix (" + ", ".join(map(str, shape)) + ")"
-    )
+    if not shape:
+        return message("shape.scalar")
+    if len(shape) == 1:
+        return message("shape.vector", length=shape[0])
+    return message("shape.matrix", lengths=", ".join(map(str, shape)))
+
+
+def _expected(what: str, shape: Shape) -> ShapeError:
+    """The error of an argument that is no ``vector`` or ``square`` matrix; whoever knows the operation names it."""
+    return ShapeError(message(f"shape.expected_{what}", shape=in_words(shape)), None, f"shape.takes_{what}", shape)
 
 
 def elementwise_shape(shapes: Sequence[Shape]) -> Shape:
@@ -49,7 +54,7 @@ def elementwise_shape(shapes: Sequence[Shape]) -> Shape:
     result: Shape = ()
     for shape in shapes:
         if shape and result and shape != result:
-            raise ShapeError(f"{in_words(result)} and {in_words(shape)} do not match: only scalars broadcast")
+            raise ShapeError(message("shape.broadcast", left=in_words(result), right=in_words(shape)))
         result = result or shape
     return result
 
@@ -64,16 +69,13 @@ def matmul_shape(shapes: Sequence[Shape]) -> Shape:
     """The shape of a matrix product; vectors are columns."""
     left, right = shapes
     if not left or not right:
-        raise ShapeError(
-            f"{in_words(left)} @ {in_words(right)}: '@' multiplies matrices and vectors; use '*' with a scalar"
-        )
+        raise ShapeError(message("shape.scalar_product", left=in_words(left), right=in_words(right)))
     if len(left) == 1:  # a column: n x 1
-        raise ShapeError(
-            f"{in_words(left)} @ {in_words(right)}: vectors are columns; "
-            "for a number write dot(a, b) or a.T @ b, for a matrix outer(a, b)"
-        )
+        raise ShapeError(message("shape.column_product", left=in_words(left), right=in_words(right)))
     if left[1] != right[0]:
-        raise ShapeError(f"{in_words(left)} @ {in_words(right)}: {left[1]} columns meet {right[0]} rows")
+        raise ShapeError(
+            message("shape.meet", left=in_words(left), right=in_words(right), columns=left[1], rows=right[0])
+        )
     if len(right) == 1:
         return (left[0],)
     return (left[0], right[1])
@@ -85,7 +87,7 @@ def vectors(count: int) -> Callable[[Sequence[Shape]], None]:
     def check(shapes: Sequence[Shape]) -> None:
         for shape in shapes[:count]:
             if len(shape) != 1:
-                raise ShapeError(f"expected a vector, got a {in_words(shape)}")
+                raise _expected("vector", shape)
 
     return check
 
@@ -93,7 +95,7 @@ def vectors(count: int) -> Callable[[Sequence[Shape]], None]:
 def dot_shape(shapes: Sequence[Shape]) -> Shape:
     """A number, of two arrays of one shape."""
     if len(shapes[0]) != len(shapes[1]) or shapes[0] != shapes[1]:
-        raise ShapeError(f"dot of {in_words(shapes[0])} and {in_words(shapes[1])}: the shapes must be equal")
+        raise ShapeError(message("shape.dot", left=in_words(shapes[0]), right=in_words(shapes[1])))
     return ()
 
 
@@ -107,7 +109,7 @@ def transpose_shape(shapes: Sequence[Shape]) -> Shape:
     """A matrix turned; a vector becomes a row."""
     (shape,) = shapes
     if not shape:
-        raise ShapeError("a number has no transpose: only vectors and matrices have one")
+        raise ShapeError(message("shape.no_transpose"))
     return (1, shape[0]) if len(shape) == 1 else tuple(reversed(shape))
 
 
@@ -119,7 +121,7 @@ def unrow_shape(shapes: Sequence[Shape]) -> Shape:
 def concat_shape(shapes: Sequence[Shape]) -> Shape:
     """The vector of all parts."""
     if any(len(s) > 1 for s in shapes):
-        raise ShapeError("concat joins vectors and numbers, got " + ", ".join(map(in_words, shapes)))
+        raise ShapeError(message("shape.concat", shapes=message.listed([in_words(s) for s in shapes], "list.comma")))
     return (sum(s[0] if s else 1 for s in shapes),)
 
 
@@ -143,14 +145,14 @@ def entry_shape(shapes: Sequence[Shape]) -> Shape:
 def array_shape(shapes: Sequence[Shape]) -> Shape:
     """A number out of a vector or a matrix."""
     if not shapes[0]:
-        raise ShapeError("expected a vector, got a scalar")
+        raise _expected("vector", ())
     return ()
 
 
 def expand_shape(shapes: Sequence[Shape]) -> Shape:
     """A number in the shape of the last argument."""
     if shapes[0]:
-        raise ShapeError(f"expand(a, x) takes a number first, got a {in_words(shapes[0])}")
+        raise ShapeError(message("shape.expand", shape=in_words(shapes[0])))
     return shapes[-1]
 
 
@@ -158,7 +160,7 @@ def diagonal_shape(shapes: Sequence[Shape]) -> Shape:
     """The diagonal of a square matrix."""
     (shape,) = shapes
     if len(shape) != 2 or shape[0] != shape[1]:
-        raise ShapeError(f"expected a square matrix, got a {in_words(shape)}")
+        raise _expected("square", shape)
     return (shape[0],)
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Excerpt, fail
 from bptt_solver.limits import Limits
 
@@ -63,9 +64,9 @@ def check_characters(excerpt: Excerpt) -> None:
     if found:
         at = found.start()
         raise fail(
-            f"the character {code_point(found[0])} is not allowed",
+            message("token.not_allowed", character=code_point(found[0])),
             excerpt.span(at, at + 1),
-            "remove it: it is invisible",
+            message("token.invisible"),
         )
 
 
@@ -104,30 +105,37 @@ def normal_name(word: str, limits: Limits) -> str:
         for character in word:
             if character > "\x7f" and not (unicodedata.category(character)[0] in "LM" or character in "₀₁₂₃₄₅₆₇₈₉"):
                 if unicodedata.category(character) == "Nd":
-                    raise Malformed(f"{code_point(character)} is not an ASCII digit", "write 0 to 9")
-                raise Malformed(f"{code_point(character)} cannot be part of a name", _instead(character))
+                    raise Malformed(
+                        message("token.not_digit", character=code_point(character)), message("token.ascii_digits")
+                    )
+                raise Malformed(message("token.not_in_name", character=code_point(character)), _instead(character))
     if len(word) > limits.get("name_length"):
-        limits.check("name_length", len(word), f"the name '{word[:20]}...'")
+        limits.check("name_length", len(word), message("token.name", name=word[:20]))
     return word
 
 
 def literal(word: str, limits: Limits) -> int | float:
     """The number that ASCII digits spell: int if it is whole, else the nearest float64. Raises `Malformed`."""
-    digits = sum(c.isdigit() for c in word.lower().partition("e")[0])
-    if digits > limits.get("digits"):
-        limits.check("digits", digits, "the number")
+    most = limits.get("digits")
+    if len(word) > most:  # most are short
+        digits = sum(c.isdigit() for c in word.lower().partition("e")[0])
+        if digits > most:
+            limits.check("digits", digits, message("token.number"))
     if word[0] == "0" and word[1:2].isdigit():
-        raise Malformed(f"'{_short(word)}' starts with 0", f"write {_short(word.lstrip('0') or '0')}")
+        raise Malformed(
+            message("token.leading_zero", word=_short(word)),
+            message("token.write", text=_short(word.lstrip("0") or "0")),
+        )
     if word.isdigit():
         return int(word)
     exponent = word.lower().partition("e")[2].lstrip("+-")
     if len(exponent) > limits.get("exponent_digits"):
-        limits.check("exponent_digits", len(exponent), "the number")
+        limits.check("exponent_digits", len(exponent), message("token.number"))
     value = float(word)
     if value - value != 0:
-        raise Malformed(f"{_short(word)} is too large for a 64-bit number")
+        raise Malformed(message("token.too_large", word=_short(word)))
     if value == 0 and any(c in "123456789" for c in word.lower().partition("e")[0]):
-        raise Malformed(f"{_short(word)} is too small for a 64-bit number", "write 0")
+        raise Malformed(message("token.too_small", word=_short(word)), message("token.zero"))
     return value
 
 
@@ -142,31 +150,31 @@ def complaint(word: str) -> tuple[str, str | None]:
     """What to say about a character that nothing in the language starts with: a message and a hint."""
     character = word[0]
     if character in "\"'`“”‘’":
-        return "quotes have no meaning here", "names are written without quotes"
+        return message("token.quotes"), message("token.no_quotes")
     if character.isascii():
         hints = {
-            "{": "group with ( )",
-            "\\": "LaTeX is not read: write x/2, sqrt(x), sum(...)",
-            "!": "'not equal' is !=",
-            "|": "write abs(x)",
+            "{": message("token.group"),
+            "\\": message("token.latex"),
+            "!": message("token.not_equal"),
+            "|": message("token.abs"),
         }
         hints |= {
-            "_": "a name starts with a letter",
-            "?": "remove it",
-            "$": "remove it",
-            "&": "write 'and' between conditions",
+            "_": message("token.letter"),
+            "?": message("token.remove"),
+            "$": message("token.remove"),
+            "&": message("token.and"),
         }
-        return f"unexpected character '{character}'", hints.get(character)
+        return message("token.unexpected", character=character), hints.get(character)
     if unicodedata.category(character) == "Nd":
-        return f"{code_point(character)} is not an ASCII digit", "write 0 to 9"
-    return f"unexpected character {code_point(character)}", _instead(character)
+        return message("token.not_digit", character=code_point(character)), message("token.ascii_digits")
+    return message("token.unexpected_point", character=code_point(character)), _instead(character)
 
 
 def _instead(character: str) -> str | None:
     plain = _INSTEAD.get(character) or unicodedata.normalize("NFKC", character)
     if plain.isspace():
-        return "write a plain space"
-    return f"write {plain}" if plain != character and plain.isprintable() else None
+        return message("token.space")
+    return message("token.write", text=plain) if plain != character and plain.isprintable() else None
 
 
 def code_point(character: str) -> str:

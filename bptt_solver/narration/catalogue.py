@@ -1,8 +1,4 @@
-"""The catalogue of sentences, and how fields are put into them: by position in the text, never by `str.format`.
-
-A catalogue is a TOML file of ``key = "text with {fields}"``; the few lines of TOML that it uses are read here,
-because the whole reader costs more than a derivation.
-"""
+"""The sentences of a derivation in one language, with formulas in their fields."""
 
 from __future__ import annotations
 
@@ -10,10 +6,11 @@ import os
 from collections.abc import Sequence
 
 from bptt_solver.blocks import Formula, Value, Words
+from bptt_solver.catalogues import FOLDER, LANGUAGES, Listing, Message, in_language, read_catalogue, split
 from bptt_solver.language.expressions import Reference
 
+_WIDE = "\u2e80"  # from here on, characters that need no spaces around them
 Field = str | Formula | Reference | Value | Words
-_ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 
 class Catalogue:
@@ -22,15 +19,15 @@ class Catalogue:
     """
 
     def __init__(self, language: str = "en", variants: Sequence[str] = ()) -> None:
-        self.variants = tuple(variants)
-        if not language.replace("-", "").isalnum():
+        if language not in LANGUAGES:
             raise ValueError(f"unknown language: {language}")
-        path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "locale", language + ".toml")
-        try:
-            with open(path, encoding="utf-8") as file:
-                self._texts = read_catalogue(file.read())
-        except FileNotFoundError:
-            raise ValueError(f"unknown language: {language}") from None
+        self.language = language
+        self.variants = tuple(variants)
+        with open(os.path.join(FOLDER, language + ".toml"), encoding="utf-8") as file:
+            self._texts = read_catalogue(file.read())
+        self.gap = self._texts["sentence.gap"]  # between two sentences
+        self.colon = self._texts["colon"]
+        self.lead = self.colon.rstrip()  # at the end of a line
         for variant in variants:
             ending = "." + variant
             found = [(k, t) for k, t in self._texts.items() if k.endswith(ending)]
@@ -48,11 +45,18 @@ class Catalogue:
                 words.append(text)
             if field:
                 value = fields[field]
-                if isinstance(value, tuple):
-                    words += value
-                else:
-                    words.append(value)
+                words += self.told(value)
         return tuple(words)
+
+    def told(self, field: Field) -> Words:
+        """A field as words: a message, of a plugin perhaps, in this language."""
+        if isinstance(field, tuple):
+            return field
+        return (field.in_language(self.language),) if isinstance(field, (Message, Listing)) else (field,)
+
+    def clause(self, text: str) -> str:
+        """What a text says before its first semicolon, in this language."""
+        return in_language(text, self.language).partition(";")[0].partition("；")[0]
 
     def text(self, key: str) -> str:
         """A sentence without fields."""
@@ -66,55 +70,23 @@ class Catalogue:
         """A small number as a word."""
         return self._texts.get(f"number.{number}", f"{number:,}")
 
-    def listed(self, items: Sequence[Field], last: str = "list.and", most: int = 6) -> Words:
+    def listed(
+        self, items: Sequence[Field], last: str = "list.and", most: int = 6, between: str = "list.comma"
+    ) -> Words:
         """``a, b and c``; of many, the first few and the last."""
         if len(items) > most:
             items = [*items[: most - 2], "…", items[-1]]
         words: list[str | Formula | Reference | Value] = []
         for at, item in enumerate(items):
             if at:
-                words.append(self._texts[last if at == len(items) - 1 else "list.comma"])
-            if isinstance(item, tuple):
-                words += item
-            else:
-                words.append(item)
+                gap = self._texts[last if at == len(items) - 1 else between]
+                if _wide(words[-1], -1):
+                    gap = gap.lstrip()
+                words.append(gap.rstrip() if _wide(self.told(item)[0], 0) else gap)
+            words += self.told(item)
         return tuple(words)
 
 
-def split(text: str) -> list[tuple[str, str]]:
-    """``"a {b} c"`` as pairs of text and the field behind it: ``[("a ", "b"), (" c", "")]``."""
-    parts: list[tuple[str, str]] = []
-    at = 0
-    while True:
-        start = text.find("{", at)
-        end = text.find("}", start)
-        if start < 0 or end < 0:
-            return [*parts, (text[at:], "")]
-        parts.append((text[at:start], text[start + 1 : end]))
-        at = end + 1
-
-
-def read_catalogue(text: str) -> dict[str, str]:
-    """The entries of a catalogue: comments, and lines ``key = "text"`` (basic strings of TOML)."""
-    texts: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line or line.startswith("#"):
-            continue
-        key, equals, value = line.partition(" = ")
-        if not equals or len(value) < 2 or value[0] != '"' or value[-1] != '"':
-            raise ValueError(f'line {number} of the catalogue is not key = "text"')
-        key = key.strip('"')
-        if key in texts:
-            raise ValueError(f"line {number} of the catalogue: {key} stands twice")
-        texts[key] = _unescaped(value[1:-1])
-    return texts
-
-
-def _unescaped(text: str) -> str:
-    if "\\" not in text:
-        return text
-    out: list[str] = []
-    characters = iter(text)
-    for character in characters:
-        out.append(_ESCAPES[next(characters)] if character == "\\" else character)
-    return "".join(out)
+def _wide(part: str | Formula | Reference | Value, at: int) -> bool:
+    """Whether the first (0) or the last (-1) character of a part is a wide one."""
+    return isinstance(part, str) and part != "" and part[at] >= _WIDE

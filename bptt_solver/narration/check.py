@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bptt_solver.blocks import Alert, Block, Entry, Formula, Paragraph, Value, Words
+from bptt_solver.catalogues import in_language
 from bptt_solver.derivation import Derivation
 from bptt_solver.language.expressions import Call, Index, Number, Reference, derivative_name
 from bptt_solver.narration.catalogue import Catalogue
@@ -52,7 +53,7 @@ class _Evidence(Narration):
             numbers = {"changed": item.changed, "plus": item.plus, "change": item.change, "value": item.quotient}
             words = say(key, name=item.name, h=item.h, later=later, target=self.target, **numbers)
         if item.step and item.agrees:
-            words = (*words, " ", *say("check.agrees", line=f"5.{item.step}"))
+            words = (*words, say.gap, *say("check.agrees", line=f"5.{item.step}"))
         return words
 
     def _is_given(self, name: Reference) -> bool:
@@ -75,7 +76,7 @@ class _Evidence(Narration):
                 through=say.listed(list(item.through)),
             )
         key = "check.runs.two" if item.nodes == 2 else "check.runs"
-        return (*words, " ", *say(key, count=say.count(item.nodes))) if item.nodes > 1 else words
+        return (*words, say.gap, *say(key, count=say.count(item.nodes))) if item.nodes > 1 else words
 
     def _forward_mode(self, item: ForwardMode) -> Words:
         states = [(name, " = ", value) for name, value in item.states]
@@ -109,8 +110,9 @@ class _Report:
             return [Paragraph(say("check.none"))]
         blocks: list[Block] = [Paragraph(self._summary())] if check.passed else []
         for failure in check.failures[:MOST]:
-            blocks.append(Alert(say("check.failed", name=self._name(failure), ours=self._value(failure.ours, 17),
-                                    theirs=self._value(failure.theirs, 17), method=failure.method)))  # fmt: skip
+            numbers = {"ours": self._value(failure.ours, 17), "theirs": self._value(failure.theirs, 17)}
+            method = self._method(failure.method)
+            blocks.append(Alert(say("check.failed", name=self._name(failure), method=method, **numbers)))
         more = len(check.failures[MOST:]) + check.more_failures
         if more:
             blocks.append(Alert(say("check.failed.more", count=f"{more:,}")))
@@ -118,14 +120,14 @@ class _Report:
             blocks.append(Paragraph(say("check.limited", name=self._name(limited), digits=str(limited.digits))))
         blocks += self._kinks()
         blocks += [
-            Paragraph((note[:1].upper() + note[1:] + ("" if note.endswith(".") else "."),))
+            Paragraph(say("check.note", note=capitalised(in_language(note, say.language))))
             for note in check.notes[:MOST]
         ]
         return blocks
 
     def _summary(self) -> Words:
         check, say = self.check, self.say
-        methods = say.listed(list(check.methods), most=len(check.methods))
+        methods = say.listed([self._method(m) for m in check.methods], most=len(check.methods))
         counts = {"checked": f"{check.checked:,}", "total": f"{check.total:,}"}
         if check.status == "exact" or not check.worst_relative:
             return say("check.exact", methods=methods, **counts)
@@ -169,6 +171,11 @@ class _Report:
             )
         return blocks
 
+    def _method(self, method: str) -> str:
+        """A route's name in this language."""
+        key = f"check.method.{method.replace(' ', '_')}"
+        return self.say.text(key) if self.say.has(key) else method
+
     # -- names and numbers
 
     def _name(self, item: Any) -> Words:
@@ -197,6 +204,11 @@ class _Report:
 
     def _value(self, value: Any, digits: int = 6) -> Value:
         return Value(value, digits)
+
+
+def capitalised(text: str) -> str:
+    """A note as the beginning of a sentence, without the full stop that it may have."""
+    return text[:1].upper() + text[1:].rstrip(".")
 
 
 def _scientific(value: float) -> str:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bptt_solver.blocks import Line, Table, Value, Words
+from bptt_solver.blocks import Formula, Item, Line, Step, Table, Value, Way, Words
 from bptt_solver.derivation import Chain, Cut, Derivation, Group, NumberTable
-from bptt_solver.language.expressions import Reference
+from bptt_solver.language.expressions import (
+    Call,
+    Expression,
+    Reference,
+    derivative_parts,
+    is_derivative,
+    preorder,
+)
+from bptt_solver.language.templates import Slot
 from bptt_solver.narration.catalogue import Catalogue
 
 
@@ -44,6 +52,38 @@ class Narration:
     def cut(self, cut: Cut) -> Words:
         """How many lines are left out."""
         return self.say("cut", count=f"{cut.count:,}")
+
+
+def step_of(items: Sequence[Item], node: Reference, part: str) -> Step:
+    """The step that a line about a node is. A term of its sum comes through the instance whose ordered derivative
+    stands in it; without one the effect is direct."""
+    ways: list[Way] = []
+    if part == "backward":
+        symbols = next((i for i in items[1:] if isinstance(i, Formula)), None)
+        if symbols is not None:
+            ways = [_way(term, symbols) for term in terms_of(symbols)]
+        elif isinstance(item := items[1], Reference):
+            ways = [_way(item, Formula(item))]
+    return Step(_instance(node.name, node), part, ways if any(way.instance for way in ways) else ())
+
+
+def terms_of(formula: Formula) -> Sequence[Expression]:
+    """The summands of a formula."""
+    tree = formula.expression
+    return tree.arguments if isinstance(tree, Call) and tree.operation == "add" else (tree,)
+
+
+def _way(term: Expression, whole: Formula) -> Way:
+    for node in preorder(term):
+        leaf = whole.leaves[node.at] if isinstance(node, Slot) else node
+        if type(leaf) is Reference and is_derivative(leaf.name):
+            name = Reference(derivative_parts(leaf.name)[1], leaf.indices)
+            return Way(_instance(name.name, name), (name,))
+    return Way()
+
+
+def _instance(name: str, reference: Reference) -> str:
+    return name + (f"[{','.join([str(i.constant) for i in reference.indices])}]" if reference.indices else "")
 
 
 def shape_text(shapes: Sequence[tuple[int, ...]]) -> str:

@@ -173,7 +173,7 @@ class _Tables:
             rows.append([(reference(self.losses[at_loss].key),), *cells, cell_of(split.rows[at_loss])])
         sums = [("…",) if s is None else cell_of(split.columns[s]) for s in columns]
         rows.append([say("contributions.column"), *sums, cell_of(split.total)])
-        return Table([*header, say("contributions.row")], rows, caption)
+        return Table([*header, say("contributions.row")], rows, caption, "size")
 
     def _cells(self, split: Split) -> list[Block]:
         """The cells as arrays, where they are small and few."""
@@ -184,7 +184,10 @@ class _Tables:
             entry = instance_text(split.key) + ":" + ",".join("1" * split.gradient.ndim)
             return [Paragraph(self.say("contributions.entries", name=entry), depth=0)]
         lines = [
-            Line((self._use(split, s), shown(split.cells[at_loss][s])), (reference(self.losses[at_loss].key), ":"))
+            Line(
+                (self._use(split, s), shown(split.cells[at_loss][s])),
+                (reference(self.losses[at_loss].key), self.say.lead),
+            )
             for at_loss, s in places
         ]
         return [Paragraph(self.say("contributions.cells", name=self._gradient(split))), Formulas(lines)]
@@ -258,7 +261,8 @@ class _Tables:
         rows.append([say("contributions.sum"), *row(self._together(nodes))])
         name = Reference(derivative_name(self.target, keys[nodes[0]][0]))
         arrays = any(is_array(self.table.computation.values[n]) for n in nodes)
-        return Table(header, rows, say("contributions.loss.norms" if arrays else "contributions.loss.table", name=name))
+        key = "contributions.loss.norms" if arrays else "contributions.loss.table"
+        return Table(header, rows, say(key, name=name), "size")
 
     def _together(self, nodes: Sequence[int]) -> dict[int, Any]:
         values = self.table.computation.values
@@ -275,7 +279,7 @@ class _Tables:
             lines: list[Line] = []
             for n in [n for n in nodes if n in signals]:
                 name = self._of_loss(loss, keys[n])
-                lead: Words = () if name is not None else (reference(keys[n]), ":")
+                lead: Words = () if name is not None else (reference(keys[n]), self.say.lead)
                 lines.append(Line([*([] if name is None else [name]), shown(signals[n])], lead))
             if lines:
                 blocks += [Paragraph(self.say("contributions.loss.signal", loss=reference(loss.key))), Formulas(lines)]
@@ -304,7 +308,7 @@ class _Tables:
                 reached = at_loss is not None and any(c is not None for c in split.cells[at_loss])
                 cells.append(("…",) if at_loss is None else cell(split.rows[at_loss]) if reached else ())
             rows.append([(self._gradient(split),), *cells, cell(split.total)])
-        return Table([*header, self.say("contributions.sum")], rows, caption)
+        return Table([*header, self.say("contributions.sum")], rows, caption, "size")
 
     def _gradient_lines(self, split: Split) -> list[Line]:
         lines: list[Line] = []
@@ -312,7 +316,7 @@ class _Tables:
             if at_loss is None or all(c is None for c in split.cells[at_loss]):
                 continue
             name = self._of_loss(self.losses[at_loss], split.key)
-            lead = () if name is not None else (reference(self.losses[at_loss].key), ":")
+            lead = () if name is not None else (reference(self.losses[at_loss].key), self.say.lead)
             lines.append(Line([*([] if name is None else [name]), shown(split.rows[at_loss])], lead))
         return [*lines, Line((self._gradient(split), shown(split.total)))]
 
@@ -334,7 +338,7 @@ class _Tables:
         header: list[Words] = [("‖·‖",), *(("…",) if s is None else (self._use(split, s),) for s in columns)]
         row = [("…",) if s is None else cell(split.columns[s]) for s in columns]
         name = (self._gradient(split),)
-        return Table([*header, self.say("contributions.sum")], [[name, *row, cell(split.total)]])
+        return Table([*header, self.say("contributions.sum")], [[name, *row, cell(split.total)]], shade="size")
 
     def _sum_of_uses(self, split: Split) -> Line:
         """``∂⁺E/∂w = w@1 + w@2 = 0.4 − 0.2 = 0.2``."""
@@ -378,7 +382,7 @@ class _Tables:
                 continue
             key, row, _, total = parts.rows[at]
             rows.append([(self._signal(key),), *map(cell, row), cell(total)])
-        return Table(header, rows)
+        return Table(header, rows, shade="size")
 
     def _sum_of_parts(self, parts: Parts, at: int) -> Line:
         key, row, users, total = parts.rows[at]

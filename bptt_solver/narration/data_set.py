@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bptt_solver.blocks import Block, Formulas, Heading, Line, Paragraph, Value
+from bptt_solver.blocks import Block, Formulas, Heading, Line, Note, Paragraph, Value
 from bptt_solver.datasets.sums import Summed
 from bptt_solver.language.expressions import Reference, derivative_name
 from bptt_solver.narration.catalogue import Catalogue
@@ -22,5 +22,6 @@ def data_set_blocks(summed: Summed, lang: str = "en") -> list[Block]:
     return [
         Heading((say.text("data_set.title"),), level=0),
         Paragraph(say("data_set.what", target=target, **counts)),
+        *([Note((summed.note,))] if summed.note else []),
         Formulas(lines),
     ]

@@ -50,7 +50,7 @@ class _FlowWords:
         one, other = state.reference(Index.variable(flow.variable)), self._at(state, 0)
         words = say("flow.what", jacobian=self._jacobian(state, None, 0), state=one, earlier=other)
         if any(c.size > 1 for g in flow.groups for c in g.courses):
-            words = (*words, " ", *say("flow.what.arrays"))
+            words = (*words, say.gap, *say("flow.what.arrays"))
         found.append(Paragraph(words))
         for group in flow.groups[:MOST_GROUPS]:
             found += self._group(group)
@@ -138,7 +138,7 @@ class _FlowWords:
             return say("flow.table.number.product" if alone else "flow.table.number", **names)
         key = "flow.table.all" if course.size <= MOST_VALUES else "flow.table.ends"
         words = say(key, **names)
-        return (*words, *say("flow.table.bound")) if course.reaches[0].bound is not None else (*words, ":")
+        return (*words, *say("flow.table.bound")) if course.reaches[0].bound is not None else (*words, say.lead)
 
     def _columns(self, group: GroupFlow, course: Course) -> list[Column]:
         say, state = self.say, course.states[0]
@@ -194,7 +194,7 @@ class _FlowWords:
                 cells = [cell(time) for _, cell in columns]
                 if any(cells):
                     rows.append([(_time(time),), *cells])
-        return Table([(name,), *(header for header, _ in columns)], rows, caption)
+        return Table([(name,), *(header for header, _ in columns)], rows, caption, "growth")
 
     # -- factors
 
@@ -251,7 +251,7 @@ class _FlowWords:
             for factor in group.path:
                 most *= max(factor.largest.values())
             key = "flow.contracts" if most < 1 else "flow.allows"
-            found.append(Paragraph((*self._gains(group), " ", *self.say(key, bound=Value(most)))))
+            found.append(Paragraph((*self._gains(group), self.say.gap, *self.say(key, bound=Value(most)))))
         for course in group.courses[:MOST_STATES]:
             end, state = course.reaches[-1], course.states[0]
             if end.direct is None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bptt_solver.blocks import Block, Formula, Paragraph, Value, Words
+from bptt_solver.catalogues import in_language
 from bptt_solver.derivation import Derivation
 from bptt_solver.errors import Excerpt, ProblemError
 from bptt_solver.language.expressions import Reference
@@ -32,12 +33,14 @@ def network_blocks(derivation: Derivation, say: Catalogue) -> list[Block]:
             name=topology.name, summary=topology.summary, source=topology.source)
     )  # fmt: skip
     for note in network.notes:
-        words += [" ", *_with_formulas(note, derivation)]
+        words += [say.gap, *_with_formulas(in_language(note, say.language), derivation)]
     words += _matched_identity({**topology.options, **block.options}, problem, say)
     blocks: list[Block] = [Paragraph(tuple(words))]
     names = _names(network, problem)
     if names:
-        blocks.append(Paragraph(say("network.names", names=joined(_grouped(names, say)[:_MOST], "; "))))
+        blocks.append(
+            Paragraph(say("network.names", names=joined(_grouped(names, say)[:_MOST], say.text("list.semicolon"))))
+        )
     return blocks
 
 
@@ -52,7 +55,7 @@ def _matched_identity(options: Mapping[str, object], problem: Problem, say: Cata
         return ()
     if "identity" not in record.matched:
         return ()
-    return (" ", *say("network.matched", loss=record.name, reason=record.matched["identity"][1]))
+    return (say.gap, *say("network.matched", loss=record.name, reason=record.matched["identity"][1]))
 
 
 def _grouped(names: Sequence[tuple[str, str]], say: Catalogue) -> list[Words]:
@@ -64,11 +67,11 @@ def _grouped(names: Sequence[tuple[str, str]], say: Catalogue) -> list[Words]:
     for name, role in names:
         together = heads[_head(role)]
         if len(together) < _SEVERAL:
-            told[name] = (Reference(name), ": ", role)
+            told[name] = (Reference(name), say.colon, *say.told(role))
         elif name == together[0]:
             listed = say.listed([Reference(n) for n in together], "list.comma", len(together))
             alike = all(other == role for n, other in names if n in together)
-            told[name] = (*listed, ": ", role if alike else _head(role))
+            told[name] = (*listed, say.colon, *say.told(role if alike else _head(role)))
     return list(told.values())
 
 

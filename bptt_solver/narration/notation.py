@@ -23,22 +23,22 @@ def convention_blocks(convention: Convention, say: Catalogue) -> list[Block]:
         for family in convention.names
     ]
     if pairs:
-        words += [" ", *say("notation.names", pairs=say.listed(pairs, "list.comma", MOST))]
+        words += [say.gap, *say("notation.names", pairs=say.listed(pairs, "list.comma", MOST))]
     words += _deltas(convention, say)
     ranks = [convention.rank(f) for f in convention.problem.system.ranks]
     if max(ranks, default=0):
         layout = "rows" if convention.rows else "columns"
-        words += [" ", *say(f"notation.{layout}")]
+        words += [say.gap, *say(f"notation.{layout}")]
         if max(ranks) > 1:
             weights = "senders" if convention.transposed else "receivers"
-            words += [" ", *say(f"notation.{weights}")]
+            words += [say.gap, *say(f"notation.{weights}")]
             if convention.rows or convention.transposed:
-                words += [" ", *say("notation.partials")]
+                words += [say.gap, *say("notation.partials")]
     for family, name in convention.kept.items():
-        words += [" ", *say("notation.kept", name=Reference(family), new=Reference(name))]
+        words += [say.gap, *say("notation.kept", name=Reference(family), new=Reference(name))]
     if convention.unknown and pairs:
         names = [Reference(f) for f in convention.unknown]
-        words += [" ", *say("notation.unknown", names=say.listed(names, "list.and", 12))]
+        words += [say.gap, *say("notation.unknown", names=say.listed(names, "list.and", 12))]
     return [Paragraph(tuple(words))]  # type: ignore[arg-type]
 
 
@@ -56,11 +56,11 @@ def _deltas(convention: Convention, say: Catalogue) -> list[object]:
     if definitions:
         more = len(convention.deltas) > len(definitions)
         key = "notation.deltas" + ("" if not more else ".all" if "*" in convention.profile.derivatives else ".more")
-        words += [" ", *say(key, definitions=say.listed(definitions, "list.comma"))]
+        words += [say.gap, *say(key, definitions=say.listed(definitions, "list.comma"))]
     if convention.profile.sign < 0 and not convention.signed:
-        words += [" ", *say("notation.no_delta")]
+        words += [say.gap, *say("notation.no_delta")]
     if convention.signed:
-        words += [" ", *say("notation.sign")]
+        words += [say.gap, *say("notation.sign")]
     return words
 
 

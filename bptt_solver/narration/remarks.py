@@ -19,7 +19,7 @@ def remarks_of(problem: Problem, say: Catalogue) -> list[Words]:
     told = [_told(remark, target, say) for remark in problem.remarks if remark not in made_up]
     if made_up:
         how = say("given.made_up.how", seed=made_up[0].fields["seed"])
-        told.append(joined([*(_told(remark, target, say) for remark in made_up), how], " "))
+        told.append(joined([*(_told(remark, target, say) for remark in made_up), how], say.gap))
     return told
 
 

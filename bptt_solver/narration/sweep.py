@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bptt_solver.blocks import Block, Flow, Formula, Formulas, Item, Line, Note, Paragraph, Partial, Table, Words
+from bptt_solver.blocks import Block, Flow, Formula, Formulas, Item, Line, Note, Paragraph, Partial, Step, Table, Words
 from bptt_solver.derivation import Chain, Cut, Group, LossTable, Recurrence, SweepStep, User
 from bptt_solver.language.expressions import Call, Reference, derivative_name, preorder
 from bptt_solver.narration.catalogue import Field
-from bptt_solver.narration.common import Narration, shape_text
+from bptt_solver.narration.common import Narration, shape_text, step_of
 
 
 class SweepWords(Narration):
@@ -54,11 +54,13 @@ class SweepWords(Narration):
                 lines.append(Line((), self.cut(step)))
                 continue
             number += 1
-            key = "sweep.used_only_by" if step.only else "sweep.used_by"
+            key = "sweep.used_only_by" if step.only else _used_by(step.users)
             users = say.listed([u.name for u in step.users])
             lines.append(
                 Line(
-                    step.chain.items, (*say("sweep.number", number=str(number)), *say(key, node=step.node, users=users))
+                    step.chain.items,
+                    (*say("sweep.number", number=str(number)), *say(key, node=step.node, users=users)),
+                    step=step_of(step.chain.items, step.node, "backward"),
                 )
             )
         if self.derivation.results:
@@ -67,12 +69,12 @@ class SweepWords(Narration):
 
     def _recurrence(self, recurrence: Recurrence) -> Line:
         say = self.say
-        key = "sweep.used_only_by" if len(recurrence.users) == 1 else "sweep.used_by"
+        key = "sweep.used_only_by" if len(recurrence.users) == 1 else _used_by(recurrence.users)
         users = say.listed(list(recurrence.users))
         reason = (
             say(key, node=recurrence.node, users=users)
             if not recurrence.matched
-            else say("sweep.matched", reason=recurrence.matched.partition(";")[0])
+            else say("sweep.matched", reason=say.clause(recurrence.matched))
         )
         where = say("sweep.domain", domain=recurrence.domain) if recurrence.domain is not None else ()
         return Line(recurrence.chain.items, remark=(*where, *reason))
@@ -94,8 +96,9 @@ class SweepWords(Narration):
                     lead, lines = (), []
                 blocks.append(Paragraph(reason, lead, depth))
                 lead = ()
-            lines.append(Line(step.chain.items, remark=self._shape(step.chain)))
-            lines += [Line(c.items) for c in step.entries]
+            about = step_of(step.chain.items, step.node, "backward")
+            lines.append(Line(step.chain.items, remark=self._shape(step.chain), step=about))
+            lines += [Line(c.items, step=Step(about.instance, "entry")) for c in step.entries]
         return [*blocks, Formulas(lines, lead, depth)]
 
     def _reason(self, step: SweepStep) -> Words:
@@ -115,7 +118,7 @@ class SweepWords(Narration):
                 )
             return say("sweep.used_by", node=step.node, users=(step.users[0].name,))
         if not step.new:
-            return say("sweep.used_by", node=step.node, users=self._by([u.name for u in step.users]))
+            return say(_used_by(step.users), node=step.node, users=self._by([u.name for u in step.users]))
         return say(
             "sweep.contributions", node=step.node, users=self._users(step.users), count=say.count(len(step.users))
         )
@@ -158,8 +161,9 @@ class SweepWords(Narration):
             if isinstance(step, Cut):
                 lines.append(Line((), self.cut(step)))
                 continue
-            lines.append(Line(step.chain.items, remark=self._shape(step.chain)))
-            lines += [Line(c.items) for c in step.entries]
+            about = step_of(step.chain.items, step.node, "gather")
+            lines.append(Line(step.chain.items, remark=self._shape(step.chain), step=about))
+            lines += [Line(c.items, step=Step(about.instance, "entry")) for c in step.entries]
         blocks.append(Formulas(lines))
         zeros = [z for s in steps for z in s.zeros]
         for use, name in zeros[:3]:
@@ -175,7 +179,11 @@ class SweepWords(Narration):
         for name, row, total in table.rows:
             rows.append([(name,), *((v,) if v is not None else () for v in row), (total,)])
         rows.append([say("losses.column"), *((v,) for v in table.sums), (table.total,)])
-        return Table(header, rows, say("losses.caption", name=table.name))
+        return Table(header, rows, say("losses.caption", name=table.name), "size")
+
+
+def _used_by(users: Sequence[object]) -> str:
+    return "sweep.used_by" if len(users) == 1 else "sweep.used_by.all"
 
 
 def _calls(item: Item, name: str) -> bool:

@@ -11,6 +11,7 @@ from bptt_solver.asked import Analysis
 from bptt_solver.blocks import (
     Belonging,
     Block,
+    Curve,
     Flow,
     Formula,
     Formulas,
@@ -141,7 +142,7 @@ class _ClipWords:
         chain: list[Item]
         lead: Words = ()
         if self.analysis.truncation is not None:
-            name, lead = Belonging(self.names.truncated(), parameter), (parameter, ":")
+            name, lead = Belonging(self.names.truncated(), parameter), (parameter, self.say.lead)
         rank = gradient.ndim if is_array(gradient) else 0
         clipped = Belonging(self.gradient, parameter)
         if clip.kind == VALUE:
@@ -224,7 +225,7 @@ class _TrainingWords:
             which=self._which(),
         )
         if self.rule.formulas.state and not self.training.start.step:
-            words += (" ", *say("training.state"))
+            words += (say.gap, *say("training.state"))
         return [
             Paragraph(say("training.rule", rule=record.name, summary=record.summary)),
             Formulas(lines),
@@ -263,8 +264,12 @@ class _TrainingWords:
             order = say("training.order.windows" if windows else "training.order.depth")
         if plan.clip is not None:
             key = "training.clipped.factor" if plan.clip.kind == NORM else "training.clipped.value"
-            order += (" ", *say(key, factor=self.factor))
+            order += (say.gap, *say(key, factor=self.factor))
         notes.append(order)
+        if training.route:
+            way = say.text(f"training.way.{training.route}")
+            key = "training.compiled" if training.compiled_from > training.start.step + 1 else "training.compiled.all"
+            notes.append(say(key, step=f"{training.compiled_from:,}", way=way))
         return notes
 
     # -- one step
@@ -340,7 +345,7 @@ class _TrainingWords:
             norm: Words = (Value(training.norms[step]),) if step in training.norms else ()
             rows.append([(f"{step:,}",), (Value(training.losses[step - first]),), norm])
         caption = say("training.losses") if every == 1 else say("training.losses.every", every=f"{every:,}")
-        return [Table(header, rows, caption)]
+        return [Table(header, rows, caption, curve=Curve(first, training.losses))]
 
     def _result(self) -> list[Block]:
         training, say = self.training, self.say

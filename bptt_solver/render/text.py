@@ -30,6 +30,7 @@ from bptt_solver.language.notation.numbers import format_number
 from bptt_solver.language.notation.text import Text
 from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Piece, Style
 from bptt_solver.render.base import Mark, Renderer, block_of, harmless
+from bptt_solver.render.columns import breakable, columns, in_parentheses, padded
 
 WIDTH = 120
 INDENT = 2
@@ -82,10 +83,10 @@ class TextRenderer(Renderer):
         text = f"{block.number} {self.words(block.words)}" if block.number else self.words(block.words)
         if not block.remark:
             return text
-        remark = f"({self.words(block.remark)})"
+        remark = in_parentheses(self.words(block.remark))
         if block.level:
-            return self._wrapped(f"{text} {remark}", "", " " * INDENT)
-        if len(text) + 4 + len(remark) <= self.width:
+            return self._wrapped(text + remark if remark[0] == "（" else f"{text} {remark}", "", " " * INDENT)
+        if columns(text) + 4 + columns(remark) <= self.width:
             return f"{text}    {remark}"
         return f"{text}\n{self._wrapped(remark, ' ' * INDENT, ' ' * INDENT)}"
 
@@ -96,19 +97,19 @@ class TextRenderer(Renderer):
     def formulas(self, block: Formulas) -> str:
         head, indent = self._head(block.lead, block.depth)
         leads = [self.words(line.lead) for line in block.lines]
-        width = max([len(t) for t in leads if len(t) <= LONGEST_LEAD], default=0)
+        width = max([columns(t) for t in leads if columns(t) <= LONGEST_LEAD], default=0)
         rendered: list[list[str]] = []
         for line, lead in zip(block.lines, leads, strict=True):
             start = head if not rendered else indent
             if width:
-                start = f"{start}{lead.ljust(width)}    " if len(lead) <= width else f"{start}{lead}    "
+                start = f"{start}{padded(lead, width)}    " if columns(lead) <= width else f"{start}{lead}    "
             rendered.append(self._line(line, start, self._room(line)) if line.chain else [start.rstrip()])
         self._remarks(block.lines, rendered)
         return "\n".join([row for rows in rendered for row in rows])
 
     def flow(self, block: Flow) -> str:
         head, indent = self._head(block.lead, block.depth)
-        indent = " " * len(head) if len(head) <= self.width // 4 else indent
+        indent = " " * columns(head) if columns(head) <= self.width // 4 else indent
         rows: list[str] = []
         row = head
         empty = True
@@ -116,12 +117,12 @@ class TextRenderer(Renderer):
             text = self._joined(item)
             if empty:
                 row += text
-            elif len(row) + 4 + len(text) <= self.width:
+            elif columns(row) + 4 + columns(text) <= self.width:
                 row += "    " + text
             else:
                 rows.append(row)
                 row = indent + text
-            if len(row) > self.width:
+            if columns(row) > self.width:
                 *full, row = self._line(item, row[: len(row) - len(text)])
                 rows += full
             empty = False
@@ -129,11 +130,11 @@ class TextRenderer(Renderer):
 
     def table(self, block: Table) -> str:
         cells = [[self.words(c) for c in row] for row in (block.header, *block.rows)]
-        widths = [max(len(row[k]) for row in cells if k < len(row)) for k in range(max(map(len, cells)))]
+        widths = [max(columns(row[k]) for row in cells if k < len(row)) for k in range(max(map(len, cells)))]
         lines = []
         gap = GAP if 2 * INDENT + sum(widths) + GAP * (len(widths) - 1) <= self.width else GAP // 2
         for row in cells:
-            texts = [t.ljust(widths[k]) if k == 0 else t.rjust(widths[k]) for k, t in enumerate(row)]
+            texts = [padded(t, widths[k]) if k == 0 else padded(t, widths[k], left=True) for k, t in enumerate(row)]
             lines.append((" " * (2 * INDENT) + (" " * gap).join(texts)).rstrip())
         if block.caption:
             lines.insert(0, self._wrapped(self.words(block.caption), " " * INDENT, " " * (2 * INDENT)))
@@ -153,7 +154,7 @@ class TextRenderer(Renderer):
         if not lead:
             return indent, indent
         text = " " * INDENT + self.words(lead)  # type: ignore[arg-type]
-        return text.ljust(len(indent)) + ("" if len(text) < len(indent) else "  "), indent
+        return padded(text, len(indent)) + ("" if columns(text) < len(indent) else "  "), indent
 
     def _joined(self, line: Line) -> str:
         text = self.words(line.lead) + " = ".join([self.item(i) for i in line.chain])
@@ -161,34 +162,34 @@ class TextRenderer(Renderer):
 
     def _room(self, line: Line) -> int:
         """What a short remark behind a line takes up."""
-        size = len(self.words(line.remark)) if line.remark else 0
+        size = columns(self.words(line.remark)) if line.remark else 0
         return size + 4 if 0 < size <= SHORT_REMARK else 0
 
     def _line(self, line: Line, start: str, room: int = 0) -> list[str]:
         """The rows of one line; ``room`` is kept free behind it."""
         texts = [self.item(i) for i in line.chain]
         row = start + " = ".join(texts)
-        if len(row) + room <= self.width:
+        if columns(row) + room <= self.width:
             return [row]
         row = start + texts[0]
-        column = len(row) + 1
+        column = columns(row) + 1
         if column > self.width // 2:
-            column = len(start) + 5
+            column = columns(start) + 5
         rows: list[str] = []
         full: list[str] = []
-        if len(row) > self.width:
-            inner = len(start) + 1
+        if columns(row) > self.width:
+            inner = columns(start) + 1
             *rows, row = _broken(row, self.width, " " * (inner if inner <= self.width // 2 else 2 * INDENT))
         for at, text in enumerate(texts[1:]):
             piece = " = " + text
-            first = at == 0 and (len(texts[0]) <= LONGEST_LEAD or len(row) + len(piece) <= self.width)
-            if first or ((at > 1 or len(texts) < 4) and not full and len(row) + len(piece) <= self.width):
+            first = at == 0 and (columns(texts[0]) <= LONGEST_LEAD or columns(row) + columns(piece) <= self.width)
+            if first or ((at > 1 or len(texts) < 4) and not full and columns(row) + columns(piece) <= self.width):
                 row += piece  # symbols on the first row, numbers on those below
             else:
                 rows.append(row)
                 row = " " * column + piece[1:]
             full = []
-            if len(row) > self.width:
+            if columns(row) > self.width:
                 *full, row = _broken(row, self.width, " " * (column + 2))
                 rows += full
         return [*rows, row]
@@ -199,34 +200,37 @@ class TextRenderer(Renderer):
         if not any(texts):
             return
         fitting = [
-            len(r[-1]) for r, t in zip(rendered, texts, strict=True) if t and len(r[-1]) + 4 + len(t) <= self.width
+            columns(r[-1])
+            for r, t in zip(rendered, texts, strict=True)
+            if t and columns(r[-1]) + 4 + columns(t) <= self.width
         ]
         column = max(fitting, default=0) + 4
         for rows, text in zip(rendered, texts, strict=True):
             if not text:
                 continue
             last = rows[-1]
-            if len(last) + 4 <= column and column + len(text) <= self.width:
-                rows[-1] = last.ljust(column) + text
-            elif len(last) + 4 + len(text) <= self.width:
+            if columns(last) + 4 <= column and column + columns(text) <= self.width:
+                rows[-1] = padded(last, column) + text
+            elif columns(last) + 4 + columns(text) <= self.width:
                 rows[-1] = f"{last}    {text}"
             else:
-                rows.append(
-                    " " * max(column, INDENT) + text if column + len(text) <= self.width else " " * (2 * INDENT) + text
-                )
+                fits = column + columns(text) <= self.width
+                rows.append(" " * (max(column, INDENT) if fits else 2 * INDENT) + text)
 
     def _wrapped(self, text: str, head: str, indent: str) -> str:
-        """Words, broken at spaces."""
-        if len(head) + len(text) <= self.width:
+        """Words, broken at spaces, and between characters that fill two columns."""
+        if columns(head) + columns(text) <= self.width:
             return head + text
         rows: list[str] = []
-        row = head
+        row, filled = head, columns(head)
         fresh = True
-        for word in text.split(" "):
-            if not fresh and len(row) + 1 + len(word) > self.width:
+        for gap, word in breakable(text):
+            size = columns(word)
+            if not fresh and filled + len(gap) + size > self.width:
                 rows.append(row)
-                row, fresh = indent, True
-            row += word if fresh else " " + word
+                row, filled, fresh = indent, len(indent), True
+            row += word if fresh else gap + word
+            filled += size + (0 if fresh else len(gap))
             fresh = False
         return "\n".join([*rows, row])
 
@@ -235,13 +239,13 @@ def _broken(row: str, width: int, indent: str) -> list[str]:
     """A row, broken before the signs of its outermost sum; if that is not enough, inside parentheses too."""
     rows = _cut(row, width, indent, 0)
     for deep in (2, 4):
-        if any(len(r) > width for r in rows):
+        if any(columns(r) > width for r in rows):
             rows = [short for long in rows for short in _cut(long, width, indent, deep)]
     return rows
 
 
 def _cut(row: str, width: int, indent: str, deep: int) -> list[str]:
-    if len(row) <= width:
+    if columns(row) <= width:
         return [row]
     cuts: list[int] = []
     depth = 0
@@ -256,7 +260,7 @@ def _cut(row: str, width: int, indent: str, deep: int) -> list[str]:
     start, prefix = 0, ""
     for at, cut in enumerate(cuts):
         following = cuts[at + 1] if at + 1 < len(cuts) else len(row) + 1
-        if len(prefix) + following - 1 - start > width and cut > start:
+        if columns(prefix) + following - 1 - start > width and cut > start:
             rows.append(prefix + row[start : cut - 1])
             start, prefix = cut, indent
     return [*rows, prefix + row[start:]]

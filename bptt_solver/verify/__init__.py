@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.system import Instance
 from bptt_solver.verify.report import Check, Failure, Kink, Limited, Slopes, entry_text
 
@@ -30,7 +31,7 @@ def verify(computation: Computation, level: str = "fast", claimed: Mapping[Insta
     if level not in LEVELS:
         raise ValueError(f"the level of a check is one of {', '.join(LEVELS)}, not {level!r}")
     if level == "none":
-        return Check("none", notes=("not checked: --check none",))
+        return Check("none", notes=(message("check.none"),))
     from bptt_solver.verify.checking import Checking
 
     return Checking(computation, level == "full", claimed or {}).check()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bptt_solver.arithmetic import NotFinite, is_exact
+from bptt_solver.catalogues import message
 from bptt_solver.verify.comparing import ERRORS, EXACT, JUDGED, LINES, SEED, Comparing, digits_of
 from bptt_solver.verify.kinks import Kinks
 from bptt_solver.verify.noise import Random
@@ -260,7 +261,7 @@ class Checking(Comparing):
             return None
         if len(spots) > most:
             self.sampled = True
-            self.notes.append(f"one-sided slopes of {most} of {len(spots)} derivatives that a kink may affect")
+            self.notes.append(message("check.some_slopes", shown=most, count=len(spots)))
         return slopes
 
     def _result(self, exact: bool, slopes: list[Slopes] | None, total: int) -> Check:

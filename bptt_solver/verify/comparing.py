@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError
 from bptt_solver.system import Instance
 from bptt_solver.verify.judge import Judge, is_rational
@@ -82,7 +83,7 @@ class Comparing:
             raise ValueError(f"{self.view.name(number)} has the shape {shape}, not {value.shape}")
         if not value.shape:
             return numpy.full(shape, value.item(), dtype=value.dtype)
-        self.notes.append(f"{self.view.name(number)} has the shape {value.shape} instead of {shape}")
+        self.notes.append(message("check.shape", name=self.view.name(number), shape=value.shape, expected=shape))
         return numpy.full(shape, math.nan) if shape else math.nan
 
     def ours(self, number: int, at: int = 0) -> Any:
@@ -116,7 +117,8 @@ class Comparing:
 
     def unable(self, method: str, error: Exception) -> None:
         """A route cannot be gone; say why."""
-        note = f"not checked by {method}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        note = message("check.unable", method=method, reason=reason)
         if note not in self.notes:
             self.notes.append(note)
 

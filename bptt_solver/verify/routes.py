@@ -232,8 +232,8 @@ class Forward:
             arithmetic = noise
             self.values = [noise.disturbed(v) for v in self.values]
         arithmetic.exact_bits = view.problem.limits.get("exact_bits")
-        self.mode = ForwardMode(arithmetic, local)
-        self.rules = self.mode if local == "rules" else ForwardMode(arithmetic)
+        self.mode = ForwardMode(arithmetic, local, settled=True)
+        self.rules = self.mode if local == "rules" else ForwardMode(arithmetic, settled=True)
         self.special = special
         self.others = {n: self.rules for n in sorted(special)}
         self.exact = exact

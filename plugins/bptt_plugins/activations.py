@@ -11,6 +11,7 @@ How the rules are written:
 
 from __future__ import annotations
 
+from bptt_plugins.messages import say
 from bptt_solver.records import Activation
 
 ACTIVATIONS = (
@@ -23,27 +24,27 @@ ACTIVATIONS = (
     Activation("softsign", "x/(1 + abs(x))", {"x": "1/(1 + abs(x))**2"}, summary="x/(1 + |x|)"),
     Activation("log_sigmoid", "min(x, 0) - log(1 + exp(-abs(x)))", {"x": "sigmoid(-x)"}, summary="log(sigmoid(x))"),
     Activation("hard_sigmoid", "clip(x/6 + 1/2, 0, 1)", {"x": "step(x + 3, 0)*step(3 - x, 0)/6"},
-               kinks=("x + 3", "x - 3"), summary="0 below -3, 1 above 3, straight between"),
+               kinks=("x + 3", "x - 3"), summary=say("activation.hard_sigmoid")),
     Activation("hard_tanh", "clip(x, -1, 1)", {"x": "step(x + 1, 0)*step(1 - x, 0)"}, kinks=("x + 1", "x - 1"),
-               summary="-1 below -1, 1 above 1, x between"),
+               summary=say("activation.hard_tanh")),
     # ------------------------------------------------------------------------- rectifiers
     Activation("identity", "x", {"x": "1"}, aliases=("linear",), summary="x"),
-    Activation("relu", "max(x, 0)", {"x": "step(x, 0)"}, kinks=("x",), summary="x where positive, else 0"),
+    Activation("relu", "max(x, 0)", {"x": "step(x, 0)"}, kinks=("x",), summary=say("activation.relu")),
     Activation("relu6", "clip(x, 0, 6)", {"x": "step(x, 0)*step(6 - x, 0)"}, kinks=("x", "x - 6"),
-               summary="relu, at most 6"),
+               summary=say("activation.relu6")),
     Activation("leaky_relu", "max(x, 0) + a*min(x, 0)", {"x": "a + (1 - a)*step(x, 0)", "a": "min(x, 0)"},
-               parameters={"a": 0.01}, kinks=("abs(x) + 1 - abs(sign(a - 1))",), summary="x where positive, else a*x"),
+               parameters={"a": 0.01}, kinks=("abs(x) + 1 - abs(sign(a - 1))",), summary=say("activation.leaky_relu")),
     Activation("elu", "max(x, 0) + a*(exp(min(x, 0)) - 1)",
                {"x": "step(x, 0) + (1 - step(x, 0))*a*exp(min(x, 0))", "a": "exp(min(x, 0)) - 1"},
                parameters={"a": 1}, kinks=("abs(x) + 1 - abs(sign(a - 1))",),  # with a = 1 both slopes at 0 are 1
-               summary="x where positive, else a*(exp(x) - 1)", source="Clevert, Unterthiner & Hochreiter 2015"),
+               summary=say("activation.elu"), source="Clevert, Unterthiner & Hochreiter 2015"),
     Activation("celu", "max(x, 0) + a*(exp(min(x/a, 0)) - 1)",
                {"x": "exp(min(x/a, 0))", "a": "exp(min(x/a, 0))*(1 - min(x/a, 0)) - 1"},
-               parameters={"a": 1}, domain={"a": (0.5, 2)}, summary="elu with a slope of 1 at 0 for every a",
+               parameters={"a": 1}, domain={"a": (0.5, 2)}, summary=say("activation.celu"),
                source="Barron 2017"),
     Activation("selu", "1.0507009873554805*max(x, 0) + 1.7580993408473766*(exp(min(x, 0)) - 1)",
                {"x": "1.0507009873554805*step(x, 0) + 1.7580993408473766*(1 - step(x, 0))*exp(min(x, 0))"},
-               kinks=("x",), summary="elu, scaled so that means and variances settle", source="Klambauer et al. 2017"),
+               kinks=("x",), summary=say("activation.selu"), source="Klambauer et al. 2017"),
     Activation("softplus", "max(x, 0) + log(1 + exp(-abs(x)))", {"x": "sigmoid(x)"}, summary="log(1 + exp(x))"),
     # ------------------------------------------------------------------------- gated by themselves
     Activation("swish", "x*sigmoid(beta*x)",
@@ -55,12 +56,12 @@ ACTIVATIONS = (
                {"x": "clip(x/6 + 1/2, 0, 1) + x*step(x + 3, 0)*step(3 - x, 0)/6"},
                kinks=("x + 3", "x - 3"), summary="x*hard_sigmoid(x)", source="Howard et al. 2019"),
     Activation("gelu", "x*(1 + erf(x/sqrt(2)))/2", {"x": "(1 + erf(x/sqrt(2)))/2 + 0.3989422804014327*x*exp(-x**2/2)"},
-               summary="x times the normal distribution function (exact, with erf; see gelu_tanh)",
+               summary=say("activation.gelu"),
                source="Hendrycks & Gimpel 2016"),
     Activation("gelu_tanh", "x*(1 + tanh(0.7978845608028654*(x + 0.044715*x**3)))/2",
                {"x": "(1 + tanh(0.7978845608028654*(x + 0.044715*x**3)))/2 + 0.3989422804014327*x*(1 + 0.134145*x**2)"
                      "*(1 - tanh(0.7978845608028654*(x + 0.044715*x**3))**2)"},
-               summary="gelu's approximation by tanh", source="Hendrycks & Gimpel 2016"),
+               summary=say("activation.gelu_tanh"), source="Hendrycks & Gimpel 2016"),
     Activation("mish", "x*tanh(softplus(x))", {"x": "tanh(softplus(x)) + x*sigmoid(x)*(1 - tanh(softplus(x))**2)"},
                summary="x*tanh(log(1 + exp(x)))", source="Misra 2019"),
     # ------------------------------------------------------------------------- others
@@ -70,5 +71,5 @@ ACTIVATIONS = (
     Activation("soft_shrink", "max(x - a, 0) + min(x + a, 0)",
                {"x": "step(x - a, 0) + step(-x - a, 0)", "a": "step(-x - a, 0) - step(x - a, 0)"},
                parameters={"a": 0.5}, domain={"a": (0.2, 2)}, kinks=("x - a", "x + a"),
-               summary="x moved by a towards 0, or 0"),
+               summary=say("activation.soft_shrink")),
 )  # fmt: skip

@@ -6,6 +6,7 @@ Every trace was made by PyTorch 2.13 in 64-bit numbers.
 
 from __future__ import annotations
 
+from bptt_plugins.messages import say
 from bptt_solver.records import UpdateRule
 
 _RATE = (0, 1e6)
@@ -37,7 +38,7 @@ UPDATE_RULES = (
         instead={"momentum": "momentum"},
         trace=((1.0, 0.9), (0.5, 0.85), (-2.0, 1.05), (0.25, 1.025), (3.0, 0.725)),
         aliases=("gradient_descent",),
-        summary="gradient descent: against the gradient",
+        summary=say("rule.sgd"),
     ),
     UpdateRule(
         "momentum",
@@ -47,7 +48,7 @@ UPDATE_RULES = (
         domain={"learning_rate": _RATE, "momentum": _SHARE},
         symbols={"velocity": "v", "learning_rate": "η", "momentum": "μ"},
         trace=((1.0, 0.9), (0.5, 0.76), (-2.0, 0.834), (0.25, 0.8756), (3.0, 0.61304)),
-        summary="gradient descent with momentum: earlier gradients go on to count",
+        summary=say("rule.momentum"),
         source="Polyak 1964",
     ),
     UpdateRule(
@@ -58,7 +59,7 @@ UPDATE_RULES = (
         domain={"learning_rate": _RATE, "momentum": _SHARE},
         symbols={"velocity": "v", "learning_rate": "η", "momentum": "μ"},
         trace=((1.0, 0.81), (0.5, 0.634), (-2.0, 0.9006), (0.25, 0.91304), (3.0, 0.376736)),
-        summary="momentum that looks one step ahead",
+        summary=say("rule.nesterov"),
         source="Nesterov 1983, in the form of Sutskever et al. 2013",
     ),
     UpdateRule(
@@ -75,7 +76,7 @@ UPDATE_RULES = (
             (0.25, 0.9931719273664129),
             (3.0, 0.9852421041611614),
         ),
-        summary="every entry at the rate that its past gradients leave it",
+        summary=say("rule.adagrad"),
         source="Duchi, Hazan & Singer 2011",
     ),
     UpdateRule(
@@ -92,7 +93,7 @@ UPDATE_RULES = (
             (0.25, 0.9316490828344123),
             (3.0, 0.8519965208116485),
         ),
-        summary="the gradient over the root of the mean of its squares",
+        summary=say("rule.rmsprop"),
         source="Tieleman & Hinton 2012",
     ),
     UpdateRule(
@@ -110,7 +111,7 @@ UPDATE_RULES = (
             (0.25, 0.998379137106421),
             (3.0, 0.9980003882580906),
         ),
-        summary="momentum and the mean of squares, both corrected for their start at 0",
+        summary=say("rule.adam"),
         source="Kingma & Ba 2015",
     ),
     UpdateRule(
@@ -128,7 +129,7 @@ UPDATE_RULES = (
             (0.25, 0.998339184286046),
             (3.0, 0.9979504520458727),
         ),
-        summary="adam, and every weight shrinks a little at each step",
+        summary=say("rule.adamw"),
         source="Loshchilov & Hutter 2019",
     ),
 )

@@ -75,9 +75,9 @@ def build(options: Mapping[str, object]) -> Network:
             "z": ("layers", 0),
             "a": ("layers", 1),
             "d": ("loss", 1),
-            "l": ("loss", 0),
             "E": ("loss", 2),
-        },
+        }
+        | ({"l": ("loss", 0)} if samples else {}),
         notes=(f"`E` is the {'mean' if mean else 'sum'} of the losses of the samples.",) if samples else (),
     )
 
