@@ -13,14 +13,66 @@ from typing import Any
 from bptt_solver.language.expressions import Conditions, Expression, Range, Reference
 
 
+class Cell:
+    """Which number of a computation is shown: its ``kind`` (``v`` the value of an instance, ``d`` an ordered
+    derivative, ``t`` a term of one, ``p`` a simple partial; ``c`` a constant of an equation, which never changes), the
+    ``number`` of the instance, or the place of a term or partial in `Computation.made`, and the entry ``at`` which it
+    stands (counted from 0; an array as a whole: none). ``opposite``: with the other sign, ``turned``: transposed.
+    """
+
+    __slots__ = ("at", "kind", "number", "opposite", "turned")
+
+    def __init__(
+        self, kind: str, number: int = 0, at: Sequence[int] = (), opposite: bool = False, turned: bool = False
+    ) -> None:
+        self.kind = kind
+        self.number = number
+        self.at = at
+        self.opposite = opposite
+        self.turned = turned
+
+    def key(self, at: Sequence[int] = ()) -> str:
+        """A short text for it, ``d7:0,1``; ``at`` is an entry of the array."""
+        entry = (*self.at, *(reversed(at) if self.turned else at))
+        sign = "-" if self.opposite else ""
+        return f"{sign}{self.kind}{self.number}" + (":" + ",".join(map(str, entry)) if entry else "")
+
+    def negated(self) -> Cell:
+        """The same with the other sign."""
+        return self if self is FIXED else Cell(self.kind, self.number, self.at, not self.opposite, self.turned)
+
+    def transposed(self) -> Cell:
+        """The same with rows for columns."""
+        return self if self is FIXED else Cell(self.kind, self.number, self.at, self.opposite, not self.turned)
+
+
+class Several(Cell):
+    """Numbers of several instances, side by side: ``x = (0.5, −0.3)``."""
+
+    __slots__ = ("cells",)
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        super().__init__("s")
+        self.cells = cells
+
+    def key(self, at: Sequence[int] = ()) -> str:
+        """The text for the cell ``at`` which it stands."""
+        return self.cells[at[0]].key(at[1:]) if at else ""
+
+
+FIXED = Cell("c")
+
+
 class Value:
-    """A number, vector or matrix with the significant digits that may be shown."""
+    """A number, vector or matrix with the significant digits that may be shown, and which number ``of`` a computation
+    it is, if that is known."""
 
-    __slots__ = ("digits", "value")
+    __slots__ = ("digits", "of", "value")
 
-    def __init__(self, value: Any, digits: int = 6) -> None:
+    def __init__(self, value: Any, digits: int = 6, of: Cell | None = None) -> None:
         self.value = value
         self.digits = digits
+        self.of = of
 
 
 class Use(Reference):
@@ -152,15 +204,40 @@ Item = Formula | Reference | Value  # what stands between two equals signs
 Words = tuple[str | Formula | Reference | Value, ...]  # a sentence with formulas in it; strings are plain text
 
 
+class Way:
+    """How a term reaches the target: through an ``instance`` (``a[3]``; "": directly), and how that is written."""
+
+    __slots__ = ("instance", "name")
+
+    def __init__(self, instance: str = "", name: Words = ()) -> None:
+        self.instance = instance
+        self.name = name
+
+
+class Step:
+    """What a line is about: the ``instance`` (``h[2]``) that is reached in a ``part`` of the derivation (``forward``,
+    ``backward``, ``gather``, or ``entry``: an entry of the line before), and the way of each term of its sums.
+    """
+
+    __slots__ = ("instance", "part", "ways")
+
+    def __init__(self, instance: str, part: str, ways: Sequence[Way] = ()) -> None:
+        self.instance = instance
+        self.part = part
+        self.ways = tuple(ways)
+
+
 class Line:
-    """``lead  a = b = c  remark``: one line of a derivation, with the reason for it in front."""
+    """``lead  a = b = c  remark``: one line of a derivation, with the reason for it in front, and the ``step`` that it
+    is, if it is one."""
 
-    __slots__ = ("chain", "lead", "remark")
+    __slots__ = ("chain", "lead", "remark", "step")
 
-    def __init__(self, chain: Sequence[Item], lead: Words = (), remark: Words = ()) -> None:
+    def __init__(self, chain: Sequence[Item], lead: Words = (), remark: Words = (), step: Step | None = None) -> None:
         self.chain = chain
         self.lead = lead
         self.remark = remark
+        self.step = step
 
 
 class Heading:
@@ -208,15 +285,37 @@ class Flow:
         self.depth = depth
 
 
+class Curve:
+    """Numbers that a format with pictures draws as a curve: those of the steps from ``first`` on."""
+
+    __slots__ = ("first", "numbers")
+
+    def __init__(self, first: int, numbers: Sequence[float]) -> None:
+        self.first = first
+        self.numbers = numbers
+
+
 class Table:
-    """Rows of cells under a header; a cell is words. The first column is text, the others are numbers."""
+    """Rows of cells under a header; a cell is words. The first column is text, the others are numbers. ``shade``: what
+    a format with colours shows by them, the ``size`` and sign of the numbers, or ``growth``: how far from 1 they are;
+    ``curve``: what it draws beside the table.
+    """
 
-    __slots__ = ("caption", "header", "rows")
+    __slots__ = ("caption", "curve", "header", "rows", "shade")
 
-    def __init__(self, header: Sequence[Words], rows: Sequence[Sequence[Words]], caption: Words = ()) -> None:
+    def __init__(
+        self,
+        header: Sequence[Words],
+        rows: Sequence[Sequence[Words]],
+        caption: Words = (),
+        shade: str = "",
+        curve: Curve | None = None,
+    ) -> None:
         self.header = header
         self.rows = rows
         self.caption = caption
+        self.shade = shade
+        self.curve = curve
 
 
 class Note:

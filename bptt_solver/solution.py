@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
 from bptt_solver.asked import Asked
+from bptt_solver.catalogues import message
 from bptt_solver.computation import Computation
 from bptt_solver.errors import fail, suggest
 from bptt_solver.system import Instance
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from bptt_solver.asked import Analysis
     from bptt_solver.blocks import Block
     from bptt_solver.derivation import Derivation
+    from bptt_solver.language.expressions import Expression, Reference
+    from bptt_solver.profiles.convention import Convention
     from bptt_solver.training.trainer import Training
     from bptt_solver.verify import Check
 
-FORMATS = ("text", "markdown", "latex", "json")
+FORMATS = ("text", "markdown", "latex", "html", "json", "svg", "dot", "typst", "ipynb")  # as text
+BINARY = ("pdf", "docx")
 
 
 class Solution(Mapping[str, Any]):
@@ -39,6 +43,9 @@ class Solution(Mapping[str, Any]):
         self._derivatives: dict[str, Any] | None = None
         self._partials: tuple[dict[str, dict[str, Any]], list[str]] | None = None
         self._blocks: list[Block] | None = None
+        self._derivations: dict[object, Derivation] = {}
+        self._hessian: tuple[list[str], list[list[Any]]] | None = None
+        self._forms: list[tuple[Reference, Expression]] | None = None
 
     # -- numbers
 
@@ -131,7 +138,7 @@ class Solution(Mapping[str, Any]):
         for key in self.computation.instances():
             if instance_text(key) == name:
                 return key
-        raise fail(f"unknown name '{name}'", hint=suggest(name, self.values))
+        raise fail(message("solution.name", name=name), hint=suggest(name, self.values))
 
     # -- a mapping from names to numbers
 
@@ -190,38 +197,76 @@ class Solution(Mapping[str, Any]):
         from bptt_solver.training.settings import no_update
 
         if self.training is None:
-            raise no_update(self.computation.problem, "nothing to save")
+            raise no_update(self.computation.problem, message("solution.nothing_to_save"))
         files = {} if save is None else {save: encoded(self.training, save)}
         return files if losses is None else {**files, losses: losses_csv(self.training)}
+
+    @property
+    def language(self) -> str:
+        """The language of its sentences."""
+        return self._options["language"]  # type: ignore[no-any-return]
+
+    @property
+    def convention(self) -> Convention | None:
+        """The notation that was asked for; None: the program's own."""
+        return self._options["convention"]  # type: ignore[no-any-return]
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The entries that were asked for: ``h[2]:1``."""
+        return self._options["entries"]  # type: ignore[no-any-return]
+
+    @property
+    def detail(self) -> str:
+        """How far a line is expanded: ``summary``, ``matrix`` or ``scalar``."""
+        return self._options["detail"]  # type: ignore[no-any-return]
+
+    @property
+    def shortened(self) -> bool:
+        """Whether the derivation leaves out lines that ``steps="all"`` would print."""
+        return self._options["steps"] != "all" and self._derivation(self._options["steps"], None).cut
 
     @property
     def blocks(self) -> list[Block]:
         """The derivation as blocks of words and formulas."""
         if self._blocks is None:
-            from bptt_solver.derivation import derive
-            from bptt_solver.narrate import narrate
-
-            options = self._options
-            derivation = derive(
-                self.computation,
-                self.check,
-                detail=options["detail"],
-                entries=options["entries"],
-                steps=options["steps"],
-            )
-            convention = options["convention"]
-            own = self._method_blocks(derivation)
-            if convention is None:
-                self._blocks = [*(narrate(derivation) if own is None else own), *self._more()]
-            else:
-                from bptt_solver.narrate import narrate_convention
-
-                told = narrate(derivation, variants=convention.variants) if own is None else own
-                told = [*told, *self._more()]
-                self._blocks = narrate_convention(told, convention)
+            self._blocks = self.told(self._options["language"], self._options["convention"])
         return self._blocks
 
-    def _method_blocks(self, derivation: Derivation) -> list[Block] | None:
+    def told(
+        self,
+        language: str,
+        convention: Convention | None = None,
+        steps: str | None = None,
+        entries: Sequence[str] | None = None,
+    ) -> list[Block]:
+        """The derivation as blocks in a language and a notation (None: the program's own). ``steps`` and ``entries``
+        stand for those that were asked for; ``entries`` are then expanded."""
+        from bptt_solver.narrate import narrate, narrate_convention
+
+        derivation = self._derivation(steps or self._options["steps"], entries)
+        blocks = self._method_blocks(derivation, language)
+        if blocks is None:
+            blocks = narrate(derivation, language, () if convention is None else convention.variants)
+        blocks = [*blocks, *self._more(language)]
+        return blocks if convention is None else narrate_convention(blocks, convention, language)
+
+    def _derivation(self, steps: str, entries: Sequence[str] | None) -> Derivation:
+        options = self._options
+        key = (steps, None if entries is None else tuple(entries))
+        if key not in self._derivations:
+            from bptt_solver.derivation import derive
+
+            self._derivations[key] = derive(
+                self.computation,
+                self.check,
+                detail=options["detail"] if not entries else "scalar",
+                entries=options["entries"] if entries is None else entries,
+                steps=steps,
+            )
+        return self._derivations[key]
+
+    def _method_blocks(self, derivation: Derivation, language: str) -> list[Block] | None:
         """The document of another method than the backward sweep, if one was asked for."""
         if self._asked.method == "bptt":
             return None
@@ -233,35 +278,105 @@ class Solution(Mapping[str, Any]):
             return None
         entries, steps = self._options["entries"], self._options["steps"]
         forward = forward_steps(derivation, method, entries, steps) if method.key == "rtrl" else []
-        return narrate_method(derivation, method, forward, steps == "all")
+        return narrate_method(derivation, method, forward, steps == "all", language)
 
-    def _more(self) -> list[Block]:
+    def _more(self, language: str) -> list[Block]:
         blocks: list[Block] = []
         if self.analyses:
             from bptt_solver.narrate import narrate_analyses
 
-            blocks += narrate_analyses(self.analyses)
+            blocks += narrate_analyses(self.analyses, language)
         if self._options["second"]:
             from bptt_solver.narrate import narrate_hessian
 
-            blocks += narrate_hessian(self.target, *self.hessian())
+            self._hessian = self._hessian or self.hessian()
+            blocks += narrate_hessian(self.target, *self._hessian, language)
         if self._options["closed_form"] or self._options["simplify"]:
             from bptt_solver.closed_form import closed_forms
             from bptt_solver.narrate import narrate_closed_forms
 
-            blocks += narrate_closed_forms(closed_forms(self.computation, simplified=self._options["simplify"]))
+            if self._forms is None:
+                self._forms = closed_forms(self.computation, simplified=self._options["simplify"])
+            blocks += narrate_closed_forms(self._forms, language)
         return blocks
 
-    def render(self, format: str = "text") -> str:
-        """The derivation as ``text``, ``markdown`` or ``latex``, or the numbers as ``json``."""
+    def render(self, format: str = "text", fragment: bool = False) -> str:
+        """The derivation as ``text``, ``markdown``, ``latex``, ``typst``, ``ipynb`` (a notebook) or ``html`` (a whole
+        page), or the numbers as ``json``; ``fragment``: of LaTeX what stands between ``\\begin`` and
+        ``\\end{document}``. `document` gives what is not text."""
         if format == "json":
             return self._json()
+        if format in ("svg", "dot"):
+            return self.drawn(format)
+        if format == "html":
+            from bptt_solver.page import page
+
+            return page(self)
+        if format in BINARY:
+            hint = message("documents.as_bytes", format=format)
+            raise fail(message("documents.bytes", format=format), hint=hint)
         if format not in FORMATS:
-            raise fail(f"unknown format '{format}'", hint=suggest(format, FORMATS) or f"one of {', '.join(FORMATS)}")
+            raise fail(
+                message("solution.format", name=format),
+                hint=suggest(format, FORMATS) or message("api.one_of", names=", ".join(FORMATS)),
+            )
+        if format in ("typst", "ipynb"):
+            from bptt_solver.documents import document
+
+            return str(document(self, format))
+        from bptt_solver.language.notation.writer import PLAIN_STYLE
         from bptt_solver.render import render
 
-        convention = self._options["convention"]
-        return render(self.blocks, format) if convention is None else render(self.blocks, format, convention.style)
+        style = PLAIN_STYLE if self.convention is None else self.convention.style
+        return render(self.blocks, format, style, self.language, fragment)
+
+    def document(self, format: str, tell: Callable[[str], object] | None = None) -> str | bytes:
+        """The derivation with its picture as ``pdf`` or ``docx`` (bytes), or in a format of `render`; ``tell`` gets
+        what is missing in it, such as a font. Raises ProblemError where a package is missing."""
+        if format not in BINARY:
+            return self.render(format)
+        from bptt_solver.documents import document
+
+        return document(self, format, tell)
+
+    def picture(
+        self,
+        form: str = "auto",
+        show: Sequence[str] | None = None,
+        step: str | int | None = None,
+        animate: bool = False,
+    ) -> str:
+        """The graph as SVG (docs/pictures.md): ``unrolled`` in time, ``folded``, or ``auto``: unrolled if it is small.
+
+        ``show`` names what stands in it, of ``weights``, ``partials``, ``values`` and ``derivatives``; ``step`` lights
+        a step of the backward sweep, by its number or by whose derivative it is; ``animate`` all of them in turn.
+        """
+        from bptt_solver.pictures.picture import picture
+
+        return picture(self.computation, form, show, self.convention, step, animate, self.language)
+
+    def chart(self, kind: str = "loss") -> str:
+        """A chart as SVG: the ``loss`` of each step of training, or with ``flow`` how much of a state is left after so
+        many steps. Raises ProblemError where there is no such thing."""
+        from bptt_solver.pictures.charts import chart
+
+        return chart(self, kind)
+
+    def drawn(
+        self,
+        format: str,
+        picture: str | None = None,
+        show: str | None = None,
+        step: str | None = None,
+        animate: bool = False,
+    ) -> str:
+        """The graph in a format, as the command line asks for it: words between commas in ``show``."""
+        words = None if show is None else [word.strip() for word in show.split(",")]
+        if format == "dot":
+            from bptt_solver.pictures.picture import picture_dot
+
+            return picture_dot(self.computation, picture or "auto", words, self.convention, self.language)
+        return self.picture(picture or "auto", words, step, animate)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON output as Python data (see docs/json.md)."""
@@ -319,5 +434,5 @@ def _shaped(answer: Any, value: Any, name: str) -> Any:
 
     array = numpy.asarray(answer, dtype=float)
     if array.shape != value.shape:
-        raise fail(f"the answer for {name} has the shape {array.shape}, but {name} has {value.shape}")
+        raise fail(message("solution.shape", name=name, found=array.shape, expected=value.shape))
     return array

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 from bptt_solver.blocks import (
+    FIXED,
     Alert,
     Block,
     Flow,
@@ -217,7 +218,7 @@ class Renderer:
             value = leaf.value  # type: ignore[union-attr]
             if type(value) is int and abs(value) <= SMALL:
                 return -1, ""
-            return self._kind(self.number(Value(value)))
+            return self._kind(self.number(Value(value, of=FIXED)))
         if isinstance(leaf, Reference):
             text = self.name(leaf)
             return self._kind_of_name(text), text

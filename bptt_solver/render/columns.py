@@ -34,6 +34,16 @@ def padded(text: str, width: int, left: bool = False) -> str:
     return spaces + text if left else text + spaces
 
 
+def split_at(text: str, width: int) -> int:
+    """How many characters of a text fill at most ``width`` columns; at least one, with the marks that stand on it."""
+    filled = 0
+    for at, character in enumerate(text):
+        filled += _WIDTHS[character]
+        if filled > width and at:
+            return at
+    return len(text)
+
+
 def is_wide(character: str) -> bool:
     """Whether a character fills two columns."""
     return _WIDTHS[character] == 2

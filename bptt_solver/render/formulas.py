@@ -186,6 +186,8 @@ class LatexFormulas(Renderer):
             sign = "- " if negative else "+ " if at else ""
             if at and not negative and part.startswith("-"):
                 sign, part = "- ", part[1:].lstrip()
+            elif negative and part.startswith("-"):
+                part = rf"\left({part}\right)"
             found.append(sign + part)
         return found
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bptt_solver.blocks import Alert, Block, Flow, Formulas, Heading, Note, Paragraph, Table
 from bptt_solver.language.notation.latex import latex_name
+from bptt_solver.language.notation.writer import PLAIN_STYLE, Style
 from bptt_solver.render.base import harmless
 from bptt_solver.render.formulas import LatexFormulas
 
@@ -18,6 +19,17 @@ _PREAMBLE = r"""\documentclass[11pt]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{4pt}
 """
+_FRAGMENT = "% needs \\usepackage{amsmath,amssymb}\n"
+_FONTS = {"zh-Hans": "Noto Serif CJK SC", "zh-Hant": "Noto Serif CJK TC"}
+_CHINESE = {
+    language: rf"""% Chinese: compile with xelatex or lualatex. With the package ctex (TeX Live: langchinese) nothing else is needed;
+% without it LuaLaTeX or XeLaTeX takes the font that is named here, wherever it is installed.
+\PassOptionsToPackage{{no-math}}{{fontspec}}
+\AddToHook{{begindocument/before}}{{\ifPDFTeX\else
+\IfFileExists{{ctex.sty}}{{\usepackage[scheme=plain,fontset=fandol]{{ctex}}}}{{\usepackage{{fontspec}}\setmainfont{{{font}}}}}\fi}}
+"""
+    for language, font in _FONTS.items()
+}
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -36,9 +48,17 @@ class LatexRenderer(LatexFormulas):
     PAGE = True
     SPACE = 0.5
 
+    def __init__(self, style: Style = PLAIN_STYLE, language: str = "en", fragment: bool = False) -> None:
+        super().__init__(style)
+        self.language = language
+        self.fragment = fragment
+
     def render(self, blocks: Sequence[Block]) -> str:
         body = "\n".join([self.block(b) for b in blocks])
-        return f"{_PREAMBLE}{_declared(body)}\\begin{{document}}\n{body}\n\\end{{document}}\n"
+        if self.fragment:
+            return f"{_FRAGMENT}{body}\n"
+        chinese = _CHINESE.get(self.language, "")
+        return f"{chinese}{_PREAMBLE}{_declared(body)}\\begin{{document}}\n{body}\n\\end{{document}}\n"
 
     def plain(self, text: str) -> str:
         return "".join([_SPECIAL.get(c) or (f"${latex_name(c)}$" if "Α" <= c <= "ω" else c) for c in harmless(text)])

@@ -1,10 +1,10 @@
 """Plain text, about 120 columns wide: long lines are broken at ``=``, then at ``+`` and ``−``, under the first equals
-sign.
+sign. The widths are those of what is printed, also where it is spelled in ASCII.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bptt_solver.blocks import (
     Alert,
@@ -16,6 +16,7 @@ from bptt_solver.blocks import (
     Flow,
     Formulas,
     Heading,
+    Item,
     Line,
     Note,
     Ordered,
@@ -30,9 +31,10 @@ from bptt_solver.language.notation.numbers import format_number
 from bptt_solver.language.notation.text import Text
 from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Piece, Style
 from bptt_solver.render.base import Mark, Renderer, block_of, harmless
+from bptt_solver.render.breaking import beside, broken, forced
 from bptt_solver.render.columns import breakable, columns, in_parentheses, padded
+from bptt_solver.render.screen import WIDTH
 
-WIDTH = 120
 INDENT = 2
 GAP = 4  # between the columns of a table; half of it where the page is too narrow
 LONGEST_LEAD = 40  # longer reasons do not push the formulas beside them to the right
@@ -41,15 +43,29 @@ MOST = 6  # entries of an array along an axis
 
 
 class TextRenderer(Renderer):
-    """Blocks as text for a terminal."""
+    """Blocks as text, at most ``width`` columns wide wherever a row can be broken; ``strict``: everywhere, as on a
+    terminal. ``spell`` spells a text for an encoding that lacks characters.
+    """
 
-    def __init__(self, width: int = WIDTH, style: Style = PLAIN_STYLE) -> None:
+    def __init__(
+        self,
+        width: int = WIDTH,
+        style: Style = PLAIN_STYLE,
+        spell: Callable[[str], str] | None = None,
+        strict: bool = False,
+    ) -> None:
         super().__init__(style)
         self.width = width
+        self.spell = spell
+        self.strict = strict
         self._names = _Names(self)
 
     def render(self, blocks: Sequence[Block]) -> str:
         return "\n".join([self.block(b) for b in blocks]) + "\n"
+
+    def item(self, item: Item) -> str:
+        text = super().item(item)
+        return text if self.spell is None else self.spell(text)
 
     def notation(self) -> Notation:
         return _Names(self)
@@ -72,7 +88,7 @@ class TextRenderer(Renderer):
         return format_number(value.value, value.digits, MOST)
 
     def plain(self, text: str) -> str:
-        return harmless(text)
+        return harmless(text) if self.spell is None else self.spell(harmless(text))
 
     def inline(self, formula: str) -> str:
         return formula
@@ -82,22 +98,27 @@ class TextRenderer(Renderer):
     def heading(self, block: Heading) -> str:
         text = f"{block.number} {self.words(block.words)}" if block.number else self.words(block.words)
         if not block.remark:
-            return text
+            return self._wrapped(text, "", " " * INDENT)
         remark = in_parentheses(self.words(block.remark))
         if block.level:
             return self._wrapped(text + remark if remark[0] == "（" else f"{text} {remark}", "", " " * INDENT)
         if columns(text) + 4 + columns(remark) <= self.width:
             return f"{text}    {remark}"
-        return f"{text}\n{self._wrapped(remark, ' ' * INDENT, ' ' * INDENT)}"
+        return f"{self._wrapped(text, '', '')}\n{self._wrapped(remark, ' ' * INDENT, ' ' * INDENT)}"
 
     def paragraph(self, block: Paragraph) -> str:
         head, indent = self._head(block.lead, block.depth)
         return self._wrapped(self.words(block.words), head, indent)
 
     def formulas(self, block: Formulas) -> str:
+        return "\n".join([row for rows in self.rows(block) for row in rows])
+
+    def rows(self, block: Formulas) -> list[list[str]]:
+        """The rows of each line."""
         head, indent = self._head(block.lead, block.depth)
         leads = [self.words(line.lead) for line in block.lines]
-        width = max([columns(t) for t in leads if columns(t) <= LONGEST_LEAD], default=0)
+        most = min(LONGEST_LEAD, self.width // 3)
+        width = max([columns(t) for t in leads if columns(t) <= most], default=0)
         rendered: list[list[str]] = []
         for line, lead in zip(block.lines, leads, strict=True):
             start = head if not rendered else indent
@@ -105,7 +126,7 @@ class TextRenderer(Renderer):
                 start = f"{start}{padded(lead, width)}    " if columns(lead) <= width else f"{start}{lead}    "
             rendered.append(self._line(line, start, self._room(line)) if line.chain else [start.rstrip()])
         self._remarks(block.lines, rendered)
-        return "\n".join([row for rows in rendered for row in rows])
+        return [self._fitting(rows) for rows in rendered]
 
     def flow(self, block: Flow) -> str:
         head, indent = self._head(block.lead, block.depth)
@@ -126,19 +147,48 @@ class TextRenderer(Renderer):
                 *full, row = self._line(item, row[: len(row) - len(text)])
                 rows += full
             empty = False
-        return "\n".join([*rows, row])
+        return "\n".join(self._fitting([*rows, row]))
 
     def table(self, block: Table) -> str:
-        cells = [[self.words(c) for c in row] for row in (block.header, *block.rows)]
-        widths = [max(columns(row[k]) for row in cells if k < len(row)) for k in range(max(map(len, cells)))]
-        lines = []
-        gap = GAP if 2 * INDENT + sum(widths) + GAP * (len(widths) - 1) <= self.width else GAP // 2
-        for row in cells:
-            texts = [padded(t, widths[k]) if k == 0 else padded(t, widths[k], left=True) for k, t in enumerate(row)]
-            lines.append((" " * (2 * INDENT) + (" " * gap).join(texts)).rstrip())
+        lines = [row for rows in self.table_rows(block) for row in rows]
         if block.caption:
             lines.insert(0, self._wrapped(self.words(block.caption), " " * INDENT, " " * (2 * INDENT)))
         return "\n".join(lines)
+
+    def table_rows(self, block: Table) -> list[list[str]]:
+        """The rows of a table in one piece, or in several that fit: each with the header and the first column; of a
+        table that cannot be folded so a row for each cell."""
+        cells = [[self.words(c) for c in row] for row in (block.header, *block.rows)]
+        widths = [max(columns(row[k]) for row in cells if k < len(row)) for k in range(max(map(len, cells)))]
+        room = self.width - 2 * INDENT
+        gap = GAP if sum(widths) + GAP * (len(widths) - 1) <= room else GAP // 2
+        groups = beside(widths, gap, room)
+        if groups is None:
+            return self._stacked(cells)
+        pieces = []
+        for group in groups:
+            rows = []
+            for row in cells:
+                texts = [padded(row[k], widths[k], left=k > 0) for k in group if k < len(row)]
+                rows.append((" " * (2 * INDENT) + (" " * gap).join(texts)).rstrip())
+            pieces.append(self._fitting(rows))
+        return pieces
+
+    def _stacked(self, cells: Sequence[Sequence[str]]) -> list[list[str]]:
+        """A table that is too wide for its first column and another: each row's first cell, and the others below it
+        with their headers in front."""
+        header, *rows = cells
+        size = max(map(columns, header[1:]), default=0)
+        one, two = " " * (2 * INDENT), " " * (3 * INDENT)
+        stacked = []
+        for row in rows:
+            lines = [self._wrapped(row[0], one, one)] if row[0] else []
+            for k, text in enumerate(row[1:], 1):
+                if text:
+                    name = header[k] if k < len(header) else ""
+                    lines.append(self._wrapped(text, f"{two}{padded(name, size)}  ", two + " " * INDENT))
+            stacked.append(lines)
+        return stacked
 
     def note(self, block: Note) -> str:
         return self._wrapped(self.words(block.words), " " * INDENT, " " * INDENT)
@@ -179,7 +229,7 @@ class TextRenderer(Renderer):
         full: list[str] = []
         if columns(row) > self.width:
             inner = columns(start) + 1
-            *rows, row = _broken(row, self.width, " " * (inner if inner <= self.width // 2 else 2 * INDENT))
+            *rows, row = broken(row, self.width, " " * (inner if inner <= self.width // 2 else 2 * INDENT))
         for at, text in enumerate(texts[1:]):
             piece = " = " + text
             first = at == 0 and (columns(texts[0]) <= LONGEST_LEAD or columns(row) + columns(piece) <= self.width)
@@ -190,7 +240,7 @@ class TextRenderer(Renderer):
                 row = " " * column + piece[1:]
             full = []
             if columns(row) > self.width:
-                *full, row = _broken(row, self.width, " " * (column + 2))
+                *full, row = broken(row, self.width, " " * (column + 2))
                 rows += full
         return [*rows, row]
 
@@ -215,7 +265,8 @@ class TextRenderer(Renderer):
                 rows[-1] = f"{last}    {text}"
             else:
                 fits = column + columns(text) <= self.width
-                rows.append(" " * (max(column, INDENT) if fits else 2 * INDENT) + text)
+                inset = " " * (max(column, INDENT) if fits else 2 * INDENT)
+                rows.extend(self._wrapped(text, inset, inset).split("\n"))
 
     def _wrapped(self, text: str, head: str, indent: str) -> str:
         """Words, broken at spaces, and between characters that fill two columns."""
@@ -232,38 +283,11 @@ class TextRenderer(Renderer):
             row += word if fresh else gap + word
             filled += size + (0 if fresh else len(gap))
             fresh = False
-        return "\n".join([*rows, row])
+        return "\n".join(self._fitting([*rows, row]))
 
-
-def _broken(row: str, width: int, indent: str) -> list[str]:
-    """A row, broken before the signs of its outermost sum; if that is not enough, inside parentheses too."""
-    rows = _cut(row, width, indent, 0)
-    for deep in (2, 4):
-        if any(columns(r) > width for r in rows):
-            rows = [short for long in rows for short in _cut(long, width, indent, deep)]
-    return rows
-
-
-def _cut(row: str, width: int, indent: str, deep: int) -> list[str]:
-    if columns(row) <= width:
-        return [row]
-    cuts: list[int] = []
-    depth = 0
-    for at, character in enumerate(row):
-        depth += (character in "([{") - (character in ")]}")
-        sign = character in "+−=" and depth <= deep and row[at - 1 : at + 2] == f" {character} "
-        if at > len(indent) and (
-            sign or (0 < depth <= deep and row[at - 2 : at] == "; ")
-        ):  # or the next row of a matrix
-            cuts.append(at)
-    rows: list[str] = []
-    start, prefix = 0, ""
-    for at, cut in enumerate(cuts):
-        following = cuts[at + 1] if at + 1 < len(cuts) else len(row) + 1
-        if columns(prefix) + following - 1 - start > width and cut > start:
-            rows.append(prefix + row[start : cut - 1])
-            start, prefix = cut, indent
-    return [*rows, prefix + row[start:]]
+    def _fitting(self, rows: list[str]) -> list[str]:
+        """The rows; where they must not be wider than the page, cut."""
+        return [short for row in rows for short in forced(row, self.width)] if self.strict else rows
 
 
 class _Names(Text):
