@@ -180,8 +180,8 @@ def goals(results: Results) -> list[dict[str, Any]]:
     return [
         common.goal(
             "numpy_by_hand",
-            "Our program without extras (NumPy; straight-line Python at textbook size) takes at most 1.15 times the best "
-            "NumPy by hand.",
+            "Our program without extras (NumPy; at textbook size straight-line Python) takes at most 1.15 times the "
+            "best NumPy by hand.",
             cases(results, lambda _: ours, lambda _: list(NUMPY), 1.15),
         ),
         common.goal(

@@ -26,5 +26,12 @@ def __getattr__(name: str) -> object:
     return value
 
 
+def load_ipython_extension(shell: object) -> None:
+    """``%load_ext bptt_solver`` in a notebook: the cell magic ``%%bptt``."""
+    from importlib import import_module
+
+    import_module("bptt_solver.magic").register(shell)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -6,7 +6,7 @@ import os
 import sys
 
 from bptt_solver import __version__
-from bptt_solver.output import OutputError, close, say, write_stdout
+from bptt_solver.output import OutputError, close, message, say, write_stdout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             code = run(given)
     except KeyboardInterrupt:
-        say("interrupted")
+        say(message("main.interrupted"))
         code = 130
     except OutputError as error:
-        say(f"error: {error}")
+        say(message("batch.error", text=error.args[0]))
         code = 2
     except SystemExit as stop:  # SIGTERM while files are written; the end of shell completion
         code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 70

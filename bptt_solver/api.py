@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from bptt_solver.asked import Asked, check_settings
+from bptt_solver.catalogues import LANGUAGES, in_language, message
 from bptt_solver.collection import PausedCollection
 from bptt_solver.computation import Computation
-from bptt_solver.errors import Excerpt, Source, fail, suggest
+from bptt_solver.errors import Excerpt, ProblemError, Source, fail, suggest
 from bptt_solver.limits import Limits
 from bptt_solver.problem.problem import Plugins, Problem, load_problem, with_eliminated
 from bptt_solver.solution import FORMATS, Solution
@@ -17,9 +18,12 @@ from bptt_solver.solution import FORMATS, Solution
 if TYPE_CHECKING:
     from bptt_solver.compile.gradient import Gradient
     from bptt_solver.datasets.sums import Summed
+    from bptt_solver.gradients import Gradients
     from bptt_solver.profiles.convention import Convention
+    from bptt_solver.render.screen import Screen
     from bptt_solver.training.trainer import Progress
 
+MOST_DERIVED = 300_000  # instances of a regular document that is derived without being asked to
 ALL_METHODS = ("bptt", "rtrl", "perturbation")
 
 
@@ -90,6 +94,9 @@ def solve(
     tell: Callable[[str], None] | None = None,
     backend: str | None = None,
     memory: str | None = None,
+    schedule: bool = False,
+    dtype: str | None = None,
+    language: str = "en",
 ) -> Solution:
     """Compute all values and ordered derivatives of a problem, and check them (``none``, ``fast``, ``full``).
 
@@ -99,11 +106,15 @@ def solve(
     sensitivities) or ``perturbation``; ``tell`` gets a line now and then while one of those takes long. ``notation`` is
     the name of a notation profile (docs/notation.md): it changes what is printed, never a number of the JSON output.
     ``backend`` is a library that computes the gradients once more, by the program that `emit` gives; ``memory``
-    (``200MB``) lets it keep no more than that (docs/memory.md).
+    (``200MB``) lets it keep no more than that (docs/memory.md) and ``schedule`` lists how, and ``dtype`` (``float32``,
+    ``float64``) is the type of its numbers, by default that of the data. ``language`` is that of the sentences: ``en``,
+    ``zh-Hans`` or ``zh-Hant``.
     """
+    if language not in LANGUAGES:
+        raise fail(message("api.language", name=language), hint=message("api.one_of", names=", ".join(LANGUAGES)))
     if method not in ALL_METHODS:
-        hint = suggest(method, ALL_METHODS) or f"one of {', '.join(ALL_METHODS)}"
-        raise fail(f"unknown method '{method}'", hint=hint)
+        hint = suggest(method, ALL_METHODS) or message("api.one_of", names=", ".join(ALL_METHODS))
+        raise fail(message("api.method", name=method), hint=hint)
     from bptt_solver.verify import verify
 
     check_settings(problem)
@@ -124,6 +135,7 @@ def solve(
         "simplify": simplify,
         "steps": steps,
         "convention": convention,
+        "language": language,
     }
     asked = Asked(
         by=by,
@@ -137,6 +149,8 @@ def solve(
         tell=tell,
         backend=backend,
         memory=memory,
+        schedule=schedule,
+        dtype=dtype,
     )
     return Solution(computation, checked, options, asked)
 
@@ -154,9 +168,9 @@ def _convention(computation: Computation, notation: str | None) -> Convention | 
     return None if own else Convention(profile, computation.problem, computation.target_text)
 
 
-def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> str:
+def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False, language: str = "en") -> str:
     """The equations of a problem in the language: folded, the backward system (``adjoint``), or one line an instance
-    (``unfold``)."""
+    (``unfold``); what is said between them in a ``language``."""
     from bptt_solver.chain_rule import AdjointEquation, differentiate
     from bptt_solver.language.notation.source import equation_to_source
     from bptt_solver.presented import presented
@@ -171,32 +185,93 @@ def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> s
                 shown, used = presented(equation, problem)
                 facts.update(dict.fromkeys(used))
                 lines.append(equation_to_source(shown) + "\n")
-        return "".join([*lines, *(f"# sum({name}) = 1 for every given {name.partition('[')[0]}\n" for name in facts)])
+        told = [message("lower.sum", name=name, family=name.partition("[")[0]).in_language(language) for name in facts]
+        return "".join([*lines, *(line + "\n" for line in told)])
     from bptt_solver.unfolded_text import lines as unfolded_lines
 
     return "".join(line + "\n" for line in unfolded_lines(problem, adjoint))
 
 
-def emit(problem: Problem, library: str = "numpy") -> str:
+def emit(problem: Problem, library: str = "numpy", dtype: str | None = None) -> str:
     """The text of a module that computes the target and the wanted derivatives, for ``numpy``, ``numba``, ``jax`` or
     ``torch``, or without any library (``python``). It is what `gradient_program` runs. Raises ProblemError for a system
     that has no such program."""
-    return gradient_program(problem, library).source
+    return gradient_program(problem, library, dtype).source
 
 
-def gradient_program(problem: Problem, library: str | None = None, dtype: str = "float64") -> Gradient:
+def gradient_program(problem: Problem, library: str | None = None, dtype: str | None = None) -> Gradient:
     """A function from the values of all given instances to the target's value and the wanted derivatives, for a library
-    (see `emit`) or, by default, the one that is fastest here. Raises ProblemError where there is none."""
-    from bptt_solver.compile.gradient import LIBRARIES, gradient, gradient_for
+    (see `emit`) or, by default, the one that is fastest here; where there is no program it evaluates, and its
+    ``reason`` says why. ``dtype`` is the type of its numbers (``float32``, ``float64``), by default that of the data.
+    Raises ProblemError where there is no program for the library that is asked for."""
+    from bptt_solver.compile.gradient import LIBRARIES, TYPES, gradient, gradient_for
     from bptt_solver.compile.statements import NotCompiled
 
     if library is not None and library not in LIBRARIES:
-        raise fail(f"unknown library '{library}'", hint=suggest(library, LIBRARIES) or f"one of {', '.join(LIBRARIES)}")
+        raise fail(
+            message("api.library", name=library),
+            hint=suggest(library, LIBRARIES) or message("api.one_of", names=", ".join(LIBRARIES)),
+        )
+    if dtype is not None and dtype not in TYPES:
+        raise fail(message("api.dtype", name=dtype), hint=message("api.one_of", names=", ".join(TYPES)))
     try:
         return gradient(problem, dtype=dtype) if library is None else gradient_for(problem, library, dtype)
     except NotCompiled as reason:
-        hint = "without --emit and --backend it is evaluated, whatever it is"
-        raise fail(f"there is no {library} program for this system: {reason}", hint=hint) from None
+        hint = message("api.evaluated")
+        raise fail(message("api.no_program", library=library, reason=reason.args[0]), hint=hint) from None
+
+
+def gradients(
+    problem: Problem,
+    library: str = "numpy",
+    *,
+    memory: str | None = None,
+    check: bool = True,
+    dtype: str | None = None,
+    schedule: bool = False,
+) -> Gradients:
+    """The target and the wanted derivatives by a program alone, checked along one direction: for systems that are too
+    large for a derivation. ``memory`` (``200MB``): in no more than that; the rest as for `solve`."""
+    from bptt_solver.gradients import Gradients
+
+    return Gradients(problem, library, memory, check=check, dtype=dtype, schedule=schedule)
+
+
+def gradients_if_large(problem: Problem, form: str = "text", **choices: Any) -> Gradients | None:
+    """What the command prints instead of a derivation for a large regular document: the gradients by a program alone,
+    where ``backend`` or ``memory`` is chosen, or where nobody wants that many instances derived: neither the document's
+    settings nor the other choices (options of `solve`) ask for more. None where it has to be derived."""
+    if problem.outline is None:
+        return None
+    told = {name: choices.get(name) for name in ("memory", "dtype", "schedule")}
+    check = choices.get("check") != "none"
+    if choices.get("backend") is not None or choices.get("memory") is not None:
+        return gradients(problem, choices.get("backend") or "numpy", check=check, **told)  # type: ignore[arg-type]
+    more = ("entries", "second", "closed_form", "simplify", "by", "truncate", "flow", "resume", "notation")
+    plain = form != "json" and choices.get("steps") != "all" and choices.get("method") == "bptt"
+    plain = plain and choices.get("check") != "full" and choices.get("detail") != "scalar"
+    plain = plain and not {"update", "clip", "truncate", "notation"} & problem.document.settings.keys()
+    if not plain or problem.outline.count <= MOST_DERIVED or any(choices.get(name) for name in more):
+        return None
+    try:
+        return gradients(problem, check=check, dtype=choices.get("dtype"))
+    except ProblemError:  # no program, or something is not finite: the evaluator finds the place
+        return None
+
+
+def render_gradients(
+    found: Gradients, format: str = "text", language: str = "en", screen: Screen | None = None, fragment: bool = False
+) -> str | bytes:
+    """What `gradients` found in a format of `Solution.render` or `Solution.document`, but for the pictures."""
+    if format == "json":
+        import json
+
+        return json.dumps(found.data(), ensure_ascii=False, allow_nan=False) + "\n"
+    from bptt_solver.documents import blocks_document
+    from bptt_solver.narration.gradients import gradients_blocks
+
+    title = found.problem.title or str(found.problem.target.name)
+    return blocks_document(gradients_blocks(found, language), format, title, language, screen, fragment)
 
 
 def solve_data_set(
@@ -216,27 +291,31 @@ def solve_data_set(
     return solved(problem, path, workers=workers, scheduler=scheduler, chunk=chunk, retries=retries, progress=progress)
 
 
-def render_data_set(summed: Summed, format: str = "text") -> str:
-    """The sums over a data set as ``text``, ``markdown``, ``latex`` or ``json``."""
+def render_data_set(
+    summed: Summed, format: str = "text", language: str = "en", screen: Screen | None = None, fragment: bool = False
+) -> str | bytes:
+    """The sums over a data set in a format of `Solution.render` or `Solution.document`, but for the pictures, told in a
+    ``language``."""
     if format == "json":
         import json
 
         return json.dumps(summed.data(), ensure_ascii=False, allow_nan=False) + "\n"
+    from bptt_solver.documents import blocks_document
     from bptt_solver.narration.data_set import data_set_blocks
-    from bptt_solver.render import render
 
-    return render(data_set_blocks(summed), format)
+    return blocks_document(data_set_blocks(summed, language), format, summed.target, language, screen, fragment)
 
 
-def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
-    """What the plugins bring, one line each, with the plugin that brings it."""
+def plugins_text(plugins: Sequence[str | os.PathLike[str]] = (), language: str = "en") -> str:
+    """What the plugins bring, one line each, with the plugin that brings it, in a ``language``."""
     registry = Plugins([os.fspath(p) for p in plugins]).registry
     lines: list[str] = []
     kinds = (("functions", registry.functions), ("topologies", registry.topologies))
-    for title, records in (*kinds, ("update rules", registry.update_rules)):
-        lines.append(f"{title}:")
+    for title, records in (*kinds, ("update_rules", registry.update_rules)):
+        lines.append(message(f"plugins.{title}").in_language(language))
         for record in records:
-            lines.append(f"  {record.name:32s} {record.summary}  [{registry.origin(record)}]")
+            summary = in_language(record.summary, language)
+            lines.append(f"  {record.name:32s} {summary}  [{registry.origin(record)}]")
     from bptt_solver.output import say
 
     for warning in registry.warnings:
@@ -245,6 +324,6 @@ def plugins_text(plugins: Sequence[str | os.PathLike[str]] = ()) -> str:
 
 
 __all__ = [
-    "FORMATS", "Excerpt", "Problem", "Solution", "emit", "gradient_program", "load", "loads", "lower", "plugins_text",
-    "render_data_set", "solve", "solve_data_set",
+    "FORMATS", "Excerpt", "Problem", "Solution", "emit", "gradient_program", "gradients", "gradients_if_large",
+    "load", "loads", "lower", "plugins_text", "render_data_set", "render_gradients", "solve", "solve_data_set",
 ]  # fmt: skip

@@ -29,18 +29,21 @@ class Asked:
     tables are not shortened. ``truncate``: a rule instead of the document's. ``flow``: the gradient flow. ``start``:
     from where training goes on; ``progress`` is told its steps. ``method``: ``rtrl`` or ``perturbation`` beside the
     backward sweep; ``tell`` gets lines about how far it is. ``backend``: a library that computes the
-    gradients too, ``memory``: in how much memory (``200MB``).
+    gradients too, ``memory``: in how much memory (``200MB``), ``schedule``: with all that is done
+    for it line by line, ``dtype``: in numbers of which type.
     """
 
     __slots__ = (
         "backend",
         "by",
+        "dtype",
         "entries",
         "everything",
         "flow",
         "memory",
         "method",
         "progress",
+        "schedule",
         "start",
         "tell",
         "truncate",
@@ -60,8 +63,12 @@ class Asked:
         tell: Callable[[str], None] | None = None,
         backend: str | None = None,
         memory: str | None = None,
+        dtype: str | None = None,
+        schedule: bool = False,
     ) -> None:
         self.memory = memory
+        self.schedule = schedule
+        self.dtype = dtype
         self.backend = backend
         self.by = by
         self.entries = tuple(entries)
@@ -111,7 +118,7 @@ def analyses(computation: Computation, asked: Asked) -> list[Analysis]:
     if asked.backend is not None or asked.memory is not None:
         from bptt_solver.analyses.program import ProgramResult
 
-        found.append(ProgramResult(computation, asked.backend or "numpy", asked.memory))
+        found.append(ProgramResult(computation, asked.backend or "numpy", asked.memory, asked.dtype, asked.schedule))
     if asked.flow:
         from bptt_solver.analyses.gradient_flow import Flow
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from bptt_solver.arithmetic import Arithmetic, NotFinite, Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.errors import Span
 from bptt_solver.language import build
@@ -160,18 +161,30 @@ def _put_in(bad: _Bad, entry: tuple[int, ...] | None, unfolded: Unfolded) -> str
             continue
         text = to_source(written)
         if len(text) <= 60:
-            told.append(f"{text} = {shown}")
+            told.append(_summed(f"{text} = {shown}"))
     told = list(dict.fromkeys(told))
     if not told or len(told) > 3:
         return None
-    where = "" if entry is None else f", entry ({','.join(str(i + 1) for i in entry)})"
-    return f"here {' and '.join(told)}{where}"
+    values: str = told[0]
+    for more in told[1:]:
+        values = message.listed([values, more])
+    if entry is None:
+        return message("value.here", values=values)
+    return message("value.here_entry", values=values, entry=",".join(str(i + 1) for i in entry))
+
+
+_SUM = "the sum"  # what an inner sum is called in a message
+
+
+def _summed(text: str) -> str:
+    before, found, after = text.partition(_SUM)
+    return message("value.sum", before=before, after=_summed(after)) if found else text
 
 
 def _named(slot: int | list[Ground], unfolded: Unfolded, constants: Sequence[tuple[str, Any]]) -> Expression:
     """What is in a slot: an instance under its name, a constant, or an inner sum."""
     if isinstance(slot, list):
-        return Reference("the sum")
+        return Reference(_SUM)
     return Reference(instance_text(unfolded.keys[slot])) if slot >= 0 else build.constant(constants[-1 - slot][1])
 
 
@@ -193,7 +206,7 @@ def _entry(bad: _Bad, arithmetic: Arithmetic) -> tuple[tuple[int, ...] | None, s
                 continue
             reason = None
         except NotFinite as error:
-            reason = str(error)
+            reason = error.args[0] if error.args else str(error)
         except (ArithmeticError, ValueError):
             reason = None
         return tuple(int(i) for i in at), reason

@@ -190,7 +190,7 @@ def _extremes(index: Index, equation: Equation, system: System) -> tuple[Bound, 
     """The least and the largest value of an index with a map in it, by going through all members."""
     try:
         members = Enumeration(system, Limits({"instances": MOST_MEMBERS})).environments(
-            equation.ranges, equation.conditions, {}, equation.name
+            equation.ranges, equation.conditions, {}, "limit.family"
         )
         values = [system.index(index, member) for member in members]
     except (ProblemError, OutsideMap):

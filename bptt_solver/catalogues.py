@@ -7,24 +7,30 @@ because the whole reader costs more than a derivation; fields are put in by posi
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 LANGUAGES = ("en", "zh-Hans", "zh-Hant")
 ENGLISH = "en"
+WIDE = "\u2e80"  # from here on, characters that need no spaces around them
+MARKS = frozenset("，。：；、（）“”「」《》")
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 
 def split(text: str) -> list[tuple[str, str]]:
-    """``"a {b} c"`` as pairs of text and the field behind it: ``[("a ", "b"), (" c", "")]``."""
+    """``"a {b} c"`` as pairs of text and the field behind it: ``[("a ", "b"), (" c", "")]``. What stands in braces and is
+    no name, is text."""
     parts: list[tuple[str, str]] = []
-    at = 0
+    at = looked = 0
     while True:
-        start = text.find("{", at)
+        start = text.find("{", looked)
         end = text.find("}", start)
         if start < 0 or end < 0:
             return [*parts, (text[at:], "")]
+        if not text[start + 1 : end].isidentifier():
+            looked = start + 1
+            continue
         parts.append((text[at:start], text[start + 1 : end]))
-        at = end + 1
+        at = looked = end + 1
 
 
 def read_catalogue(text: str) -> dict[str, str]:
@@ -53,6 +59,25 @@ def _unescaped(text: str) -> str:
     return "".join(out)
 
 
+def is_close(before: str, after: str) -> bool:
+    """Whether no space stands between two texts of a Chinese sentence: between two wide characters, and beside a wide
+    punctuation mark."""
+    if not before or not after:
+        return False
+    left, right = before[-1], after[0]
+    return (left >= WIDE and right >= WIDE) or left in MARKS or right in MARKS
+
+
+def _fitted(pieces: Sequence[str]) -> str:
+    """The pieces of a Chinese sentence, without the spaces in which a wide character takes the place of a Latin one."""
+    text = ""
+    for piece in pieces:
+        if text[-1:] == " " and is_close(text[:-1], piece):
+            text = text[:-1]
+        text += piece[1:] if piece[:1] == " " and is_close(text, piece[1:]) else piece
+    return text
+
+
 class Message(str):
     """A sentence in English that knows how to say itself in another language: a string like any other until somebody
     asks `in_language` of it."""
@@ -67,6 +92,18 @@ class Message(str):
         """The sentence in a language of `LANGUAGES`; in English where its catalogue has no such language."""
         return str.__str__(self) if language == ENGLISH else self._messages.text(self._key, self._fields, language)
 
+    def field(self, name: str) -> object:
+        """What was put into a field; None where the sentence has no such field."""
+        return self._fields.get(name)
+
+    def with_fields(self, **fields: object) -> Message:
+        """The same sentence with something else in some of its fields."""
+        return self._messages(self._key, **self._fields | fields)
+
+    def changed(self, change: Callable[[str], str]) -> Message:
+        """The same sentence with every text in it changed."""
+        return self._messages(self._key, **{name: _changed(field, change) for name, field in self._fields.items()})
+
 
 class Listing(str):
     """Names in a row, ``a, b and c``, with the words between them in the language that is asked for."""
@@ -80,6 +117,17 @@ class Listing(str):
     def in_language(self, language: str) -> str:
         """The names in a row, in a language of `LANGUAGES`."""
         return str.__str__(self) if language == ENGLISH else self._messages.row(self._items, self._last, language)
+
+
+    def changed(self, change: Callable[[str], str]) -> Listing:
+        """The same names, each changed."""
+        return self._messages.listed([_changed(item, change) for item in self._items], self._last)
+
+
+def _changed(value: object, change: Callable[[str], str]) -> object:
+    if isinstance(value, (Message, Listing)):
+        return value.changed(change)
+    return change(value) if isinstance(value, str) else value
 
 
 def in_language(value: object, language: str) -> str:
@@ -99,7 +147,7 @@ class Messages:
         self.kind = kind
         self._texts: dict[str, dict[str, list[tuple[str, str]]]] = {}
 
-    def __call__(self, key: str, **fields: object) -> Message:
+    def __call__(self, key: str, /, **fields: object) -> Message:
         """The message of a key with its fields put in: texts, numbers, or other messages. Raises KeyError for a key or
         a field that is not there."""
         message = Message(self.text(key, fields, ENGLISH))
@@ -117,14 +165,20 @@ class Messages:
         parts = self._read(language).get(key)
         if parts is None:
             parts, language = self._read(ENGLISH)[key], ENGLISH
-        return "".join([text + in_language(fields[field], language) if field else text for text, field in parts])
+        pieces: list[str] = []
+        for text, field in parts:
+            pieces += (text, in_language(fields[field], language)) if field else (text,)
+        return "".join(pieces) if language == ENGLISH else _fitted(pieces)
 
     def row(self, items: Sequence[object], last: str, language: str) -> str:
         """Names in a row as a text in a language."""
         words = [in_language(item, language) for item in items]
         if len(words) < 2:
             return "".join(words)
-        return self.text("list.comma", {}, language).join(words[:-1]) + self.text(last, {}, language) + words[-1]
+        comma = self.text("list.comma", {}, language)
+        pieces = [part for word in words[:-1] for part in (word, comma)]
+        pieces[-1:] = [self.text(last, {}, language), words[-1]]
+        return "".join(pieces) if language == ENGLISH else _fitted(pieces)
 
     def _read(self, language: str) -> dict[str, list[tuple[str, str]]]:
         known = self._texts.get(language)

@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bptt_solver import __version__
-from bptt_solver.batch import ENDINGS, Batch, Result, explain
-from bptt_solver.output import one_line, say, write_stdout
+from bptt_solver.batch import BINARY, ENDINGS, Batch, Result, explain
+from bptt_solver.output import say, speak, spoken, write_stdout
+from bptt_solver.wording import (
+    Argument,
+    Group,
+    Option,
+    complaint,
+    language_asked,
+    language_option,
+    option,
+    words,
+    write_options,
+)
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -21,15 +32,6 @@ if TYPE_CHECKING:
 _PROGRAM = "bptt-solve"
 _PATH = click.Path(readable=False)
 _COMPLETION = "_BPTT_SOLVE_COMPLETE"
-_EPILOG = """\b
-Exit codes:
-  0    solved and, unless --check none, verified
-  1    the check found a derivative that does not agree
-  2    bad input or usage, or a result that cannot be written
-  70   an error in this program
-  130  stopped with Ctrl-C
-With several files it is the largest. A reader that closes
-the pipe early (bptt-solve FILE | head) is not an error."""
 
 
 def split_names(_context: object, _option: object, texts: Sequence[str]) -> tuple[str, ...]:
@@ -43,7 +45,7 @@ def split_names(_context: object, _option: object, texts: Sequence[str]) -> tupl
                 names.append(text[start:at].strip())
                 start = at + 1
     if not all(names):
-        raise click.BadParameter("a name is missing between commas")
+        raise click.BadParameter(words("usage.comma"))
     return tuple(names)
 
 
@@ -59,31 +61,35 @@ def _notation_names(_context: object, _option: object, incomplete: str) -> list[
     return [name for name in profile_names() if name.startswith(incomplete)]
 
 
-class FileGroup(click.Group):
+class FileGroup(Group):
     """Commands, of which ``solve`` need not be said: whatever is no command is a file or an option of ``solve``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put ``solve`` in front where no command stands; without any argument show the help as an error."""
-        if not args and not ctx.resilient_parsing:
+        speak(language_asked(args))
+        at = 0  # where the command stands: the language may be in front of it
+        while args[at : at + 1] == ["--lang"] or (at < len(args) and args[at].startswith("--lang=")):
+            at += 1 if "=" in args[at] else 2
+        first = args[at] if at < len(args) else ""
+        if at == len(args) and not ctx.resilient_parsing:
             say(ctx.get_help())
             ctx.exit(2)
-        if not args or args[0] in self.commands or args[0] in {*ctx.help_option_names, "--version"}:
+        if at >= len(args) or first in self.commands or first in {*ctx.help_option_names, "--version"}:
             return super().parse_args(ctx, args)
-        if args[0].isalpha() and not os.path.exists(args[0]):
+        if first.isalpha() and not os.path.exists(first):
             from bptt_solver.errors import suggest
 
-            near = suggest(args[0], self.commands)
+            near = suggest(first, self.commands)
             if near is not None:
-                ctx.fail(f"there is no file or command '{args[0]}' ({near})")
-        return super().parse_args(ctx, ["solve", *args])
+                ctx.fail(words("usage.no_file", name=first, hint=near))
+        return super().parse_args(ctx, [*args[:at], "solve", *args[at:]])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options of the group, the commands, and the options of ``solve``."""
         super().format_options(ctx, formatter)
         command = self.commands["solve"]
-        records = (option.get_help_record(ctx) for option in command.params if isinstance(option, click.Option))
-        with formatter.section("Options of solve"):
-            formatter.write_dl([record for record in records if record is not None])
+        own = [option for option in command.params if option.name != "lang"]
+        write_options(command, ctx, formatter, "help.options_of", own)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands, then what ``solve`` takes: files and options."""
@@ -100,7 +106,7 @@ def _files(body: Callable[..., int]) -> Callable[..., None]:
     """Give a command the arguments that all commands on files share; the body gets them as a `Batch`."""
 
     def command(**given: Any) -> None:
-        shared = ("files", "output", "limit", "plugins", "target", "wrt", "eliminate", "quiet", "traceback")
+        shared = ("files", "output", "limit", "plugins", "target", "wrt", "eliminate", "quiet", "traceback", "no_pager")
         batch = Batch(**{name: given.pop(name) for name in shared})
         click.get_current_context().exit(body(batch, **given))
 
@@ -109,41 +115,37 @@ def _files(body: Callable[..., int]) -> Callable[..., None]:
         click.argument(
             "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False)
         ),
-        click.option(
+        option(
             "-o",
             "--output",
             metavar="OUT",
             type=click.Path(allow_dash=True, readable=False),
-            help="Write to the file OUT; with several files, or as OUT/, into the folder OUT.",
         ),
-        click.option("--target", metavar="NAME", help="Differentiate this instance, for example E or C[3]."),
-        click.option(
-            "--wrt", metavar="NAMES", multiple=True, callback=split_names, help="With respect to these: W_h,h[2]."
-        ),
-        click.option(
+        option("--target", metavar="NAME"),
+        option("--wrt", metavar="NAMES", multiple=True, callback=split_names),
+        option(
             "--eliminate",
             metavar="NAMES",
             multiple=True,
             callback=split_names,
-            help="Substitute the definitions of these first: h,o.",
         ),
-        click.option(
+        option(
             "--limit",
             metavar="NAME=VALUE",
             multiple=True,
             shell_complete=_limit_names,
-            help="Set a limit, for example equations=5000000 or seconds=10.",
         ),
-        click.option(
+        option(
             "--plugin",
             "plugins",
             metavar="FILE",
             multiple=True,
             type=click.Path(readable=False),
-            help="Run this Python file as a plugin.",
         ),
-        click.option("-q", "--quiet", is_flag=True, help="No warnings and no progress on standard error."),
-        click.option("--traceback", is_flag=True, help="Show where an error comes from (for reports)."),
+        option("-q", "--quiet", is_flag=True),
+        option("--no-pager", is_flag=True),
+        option("--traceback", is_flag=True),
+        language_option,
     ]
     wrapped: Callable[..., None] = command
     for decorate in reversed(decorators):
@@ -153,12 +155,12 @@ def _files(body: Callable[..., int]) -> Callable[..., None]:
 
 @click.group(
     cls=FileGroup,
-    epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
     options_metavar="",
     subcommand_metavar="[COMMAND] FILE... [OPTIONS]",
 )
-@click.version_option(__version__, message=f"{_PROGRAM} {__version__}")
+@click.version_option(__version__, message=f"{_PROGRAM} {__version__}", cls=Option, help=None)
+@language_option
 def cli() -> None:
     """Derive ordered derivatives, step by step, from a file of equations, and check them.
 
@@ -167,110 +169,133 @@ def cli() -> None:
     """
 
 
-@cli.command(short_help="Derive, evaluate and check (the default).")
+@cli.command()
 @_files
-@click.option(
+@option(
     "-f",
     "--format",
     "form",
     type=click.Choice(list(ENDINGS)),
-    help="Default: by the ending of OUT (.md .tex .json), else text.",
 )
-@click.option(
+@option(
     "--detail",
     type=click.Choice(["summary", "matrix", "scalar"]),
     default="matrix",
     show_default=True,
-    help="How far a line is expanded.",
 )
-@click.option(
+@option(
     "--entry",
     "entries",
     metavar="NAME:I,J",
     multiple=True,
-    help="With --detail scalar: expand this entry, h[2]:1 or W:1,2.",
 )
-@click.option(
+@option(
     "--steps",
     type=click.Choice(["auto", "all"]),
     default="auto",
     show_default=True,
-    help="Fold long recurrences into a table, or print every step.",
 )
-@click.option(
+@option(
     "--by",
     type=click.Choice(["loss", "use", "both"]),
-    help="Split each derivative by loss, by use, or both in a table.",
 )
-@click.option("--truncate", metavar="RULE", help="Truncated gradients: depth=2, or windows k1=2,k2=4.")
-@click.option("--flow", is_flag=True, help="Gradient flow: how fast a state's influence vanishes or explodes.")
-@click.option(
+@option("--truncate", metavar="RULE")
+@option("--flow", is_flag=True)
+@option(
     "--notation",
     metavar="NAME",
     shell_complete=_notation_names,
-    help="Names, signs and layout of a book or a note: werbos, boden, goodfellow, d2l, d2l-rows, karpathy, pytorch, "
-    "nthu-bptt, nthu-rnn, lee, csdn, javaforall; standard: the program's own.",
 )
-@click.option(
+@option(
     "--method",
     type=click.Choice(["bptt", "rtrl", "perturbation"]),
     default="bptt",
     show_default=True,
-    help="Show another method, compared with the sweep: forward sensitivities, or one changed run for each entry.",
 )
-@click.option("--second", is_flag=True, help="Second derivatives as well (small systems).")
-@click.option("--closed-form", is_flag=True, help="Formulas in the inputs alone (SymPy).")
-@click.option("--simplify", is_flag=True, help="Simplify formulas (SymPy).")
-@click.option(
+@option("--second", is_flag=True)
+@option("--closed-form", is_flag=True)
+@option("--simplify", is_flag=True)
+@option(
     "--check",
     type=click.Choice(["none", "fast", "full"]),
     default="fast",
     show_default=True,
-    help="How thoroughly every derivative is checked by other routes.",
 )
-@click.option(
+@option(
     "--emit",
     type=click.Choice(["python", "numpy", "numba", "jax", "torch"]),
-    help="Print the program for the gradients instead, for this library (python: for none).",
 )
-@click.option(
+@option(
     "--backend",
     type=click.Choice(["python", "numpy", "numba", "jax", "torch"]),
-    help="Compute the gradients once more with the program that --emit prints, and compare.",
 )
-@click.option("--memory", metavar="SIZE", help="With --backend numpy: in at most so much memory, 200MB.")
-@click.option("--data-set", metavar="FILE", type=_PATH, help="Sum over the sequences of FILE (.npz, .csv) instead.")
-@click.option("--workers", metavar="N", type=click.IntRange(1), help="With --data-set: in N processes.")
-@click.option("--scheduler", metavar="URL", help="With --data-set: on the Dask cluster at tcp://host:8786.")
-@click.option("--chunk", metavar="N", type=click.IntRange(1), help="With --data-set: sequences in one task.")
-@click.option("--retries", metavar="N", type=click.IntRange(0), default=0, help="With --data-set: for lost workers.")
-@click.option("--save", metavar="OUT", type=_PATH, help="Write the trained parameters to OUT (.npz).")
-@click.option("--losses", metavar="OUT", type=_PATH, help="Write the loss of each step of training to OUT (.csv).")
-@click.option("--resume", metavar="FILE", type=_PATH, help="Go on with the training that --save wrote to FILE.")
+@option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+)
+@option("--memory", metavar="SIZE")
+@option("--schedule", is_flag=True)
+@option("--data-set", metavar="FILE", type=_PATH)
+@option("--workers", metavar="N", type=click.IntRange(1))
+@option("--scheduler", metavar="URL")
+@option("--chunk", metavar="N", type=click.IntRange(1))
+@option("--retries", metavar="N", type=click.IntRange(0), default=0)
+@option(
+    "--picture",
+    type=click.Choice(["auto", "folded", "unrolled"]),
+)
+@option(
+    "--show",
+    metavar="WORDS",
+)
+@option("--step", metavar="N|NAME")
+@option("--animate", is_flag=True)
+@option("--fragment", is_flag=True)
+@option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+@option("--width", metavar="N", type=click.IntRange(20))
+@option("--save", metavar="OUT", type=_PATH)
+@option("--losses", metavar="OUT", type=_PATH)
+@option("--resume", metavar="FILE", type=_PATH)
 def solve(
     batch: Batch, form: str | None, save: str | None, losses: str | None, emit: str | None, data_set: str | None,
-    workers: int | None, scheduler: str | None, chunk: int | None, retries: int, **choices: Any,
+    workers: int | None, scheduler: str | None, chunk: int | None, retries: int, fragment: bool, color: str,
+    width: int | None, **choices: Any,
 ) -> int:  # fmt: skip
     """Derive, evaluate and check the ordered derivatives (the default command)."""
     from bptt_solver import api
 
     if emit is not None:
-        return batch.run(lambda p: Result(api.emit(p, emit), warnings=p.warnings), "program")
+        return batch.run(lambda p: Result(api.emit(p, emit, choices["dtype"]), warnings=p.warnings), "program")
 
     chosen = form or _format_of(batch.output)
+    drawing = {name: choices.pop(name) for name in ("picture", "show", "step", "animate")}
+    if any(drawing.values()) and chosen not in (("svg",) if drawing["step"] or drawing["animate"] else ("svg", "dot")):
+        raise click.UsageError(words("usage.picture"))
+    if fragment and chosen != "latex":
+        raise click.UsageError(words("usage.fragment"))
+    if data_set is not None and chosen in ("svg", "dot"):
+        raise click.UsageError(words("usage.data_set_picture"))
+    screen, language = batch.screen(chosen, color, width), batch.language()
+    shown: dict[str, Any] = {} if screen is None else {"screen": screen}
+    shown |= {"fragment": True} if fragment else {}
+    styled = screen is not None and screen.palette is not None
     if data_set is not None:
 
         def add_up(problem: Problem) -> Result:
             summed = api.solve_data_set(
-                problem, data_set, workers=workers, scheduler=scheduler, chunk=chunk, retries=retries
-            )
+                problem, data_set, workers=workers, scheduler=scheduler, chunk=chunk, retries=retries,
+                progress=batch.counter(),
+            )  # fmt: skip
             if not batch.quiet:
                 say(summed.told)
-            return Result(api.render_data_set(summed, chosen), warnings=problem.warnings)
+            text = api.render_data_set(summed, chosen, language, **shown)
+            return Result(text, warnings=problem.warnings, styled=styled)
 
         return batch.run(add_up, chosen)
     if workers or scheduler or chunk or retries:
-        raise click.UsageError("--workers, --scheduler, --chunk and --retries go with --data-set")
+        raise click.UsageError(words("usage.workers"))
+    if choices["schedule"] and not choices["memory"]:
+        raise click.UsageError(words("usage.schedule"))
     beside = [path for path in (save, losses) if path is not None]
 
     def work(problem: Problem) -> Result:
@@ -278,40 +303,70 @@ def solve(
             from bptt_solver.training.saved import check_asked
 
             check_asked(problem, save)
+        found = None if beside or chosen in ("svg", "dot") else api.gradients_if_large(problem, form=chosen, **choices)
+        if found is not None:
+            text = api.render_gradients(found, chosen, language, **shown)
+            return Result(text, found.verified, problem.warnings, styled=styled)
         tell = None if batch.quiet else say
-        solution = api.solve(problem, progress=batch.reporter(), tell=tell, **choices)
-        text = solution.render(chosen)
+        lines = None if batch.bar is not None else tell  # on a terminal there is one row that changes
+        solution = api.solve(problem, progress=batch.reporter(), tell=lines, language=language, **choices)
+        made: str | bytes
+        if chosen in ("svg", "dot"):
+            made = solution.drawn(chosen, **drawing)
+        elif chosen in BINARY:
+            made = solution.document(chosen, tell)
+        else:
+            made = solution.render(chosen, **shown)
         files = solution.training_files(save, losses) if beside else {}
-        return Result(text, solution.verified, solution.warnings, files)
+        return Result(made, solution.verified, solution.warnings, files, styled)
 
     return batch.run(work, chosen, beside)
 
 
-@cli.command(short_help="Print the equations of a document.")
+@cli.command()
 @_files
-@click.option("--adjoint", is_flag=True, help="The equations of the ordered derivatives instead.")
-@click.option("--unfold", is_flag=True, help="One line for each instance.")
+@option("--adjoint", is_flag=True)
+@option("--unfold", is_flag=True)
 def lower(batch: Batch, adjoint: bool, unfold: bool) -> int:
     """Print the equations that a document stands for, in the equation language."""
     from bptt_solver import api
 
     def work(problem: Problem) -> Result:
-        return Result(api.lower(problem, adjoint=adjoint, unfold=unfold), warnings=problem.warnings)
+        text = api.lower(problem, adjoint=adjoint, unfold=unfold, language=spoken("stdout"))
+        return Result(text, warnings=problem.warnings)
 
     return batch.run(work, "equations")
 
 
-@cli.command(short_help="List functions, losses, topologies and update rules.")
-@click.option("--plugin", "plugins", metavar="FILE", multiple=True, type=click.Path(readable=False), help="Include it.")
-@click.option("--traceback", is_flag=True, help="Show where an error comes from (for reports).")
+@cli.command()
+@click.argument("file", metavar="FILE", type=click.Path(allow_dash=True, readable=False), cls=Argument)
+@option("--port", metavar="N", type=click.IntRange(0, 65535), default=0)
+@option("--open/--no-open", "browser", default=True)
+@option("--notation", metavar="NAME", shell_complete=_notation_names)
+@option("--limit", metavar="NAME=VALUE", multiple=True, shell_complete=_limit_names)
+@option("--plugin", "plugins", metavar="FILE", multiple=True, type=click.Path(readable=False))
+@option("--traceback", is_flag=True)
+@language_option
+def serve(file: str, port: int, browser: bool, **choices: Any) -> None:
+    """Show a document in the browser, and again each time it changes."""
+    from bptt_solver.serve.command import serve as run_server
+
+    run_server(file, port=port, browser=browser, **choices)
+
+
+@cli.command()
+@option("--plugin", "plugins", metavar="FILE", multiple=True, type=click.Path(readable=False), key="option.include")
+@option("--traceback", is_flag=True)
+@language_option
 def plugins(plugins: Sequence[str], traceback: bool) -> None:
     """List the functions, losses, topologies and update rules, and the plugins that bring them."""
     from bptt_solver import api
 
-    write_stdout(_ended(api.plugins_text(plugins)))
+    write_stdout(_ended(api.plugins_text(plugins, spoken("stdout"))))
 
 
 @cli.command()
+@language_option
 def schema() -> None:
     """Print the JSON Schema of documents, for editors."""
     from importlib.resources import files
@@ -319,8 +374,9 @@ def schema() -> None:
     write_stdout(_ended(files("bptt_solver.problem").joinpath("problem.schema.json").read_text("utf-8")), "json")
 
 
-@cli.command(short_help="Print a shell's completion script.")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), cls=Argument)
+@language_option
 def completion(shell: str) -> None:
     """Print the completion script of a shell: eval "$(bptt-solve completion bash)"."""
     from click.shell_completion import ShellComplete, get_completion_class
@@ -349,13 +405,12 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        path = getattr(getattr(error, "ctx", None), "command_path", _PROGRAM)
-        say(f"error: {one_line(error.format_message())}\nTry '{path} --help'.")
+        say(complaint(error))
         return 2
     except BrokenPipeError:  # of the help
         return 0
     except Exception as error:
-        code, message = explain(error, _PROGRAM, "--traceback" in arguments)
-        say(message)
+        code, text = explain(error, _PROGRAM, "--traceback" in arguments)
+        say(text)
         return code
     return 0

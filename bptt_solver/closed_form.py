@@ -5,6 +5,7 @@ It is what the backward sweep avoids: the formulas double from step to step. So 
 
 from __future__ import annotations
 
+from bptt_solver.catalogues import message
 from bptt_solver.computation import Computation
 from bptt_solver.errors import fail
 from bptt_solver.language import build
@@ -24,9 +25,7 @@ def closed_forms(computation: Computation, simplified: bool = False) -> list[tup
     """
     problem = computation.problem
     if len(computation.unfolded.keys) > MOST_INSTANCES:
-        raise fail(
-            "the system is too large for closed forms", hint="the backward sweep is what keeps large systems small"
-        )
+        raise fail(message("closed.too_large"), hint=message("closed.sweep"))
     forms = _Forms(computation)
     result = [(forms.reference(computation.target_key), forms.of(computation.unfolded.number[computation.target_key]))]
     for key in problem.wanted():
@@ -77,8 +76,8 @@ class _Forms:
         if size > MOST_NODES:
             name = instance_text(self.unfolded.keys[number])
             raise fail(
-                f"the closed form of {name} has more than {MOST_NODES:,} parts",
-                hint="definitions double from step to step; eliminate single nodes with --eliminate instead",
+                message("closed.parts", name=name, most=f"{MOST_NODES:,}"),
+                hint=message("closed.double"),
             )
         formula = build.add(self._ground(g) for g in grounds) if grounds else build.ZERO
         self.size[number] = _size(formula)

@@ -10,6 +10,7 @@ from bptt_solver.chain_rule import AdjointEquation, differentiate
 from bptt_solver.evaluate import Program, Values
 from bptt_solver.language.expressions import Reference, derivative_name
 from bptt_solver.language.shapes import Shape
+from bptt_solver.made import Made
 from bptt_solver.problem.problem import Problem
 from bptt_solver.system import Instance, System
 from bptt_solver.unfold import Unfolded, instance_text, unfold
@@ -36,6 +37,7 @@ class Computation:
         self.shapes = self._shapes()
         program = Program(self.unfolded, self.arithmetic, self.shapes)
         self.values: Values = program.run(program.extend(forward))
+        self.made = Made()
 
     def _shapes(self) -> Mapping[int, Shape]:
         """The shape of every instance; a derivative has the shape of what it belongs to."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Span, fail, suggest
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
@@ -39,17 +40,21 @@ def eliminate(system: System, name: str, span: Span | None = None) -> System:
     itself."""
     definitions = system.defining.get(name)
     if not definitions:
-        hint = suggest(name, system.defining) or "only what an equation defines can be eliminated"
-        told = f"'{name}' is not defined by an equation" if name in system.given else f"'{name}' occurs in no equation"
+        hint = suggest(name, system.defining) or message("eliminate.only_equations")
+        told = (
+            message("eliminate.not_defined", name=name)
+            if name in system.given
+            else message("eliminate.nowhere", name=name)
+        )
         raise fail(told, span, hint)
     for definition in definitions:
         if any(isinstance(n, Reference) and n.name == name for n in preorder(definition.right)):
-            raise fail(f"'{name}' is defined by itself at another index, so it cannot be eliminated", span)
+            raise fail(message("eliminate.itself", name=name), span)
     done: list[Equation] = []
     pending = [e for e in reversed(system.equations) if e.name != name]
     while pending:
         if len(done) + len(pending) > MOST_EQUATIONS and len(pending) > len(system.equations):
-            raise fail(f"eliminating '{name}' gives more than {MOST_EQUATIONS:,} equations", span)
+            raise fail(message("eliminate.too_many", name=name, most=f"{MOST_EQUATIONS:,}"), span)
         equation = pending.pop()
         pieces = _once(equation, name, definitions, system)
         if pieces is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Conditions, Expression, Index, Iverson, Range, Sum
@@ -33,14 +34,15 @@ class Enumeration:
         self.count = 0
 
     def spend(self, amount: int, what: str, equation: Equation | None = None) -> None:
-        """Count instances before they are made."""
+        """Count instances before they are made. ``what`` is the key of what they belong to, for the message."""
         self.count += amount
         if self.count > self.most:
             raise self._exceeded(self.count, what, equation, or_more=amount < self.most)
 
     def _exceeded(self, amount: int, what: str, equation: Equation | None, *, or_more: bool) -> ProblemError:
         span = equation.origin.span() if equation is not None and equation.origin is not None else None
-        return self.limits.exceeded("instances", amount, what, span, or_more=or_more)
+        told = message(what, name=equation.name if equation is not None else "")
+        return self.limits.exceeded("instances", amount, told, span, or_more=or_more)
 
     # -- before anything is made
 
@@ -61,11 +63,13 @@ class Enumeration:
             if first is None and total > self.most:
                 first = equation
         if first is not None:
-            raise self._exceeded(total, "the system", first, or_more=not sure)
+            raise self._exceeded(total, "limit.system", first, or_more=not sure)
 
     def _summands(self, leaves: Sequence[Expression]) -> tuple[int, bool]:
         """How many summands inner sums have for one member, 0 where it depends on indices; and whether that is all."""
         total, all_sure = 0, True
+        if Sum not in map(type, leaves):
+            return total, all_sure
         pending: list[tuple[int, Sequence[Expression]]] = [(1, leaves)]
         while pending:
             times, inner = pending.pop()

@@ -122,7 +122,10 @@ class Problem:
             lines = [_place(self.span, text)]
         else:  # the place in the document, and below it what was written for it
             lines = [_place(self.span.source.written_by, text)]
-            written = message("error.written", source=safe_text(self.span.source.name)).in_language(language)
+            source = safe_text(self.span.source.name)
+            kind, _, name = source.partition(" ")  # topology 'elman'
+            key = "error.written_topology" if kind == "topology" else "error.written"
+            written = message(key, source=source, name=name.strip("'")).in_language(language)
             lines.append(f"  {written}\n{_line(self.span)}")
         lines += [_place(span, message("error.note", text=note).in_language(language)) for note, span in self.notes]
         return "\n".join(lines)

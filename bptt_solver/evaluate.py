@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import Arithmetic, NotFinite, TooLarge, Value, bits, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, Span, fail
 from bptt_solver.language.expressions import Call, preorder
 from bptt_solver.language.inference import largest_size
@@ -22,8 +23,8 @@ from bptt_solver.unfold import Ground, Unfolded, instance_text
 Function = Callable[[Sequence[Value]], Value]
 Summand = tuple[Function, Sequence[Any], bool]
 _FLOAT_BITS = 1024
-LARGEST = "1.8e308, the largest 64-bit number"
-UNDEFINED = "undefined, like infinity minus infinity"
+LARGER = "value.larger"  # keys of messages
+UNDEFINED = "value.undefined"
 Values = list[Value]  # by instance number; constants stand at the end, so that their negative numbers index them
 
 
@@ -118,7 +119,7 @@ class Program:
                 if kind is not float:
                     value = self._settled(value, number, limit)
                 elif finite and not isfinite(value):
-                    raise NotFinite(f"larger than {LARGEST}" if math.isinf(value) else UNDEFINED)
+                    raise NotFinite(message(LARGER if math.isinf(value) else UNDEFINED))
                 if perturb is not None and number in perturb:
                     value = value + perturb[number]
                 values[number] = value
@@ -134,7 +135,7 @@ class Program:
             value = value.numerator if kind is Fraction and value.denominator == 1 else value
         elif kind is complex:
             if value.real != value.real or value.imag != value.imag:
-                raise NotFinite("not a number")
+                raise NotFinite(message("value.not_a_number"))
         elif is_array(value):
             if value.ndim == 0:
                 return self._settled(value.item(), number, limit)
@@ -143,7 +144,7 @@ class Program:
             import numpy
 
             if not numpy.isfinite(value).all():
-                raise NotFinite(UNDEFINED if numpy.isnan(value).any() else f"larger than {LARGEST}")
+                raise NotFinite(message(UNDEFINED if numpy.isnan(value).any() else LARGER))
             return value
         elif hasattr(value, "dtype"):
             return self._settled(value.item(), number, limit)
@@ -165,7 +166,7 @@ class Program:
             return value
         result = value.astype(float)
         if not all(math.isfinite(v) for v in result.ravel().tolist()):
-            raise NotFinite(f"larger than {LARGEST}")
+            raise NotFinite(message(LARGER))
         return result
 
     def _failed(self, number: int, error: Exception, at: Callable[[int], Value]) -> ProblemError:
@@ -175,23 +176,22 @@ class Program:
         if isinstance(error, TooLarge):
             span = equation.origin.span() if equation is not None and equation.origin else None
             most = self.arithmetic.exact_bits
-            hint = "write a number with a point to calculate with floating-point numbers"
-            if most < TABLE["exact_bits"].most:
-                hint += f", or lift it with --limit exact_bits=N, up to {TABLE['exact_bits'].most:,}"
-            return fail(f"{name} has more than {most:,} bits as an exact number", span, hint)
+            highest = TABLE["exact_bits"].most
+            hint = message("value.point_or_limit", most=f"{highest:,}") if most < highest else message("value.point")
+            return fail(message("value.bits", name=name, most=f"{most:,}"), span, hint)
         from bptt_solver.blame import blame
 
         fault = blame(unfolded, self.arithmetic, number, at)
         reason = fault.reason or _reason(error)
-        what = name if reason.startswith("there is no") else f"{name} is not a finite number"
-        return fail(f"{what}: {reason}", fault.span, fault.here)
+        key = "value.failed" if reason.startswith("there is no") else "value.not_finite"
+        return fail(message(key, name=name, reason=reason), fault.span, fault.here)
 
 
 def _reason(error: Exception) -> str:
     """Why, in words; Python and NumPy have their own."""
     if isinstance(error, NotFinite):
-        return str(error)
-    return f"larger than {LARGEST}" if isinstance(error, OverflowError) else "the function is not defined there"
+        return error.args[0] if error.args else str(error)  # a message as it is
+    return message(LARGER if isinstance(error, OverflowError) else "value.no_function")
 
 
 def _check_exact(value: int | Fraction, limit: int) -> None:
@@ -200,7 +200,7 @@ def _check_exact(value: int | Fraction, limit: int) -> None:
     if size > limit:
         raise TooLarge
     if size > _FLOAT_BITS and not -(1 << _FLOAT_BITS) < value < 1 << _FLOAT_BITS:
-        raise NotFinite(f"larger than {LARGEST}")
+        raise NotFinite(message(LARGER))
 
 
 def _total(parts: Sequence[Summand], at: Callable[[int], Value]) -> Value:
@@ -254,18 +254,15 @@ def find_shapes(
         if not shape and system.ranks[name]:
             shape = tuple([n for n in family[name] if n is not None])
             if len(shape) != system.ranks[name]:
-                raise fail(
-                    f"{instance_text(unfolded.keys[number])} is a number, "
-                    f"but {name} is a family of arrays of several shapes"
-                )
+                raise fail(message("value.number_in_family", member=instance_text(unfolded.keys[number]), name=name))
         if shape:
             shapes[number] = shape
             elements += math.prod(shape)
             if elements > most:
                 first = first or number
     if largest > elements:
-        limits.check("elements", largest, "an intermediate result", _span(unfolded, first))
-    limits.check("elements", elements, "the system", _span(unfolded, first))
+        limits.check("elements", largest, lambda: message("limit.intermediate"), _span(unfolded, first))
+    limits.check("elements", elements, lambda: message("limit.system"), _span(unfolded, first))
     return shapes
 
 
@@ -313,4 +310,4 @@ def _shape_problem(error: ShapeError, ground: Ground, unfolded: Unfolded, number
         span = equation.origin.span()
         if len(nodes) == len(written) and node is not None:
             span = locate(equation, next(w for n, w in zip(nodes, written, strict=True) if n is node))
-    return fail(f"{instance_text(unfolded.keys[number])}: {error.args[0]}", span)
+    return fail(message("value.shape", name=instance_text(unfolded.keys[number]), reason=error.args[0]), span)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bptt_solver.catalogues import Message, message
+
 TYPE_CHECKING = False  # what `typing` offers, without its import; type checkers know the name
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -25,6 +27,11 @@ class Plugin:
     def __str__(self) -> str:
         return f"plugin '{self.name}' ({self.distribution})"
 
+    @property
+    def words(self) -> Message:
+        """The same, in every language."""
+        return message("finding.plugin", name=self.name, distribution=self.distribution)
+
 
 def installed(warn: Callable[[str], None]) -> list[Plugin]:
     """The plugins of the entry points, our own first, the others by name."""
@@ -35,7 +42,7 @@ def installed(warn: Callable[[str], None]) -> list[Plugin]:
     try:
         points = list(entry_points(group=GROUP))
     except Exception as error:
-        warn(f"the installed plugins could not be listed: {told(error)}")
+        warn(message("finding.not_listed", error=told(error)))
         return []
     found: dict[tuple[str, str, str], EntryPoint] = {}
     for point in points:  # the same installation may be seen twice, through two entries of the path

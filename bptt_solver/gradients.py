@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from bptt_solver.arithmetic import Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.compile.budget import Plan, parse_size
 from bptt_solver.compile.gradient import Gradient, gradient_for
 from bptt_solver.compile.statements import NotCompiled
@@ -50,7 +51,7 @@ class Gradients:
         self.schedule = schedule  # whether the plan is shown line by line
         self._memory = None if memory is None else parse_size(memory)
         if memory is not None and library != "numpy":
-            raise fail("--memory goes with --backend numpy only")
+            raise fail(message("gradients.numpy_only"))
         self._wanted = problem.wanted()
         self._target_key = instance_of(problem.target, problem.system)
         self.target = instance_text(self._target_key)
@@ -59,7 +60,7 @@ class Gradients:
             with numpy.errstate(all="ignore"):  # what is not finite is found below
                 found = self._program(problem.given)
         except NotCompiled as reason:
-            raise fail(f"{library} cannot run this: {reason}") from None
+            raise fail(message("gradients.cannot_run", library=library, reason=reason.args[0])) from None
         self.route = self._program.route
         self.dtype = self._program.dtype
         self.value = float(found[self._target_key])
@@ -67,8 +68,8 @@ class Gradients:
             (name, indices): found[derivative_name(self.target, name), indices] for name, indices in self._wanted
         }
         if not _finite(self.value) or not all(map(_finite, self.derivatives.values())):
-            hint = "without --backend and --memory it is evaluated, which finds the place"
-            raise fail(f"{self.target} or a derivative of it is not a finite number", hint=hint)
+            hint = message("gradients.evaluated")
+            raise fail(message("gradients.not_finite", target=self.target), hint=hint)
         self.apart = self._checked() if check else None
 
     def _made(self, dtype: str | None, memory: int | None) -> Gradient:

@@ -55,7 +55,7 @@ def not_implied(
     needed: list[Comparison] = []
     enumeration = Enumeration(system, Limits({"instances": 200_000}))
     try:
-        members = list(enumeration.environments(ranges, conditions, {}, "the domain"))
+        members = list(enumeration.environments(ranges, conditions, {}, "limit.domain"))
         if not any(_holds(wanted, m, system) for m in members):
             return None
         for condition in wanted:

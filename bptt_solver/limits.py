@@ -6,14 +6,15 @@ size is read, built or allocated; its message names the flag that lifts the limi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, Span, fail, suggest
 
 
 class Limit(NamedTuple):
-    """What a limit is by default, the most that ``--limit`` may make of it, and what it counts (for the message)."""
+    """What a limit is by default, the most that ``--limit`` may make of it, and the key of what it counts."""
 
     default: int
     most: int
@@ -21,23 +22,23 @@ class Limit(NamedTuple):
 
 
 TABLE: Mapping[str, Limit] = {
-    "bytes": Limit(16_000_000, 1_000_000_000, "bytes"),
-    "yaml_depth": Limit(20, 64, "levels of nesting"),
-    "yaml_items": Limit(500_000, 10_000_000, "entries"),
-    "equation_length": Limit(100_000, 10_000_000, "characters"),
-    "equation_nodes": Limit(50_000, 5_000_000, "nodes"),
-    "depth": Limit(100, 300, "levels of nesting"),
-    "equations": Limit(1_000_000, 10_000_000, "equations"),
-    "instances": Limit(1_000_000, 50_000_000, "instances"),
-    "elements": Limit(10_000_000, 1_000_000_000, "elements"),
-    "digits": Limit(100, 4_000, "digits"),
-    "exponent_digits": Limit(4, 4, "digits in its exponent"),
-    "exact_bits": Limit(20_000, 1_000_000, "bits"),
-    "name_length": Limit(64, 256, "characters"),
-    "title_length": Limit(500, 5_000, "characters"),
-    "indices": Limit(8, 32, "indices"),
-    "seconds": Limit(0, 1_000_000, "seconds"),  # 0: no limit
-    "output_bytes": Limit(50_000_000, 10_000_000_000, "bytes"),
+    "bytes": Limit(16_000_000, 1_000_000_000, "limit.bytes"),
+    "yaml_depth": Limit(20, 64, "limit.levels"),
+    "yaml_items": Limit(500_000, 10_000_000, "limit.entries"),
+    "equation_length": Limit(100_000, 10_000_000, "limit.characters"),
+    "equation_nodes": Limit(50_000, 5_000_000, "limit.nodes"),
+    "depth": Limit(100, 300, "limit.levels"),
+    "equations": Limit(1_000_000, 10_000_000, "limit.equations"),
+    "instances": Limit(1_000_000, 50_000_000, "limit.instances"),
+    "elements": Limit(10_000_000, 1_000_000_000, "limit.elements"),
+    "digits": Limit(100, 4_000, "limit.digits"),
+    "exponent_digits": Limit(4, 4, "limit.exponent"),
+    "exact_bits": Limit(20_000, 1_000_000, "limit.bits"),
+    "name_length": Limit(64, 256, "limit.characters"),
+    "title_length": Limit(500, 5_000, "limit.characters"),
+    "indices": Limit(8, 32, "limit.indices"),
+    "seconds": Limit(0, 1_000_000, "limit.seconds"),  # 0: no limit
+    "output_bytes": Limit(50_000_000, 10_000_000_000, "limit.bytes"),
 }
 
 
@@ -61,9 +62,9 @@ class Limits:
         for setting in settings:
             name, equals, digits = (part.strip() for part in setting.partition("="))
             if not equals:
-                raise fail(f"'{_short(setting)}' is not of the form name=value", hint="for example --limit depth=200")
+                raise fail(message("limit.form", setting=_short(setting)), hint=message("limit.example"))
             if name in TABLE and not (digits.isascii() and digits.isdigit() and len(digits) <= 30):
-                raise fail(f"limit '{name}' needs a whole number, got '{_short(digits)}'")
+                raise fail(message("limit.whole", name=name, value=_short(digits)))
             limits._put(name, int(digits) if name in TABLE else 0)
         return limits
 
@@ -71,11 +72,14 @@ class Limits:
         limit = TABLE.get(name)
         if limit is None:
             within = [known for known in TABLE if name and name in known]
-            hint = f"did you mean '{within[0]}'?" if len(within) == 1 else suggest(name, TABLE)
-            hint = hint or f"the limits are {', '.join(TABLE)}"
-            raise fail(f"unknown limit '{_short(name)}'", hint=hint)
+            hint = message("error.suggestion", name=within[0]) if len(within) == 1 else suggest(name, TABLE)
+            hint = hint or message("limit.known", names=message.listed([*TABLE], "list.comma"))
+            raise fail(message("limit.unknown", name=_short(name)), hint=hint)
         if value > limit.most:
-            raise fail(f"limit '{name}' cannot be {value:,}", hint=f"its hard cap is {limit.most:,}")
+            raise fail(
+                message("limit.cannot", name=name, value=f"{value:,}"),
+                hint=message("limit.cap", most=f"{limit.most:,}"),
+            )
         self._set[name] = value
 
     def get(self, name: str) -> int:
@@ -83,29 +87,29 @@ class Limits:
         value = self._set.get(name)
         return TABLE[name].default if value is None else value
 
-    def check(self, name: str, amount: float, what: str, span: Span | None = None) -> None:
-        """Raise `ProblemError` ("``what`` has 2,431 nodes, limit 2,000") if ``amount`` is above the limit ``name``."""
+    def check(self, name: str, amount: float, what: str | Callable[[], str], span: Span | None = None) -> None:
+        """Raise `ProblemError` ("``what`` has 2,431 nodes, limit 2,000") if ``amount`` is above the limit ``name``.
+
+        What is made for a message only is a function."""
         value = self.get(name)
         if amount > value and (value or name != "seconds"):
-            raise self.exceeded(name, amount, what, span)
+            raise self.exceeded(name, amount, what if isinstance(what, str) else what(), span)
 
     def exceeded(
         self, name: str, amount: float, what: str, span: Span | None = None, *, or_more: bool = False
     ) -> ProblemError:
         """The error for an amount above a limit; ``or_more``: counting stopped there, so the whole is not known."""
         limit = TABLE[name]
-        verb = "took" if name == "seconds" else "has"
-        if or_more:
-            message = f"{what} {verb} more than {self.get(name):,} {limit.counts}"
-        else:
-            message = f"{what} {verb} {_number(amount)} {limit.counts}, limit {self.get(name):,}"
+        key = ("limit.took" if name == "seconds" else "limit.has") + ("_more" if or_more else "")
+        counted, shown = message(limit.counts), "" if or_more else _number(amount)
+        told = message(key, what=what, amount=shown, counted=counted, limit=f"{self.get(name):,}")
         if or_more and self.get(name) < limit.most:
-            hint = f"--limit {name}=N lifts it, up to {limit.most:,}"
+            hint = message("limit.lifts", name=name, most=f"{limit.most:,}")
         elif not or_more and amount <= limit.most:
-            hint = f"--limit {name}={_ceiling(amount)}"
+            hint = message("limit.lift", name=name, amount=_ceiling(amount))
         else:
-            hint = f"no --limit lifts this above {limit.most:,}"
-        return fail(message, span, hint)
+            hint = message("limit.never", most=f"{limit.most:,}")
+        return fail(told, span, hint)
 
 
 def _number(amount: float) -> str:

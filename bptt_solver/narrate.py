@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.blocks import (
+    FIXED,
     Block,
     Entry,
     Flow,
@@ -297,7 +298,7 @@ class _Narrator(Narration):
         if timed:
             times = sorted({t for s in timed for t in s.by_time})
             header: list[Words] = [()]
-            header += [(Reference(self.derivation.variable), "=", Value(t)) for t in times]
+            header += [(Reference(self.derivation.variable), "=", Value(t, of=FIXED)) for t in times]
             rows = [[chain_words(s.chain), *((s.by_time[t],) if t in s.by_time else () for t in times)] for s in timed]
             blocks.append(Table(header, rows))
         others = [self.line(s.chain) for s in steps if not s.by_time]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.instances import Unfolded, ground_reads, instance_text
 
@@ -99,7 +100,7 @@ def _cycle(result: Unfolded, reads: dict[int, list[int]], stuck: set[int]) -> Pr
     span = equation.origin.span() if equation is not None and equation.origin else None
     text = " ← ".join(shown)
     return fail(
-        f"cycle: {text}",
+        message("order.cycle", loop=text),
         span,
-        "an ordered system computes every quantity from earlier ones; add a time index or break the loop",
+        message("order.hint"),
     )

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TextIO
 
+    from bptt_solver.catalogues import Message
+
 _CHUNK = 1 << 20
+
+
+def message(key: str, **fields: object) -> Message:
+    """A message of the catalogue, which is read where something is to be said."""
+    from bptt_solver.catalogues import message
+
+    return message(key, **fields)
 
 
 class OutputError(Exception):
@@ -21,7 +30,8 @@ class OutputError(Exception):
 
     def __init__(self, place: str, reason: OSError | str) -> None:
         text = reason if isinstance(reason, str) else reason.strerror or type(reason).__name__
-        super().__init__(f"{one_line(place)}: {text}")
+        shown = one_line(place) if type(place) is str else place
+        super().__init__(message("output.reason", place=shown, reason=text))
 
 
 class Terminated(SystemExit):
@@ -59,14 +69,14 @@ class Outputs:
         """Make sure, before any work is done, that ``path`` is a place for a result. Raises `OutputError`."""
         place = os.path.realpath(path)
         if os.path.isdir(place) or not os.path.basename(path):
-            raise OutputError(path, "is a folder; name a file in it")
+            raise OutputError(path, message("output.is_folder"))
         if place in self._places:
-            raise OutputError(path, "two results would be written here")
+            raise OutputError(path, message("output.twice"))
         if any(place == known or _same_file(place, known) for known in self._inputs):
-            raise OutputError(path, "is an input of this run and will not be overwritten")
+            raise OutputError(path, message("output.input"))
         _mode(path, place)
         if not os.path.isdir(os.path.dirname(place)):
-            raise OutputError(path, "the folder does not exist")
+            raise OutputError(path, message("output.no_folder"))
         self._places[place] = path
 
     def folder(self, path: str) -> None:
@@ -76,7 +86,7 @@ class Outputs:
                 os.mkdir(path)
                 self._folder = os.path.realpath(path)
         except FileExistsError:
-            raise OutputError(path, "is not a folder, and there are several results to write") from None
+            raise OutputError(path, message("output.not_folder")) from None
         except OSError as error:
             raise OutputError(path, error) from None
 
@@ -109,8 +119,10 @@ class Outputs:
             try:
                 os.replace(temporary, place)
             except OSError as error:
-                done = f" ({count - len(self._begun)} of {count} results were written before)" if count > 1 else ""
-                raise OutputError(self._places.get(place, place), f"{error.strerror}{done}") from None
+                reason = error.strerror
+                if count > 1:
+                    reason = message("output.written", reason=reason, done=count - len(self._begun), count=count)
+                raise OutputError(self._places.get(place, place), reason) from None
             del self._begun[0]
         for folder in folders:
             _quietly(_sync_folder, folder)
@@ -148,57 +160,132 @@ class Outputs:
             self._restore.append(partial(signal.signal, number, signal.SIG_DFL))
 
 
-def encode(text: str, form: str = "text", encoding: str = "utf-8") -> bytes:
-    """The bytes of a result. Characters that a terminal obeys become U+FFFD. Where ``encoding`` lacks a character the
-    whole text is spelled in ASCII: JSON with escapes (the same document), the rest as the language allows."""
-    text = visible(text)
+def encode(text: str | bytes, form: str = "text", encoding: str = "utf-8", styled: bool = False) -> bytes:
+    """The bytes of a result; those of a PDF as they are. Characters that a terminal obeys become U+FFFD, codes for
+    emphasis too unless it is ``styled``. Where ``encoding`` lacks a character the whole text is spelled in ASCII: JSON
+    with escapes (the same document), the rest as the language allows, with the Chinese characters that there are."""
+    if isinstance(text, bytes):
+        return text
+    text = visible(text, styled)
     try:
         return text.encode(encoding)
     except UnicodeEncodeError:
         pass
-    if form == "json":
+    if form in ("json", "ipynb"):
         import re
 
         return re.sub(r"[^\x00-\x7f]", lambda found: _json_escape(found[0]), text).encode(encoding)
     from bptt_solver.language.notation.numbers import ascii_text
 
-    return ascii_text(text).encode(encoding, "backslashreplace")
+    return ascii_text(text, encoding).encode(encoding, "backslashreplace")
 
 
-def write_stdout(text: str, form: str = "text") -> bool:
+def encoding_of(name: str) -> str:
+    """The encoding that a standard stream's text leaves in."""
+    stream = getattr(sys, name)
+    try:
+        asked = name != "stdout" or stream.isatty() or bool(os.environ.get("PYTHONIOENCODING"))
+    except (AttributeError, OSError, ValueError):  # there is none, or it is closed
+        return "utf-8"
+    return (asked and getattr(stream, "encoding", None)) or "utf-8"
+
+
+def is_terminal(name: str) -> bool:
+    """Whether a standard stream is a terminal that does more than a typewriter."""
+    stream = getattr(sys, name)
+    try:
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    except (OSError, ValueError):  # closed
+        return False
+
+
+def is_unicode(encoding: str) -> bool:
+    """Whether an encoding has all characters."""
+    return encoding.lower().startswith(("utf", "gb18030"))
+
+
+def write_stdout(text: str | bytes, form: str = "text", styled: bool = False) -> bool:
     """Write a result to standard output; False when the pipe's reader has gone. Closed from the start is no error.
 
     A file or a pipe gets UTF-8 whatever the locale, so that the bytes are the same everywhere; a terminal, and whoever
-    sets PYTHONIOENCODING, gets that encoding. Raises `OutputError` (a full disk).
+    sets PYTHONIOENCODING, gets that encoding. ``styled``: the codes for emphasis in it are ours. Raises `OutputError`
+    (a full disk).
     """
+    clear()
     stream = sys.stdout
     if stream is None or stream.closed:
         return True
     try:
         stream.flush()
         if hasattr(stream, "buffer"):
-            asked = stream.isatty() or bool(os.environ.get("PYTHONIOENCODING"))
-            _write_all(stream, encode(text, form, stream.encoding if asked else "utf-8"))
+            stream.isatty()  # of a stream that is broken it is told here
+            _write_all(stream, encode(text, form, encoding_of("stdout"), styled))
         else:  # a notebook, which takes any text
-            stream.write(visible(text))
+            stream.write(visible(text if isinstance(text, str) else repr(text), styled))
             stream.flush()
     except BrokenPipeError:
         _silence("stdout")
         return False
     except OSError as error:
         _silence("stdout")
-        raise OutputError("standard output", error) from None
+        raise OutputError(message("output.stdout"), error) from None
     return True
 
 
+def speak(language: str) -> None:
+    """From now on messages are told in this language; `spoken` is which."""
+    _spoken[0] = language
+
+
+def spoken(stream: str = "") -> str:
+    """The language of the run; English on a standard stream (``stdout``, ``stderr``) that lacks its characters."""
+    language = _spoken[0]
+    if language == "en" or not stream or is_unicode(encoding := encoding_of(stream)):
+        return language
+    from bptt_solver.spelling import lacks
+
+    return "en" if lacks(language, encoding) else language
+
+
+_spoken = ["en"]
+_standing: list[Callable[[], object]] = []
+
+
+def standing(remove: Callable[[], object]) -> None:
+    """Something stands on the last row of the terminal: ``remove`` is called before the next thing is written."""
+    _standing.append(remove)
+
+
+def clear() -> None:
+    """Remove what stands on the last row of the terminal."""
+    while _standing:
+        _standing.pop()()
+
+
 def say(text: str) -> None:
-    """One message on standard error; lost, and not an error, where that cannot be written."""
+    """One message on standard error, in the language of the run; lost, and not an error, where that cannot be
+    written."""
     try:
+        clear()
         if sys.stderr is not None:
-            sys.stderr.write(visible(text).rstrip("\n") + "\n")  # never fails to encode: it has backslashreplace
+            told = visible(_told(text)).rstrip("\n") + "\n"
+            if not told.isascii() and not is_unicode(encoding := encoding_of("stderr")):
+                from bptt_solver.spelling import spelled
+
+                told = spelled(told, encoding)
+            sys.stderr.write(told)  # never fails to encode: it has backslashreplace
             sys.stderr.flush()
     except (OSError, ValueError):
         _silence("stderr")
+
+
+def _told(text: str) -> str:
+    """A message (`bptt_solver.catalogues`) in the language of the run; another text as it is."""
+    if type(text) is str:
+        return text
+    from bptt_solver.catalogues import in_language
+
+    return in_language(text, spoken("stderr"))
 
 
 def close(code: int) -> int:
@@ -211,7 +298,7 @@ def close(code: int) -> int:
         except OSError as error:
             _silence(name)
             if name == "stdout" and not isinstance(error, BrokenPipeError):
-                say(f"error: standard output: {error.strerror}")
+                say(message("output.stdout_failed", reason=error.strerror))
                 code = code or 2
     return code
 
@@ -221,13 +308,19 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def visible(text: str) -> str:
-    """Text that a terminal shows and does not obey: control, direction and surrogate characters become U+FFFD."""
+def visible(text: str, styled: bool = False) -> str:
+    """Text that a terminal shows and does not obey: control, direction and surrogate characters become U+FFFD. Of
+    ``styled`` text the codes for emphasis stay; whoever put them in has seen to it that there are no others."""
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
     import re
 
+    if styled:
+        return re.sub(f"({_EMPHASIS})|{_OBEYED}", lambda found: found[1] or "\ufffd", text)
     return re.sub(_OBEYED, "\ufffd", text)
+
+
+_EMPHASIS = "\x1b\\[[0-9;]*m"
 
 
 _OBEYED = (
@@ -282,9 +375,9 @@ def _mode(path: str, place: str) -> int | None:
     except OSError as error:
         raise OutputError(path, error) from None
     if not stat.S_ISREG(found.st_mode):
-        raise OutputError(path, "is not a regular file; leave out -o to write to standard output")
+        raise OutputError(path, message("output.not_regular"))
     if not os.access(place, os.W_OK):
-        raise OutputError(path, "is read-only")
+        raise OutputError(path, message("output.read_only"))
     return stat.S_IMODE(found.st_mode)
 
 

@@ -244,7 +244,7 @@ class Network(_Record):
     low, high; neither is one of them); one that is made up lies there. ``within`` are numbers in options that are at
     most a size: (Length(4, "targets", 0), "T"). ``maps`` are whole numbers in which indices are looked up (``len[n]``,
     ``left[j]``): lists that count from 1, or by index (``{4: 1, 5: 4}``; with several indices ``{(1, 1): 2}``); the
-    document's own of the same name come first. ``roles`` (name -> what it is, in words), ``lanes`` (name -> column of
+    document's own of the same name come first. ``roles`` (name -> what it is, in words), ``lanes`` (name -> lane of
     the picture, place in it) and ``notes`` (sentences about choices that the topology made) are for the reader.
     ``packings`` tell for ``torch``, ``keras`` and ``onnx`` how these keep the parameters, or in words why they cannot
     have them.

@@ -133,7 +133,7 @@ def occurs(term: Term, ends: Mapping[str, tuple[Bound, Bound]], system: System) 
     around = {name: (low.value, high.value) for name, (low, high) in ends.items()}
     enumeration = Enumeration(system, Limits({"instances": MOST_MEMBERS}))
     try:
-        members = enumeration.environments(term.ranges, (), {}, "a sum")
+        members = enumeration.environments(term.ranges, (), {}, "limit.a_sum")
         return any(_meets(term.conditions, around, member, system) for member in members)
     except (ProblemError, KeyError):
         return True

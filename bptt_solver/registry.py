@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 
+from bptt_solver.catalogues import Message, message
 from bptt_solver.errors import Span, fail, safe_text, suggest
 from bptt_solver.finding import Plugin, installed, local, told
-from bptt_solver.formulas import OPERATORS, Formulas, UpdateFormulas, check_fields
+from bptt_solver.formulas import OPERATORS, Formulas, UpdateFormulas, What, check_fields, worded
 from bptt_solver.records import Activation, Function, Loss, Network, OptionError, Topology, UpdateRule
 
 TYPE_CHECKING = False  # what `typing` offers, without its import; type checkers know the name
@@ -114,15 +115,16 @@ class Registry:
     def formulas(self, name: str, span: Span | None = None) -> Formulas:
         """The same function with its formulas as trees."""
         if name not in self._functions:
-            raise fail(f"unknown function '{name}'", span, suggest(name, [*self._functions, *_core()]))
+            raise fail(message("registry.function", name=name), span, suggest(name, [*self._functions, *_core()]))
         return self._functions[name]
 
     def topology(self, name: str, span: Span | None = None) -> Topology:
         """The topology of that name or alias. Raises ProblemError (at ``span``) with the nearest known name."""
         self._complete()
         if name not in self._topologies:
-            known = ", ".join(t.name for t in self.topologies) or "none"
-            raise fail(f"unknown topology '{name}'", span, suggest(name, self._topologies) or f"known: {known}")
+            known = ", ".join(t.name for t in self.topologies) or message("option.none")
+            hint = suggest(name, self._topologies) or message("option.known", names=known)
+            raise fail(message("registry.unknown_topology", name=name), span, hint)
         return self._topologies[name]
 
     def update_rule(self, name: str, span: Span | None = None) -> UpdateFormulas:
@@ -130,8 +132,9 @@ class Registry:
         the nearest known name."""
         self._complete()
         if name not in self._update_rules:
-            known = ", ".join(r.name for r in self.update_rules) or "none"
-            raise fail(f"unknown update rule '{name}'", span, suggest(name, self._update_rules) or f"known: {known}")
+            known = ", ".join(r.name for r in self.update_rules) or message("option.none")
+            hint = suggest(name, self._update_rules) or message("option.known", names=known)
+            raise fail(message("registry.unknown_rule", name=name), span, hint)
         return self._update_rules[name]
 
     def origin(self, record: Record) -> str:
@@ -144,26 +147,27 @@ class Registry:
         topology = self.topology(name, span)
         for option in options:
             if option not in topology.options:
-                hint = suggest(option, topology.options) or "known: " + ", ".join(topology.options)
-                raise OptionError(f"topology '{name}' has no option '{option}' ({hint})", option, key=True)
+                hint = suggest(option, topology.options) or message(
+                    "option.known", names=message.listed([*topology.options], "list.comma")
+                )
+                raise OptionError(message("registry.no_option", name=name, option=option, hint=hint), option, key=True)
         for option, default in topology.options.items():
             if default is None and options.get(option) is None:
-                raise OptionError(f"topology '{name}' needs the option '{option}'")
+                raise OptionError(message("registry.needs_option", name=name, option=option))
         plugin = self.origin(topology)
         try:
             network = topology.build({**topology.options, **options})
         except OptionError:
             raise
         except Exception as error:
-            raise OptionError(f"topology '{name}' of plugin {plugin} failed: {told(error)}") from error
+            raise OptionError(message("registry.failed", name=name, plugin=plugin, error=told(error))) from error
         if not isinstance(network, Network):
-            raise OptionError(
-                f"topology '{name}' of plugin {plugin} returned a {type(network).__name__}, not a Network"
-            )
+            raise OptionError(message("registry.no_network", name=name, plugin=plugin, kind=type(network).__name__))
         for function, path in network.functions.items():
             if function not in self._functions and function not in _core():
                 near = suggest(function, [*self._functions, *_core()])
-                raise OptionError(f"unknown function '{function}'" + (f" ({near})" if near else ""), *path)
+                told_of = message("registry.function", name=function)
+                raise OptionError(message("error.hint", text=told_of, hint=near) if near else told_of, *path)
         return network
 
     def check(self) -> tuple[str, ...]:
@@ -177,13 +181,16 @@ class Registry:
             try:
                 check_record(record, self)
             except AssertionError as error:
-                wrong.append(f"plugin {self.origin(record)}: {error}")
+                wrong.append(
+                    message("registry.wrong", plugin=self.origin(record), error=error.args[0] if error.args else "")
+                )
         return tuple(wrong)
 
     # ------------------------------------------------------------------------- filling
 
     def _warn(self, sentence: str) -> None:
-        self._warnings.append(safe_text(sentence))
+        safe = safe_text(sentence)
+        self._warnings.append(sentence if safe == sentence else safe)  # a message stays one
 
     def _complete(self) -> None:
         """Call the hooks that wait until their records are asked for."""
@@ -205,7 +212,7 @@ class Registry:
             loaded = plugin.load()
             manager.register(loaded, plugin.name)
         except (Exception, SystemExit) as error:
-            self._warn(f"{plugin} was left out: {told(error)}")
+            self._warn(message("registry.not_loaded", plugin=plugin.words, error=told(error)))
             return None
         self._warn_of_hooks(plugin, manager)
         return manager
@@ -219,14 +226,16 @@ class Registry:
             try:
                 yielded = [list(result) for result in getattr(manager.hook, hook)()]
             except (Exception, SystemExit) as error:
-                self._warn(f"{plugin}: {hook} failed: {told(error)}")
+                self._warn(message("registry.hook_failed", plugin=plugin.words, hook=hook, error=told(error)))
                 continue
             for record in (record for result in yielded for record in result):
                 if type(record) is kind or (kind is Function and isinstance(record, Function)):
                     records.append(record)
                 else:
                     found = type(record).__name__
-                    self._warn(f"{plugin}: {hook} yielded {found} where {kind.__name__} belongs; it was left out")
+                    self._warn(
+                        message("registry.yielded", plugin=plugin.words, hook=hook, found=found, kind=kind.__name__)
+                    )
         for record in sorted(records, key=lambda record: str(record.name)):
             self._add(record, plugin)
 
@@ -234,38 +243,47 @@ class Registry:
         implemented = manager.get_hookcallers(manager.get_plugin(plugin.name)) or []
         for caller in implemented:
             if caller.name not in HOOKS:
-                hint = suggest(caller.name, HOOKS) or "known: " + ", ".join(HOOKS)
-                self._warn(f"{plugin}: unknown hook '{caller.name}' ({hint})")
+                hint = suggest(caller.name, HOOKS) or message(
+                    "option.known", names=message.listed([*HOOKS], "list.comma")
+                )
+                self._warn(message("registry.unknown_hook", plugin=plugin.words, name=caller.name, hint=hint))
         if not implemented:
-            self._warn(f"{plugin} has no hook: mark {', '.join(HOOKS)} with @hookimpl")
+            self._warn(message("registry.no_hook", plugin=plugin.words, names=message.listed([*HOOKS], "list.comma")))
 
     def _add(self, record: Record, plugin: Plugin) -> None:
         kind = _kind(record)
-        what = f"{'update rule' if kind is UpdateRule else type(record).__name__.lower()} {record.name!r}"
+
+        def what() -> Message:  # most records are never told of
+            return _told(record, repr(record.name))
+
         try:
             formulas = Formulas(record) if isinstance(record, Function) else None
             rule = UpdateFormulas(record) if isinstance(record, UpdateRule) else None
             if isinstance(record, Topology):
                 check_fields(record)
         except ValueError as error:
-            self._warn(f"{plugin}: {what} was left out: {error}")
+            self._warn(message("registry.left_out", plugin=plugin.words, what=what(), error=error.args[0]))
             return
         table: Mapping[str, Formulas | Topology | UpdateFormulas] = (
             self._functions if formulas else self._update_rules if rule else self._topologies
         )
         names = (record.name, *record.aliases)
         if len(set(names)) < len(names):
-            self._warn(f"{plugin}: {what} was left out: its names {', '.join(names)} repeat one")
+            self._warn(
+                message(
+                    "registry.repeats", plugin=plugin.words, what=what(), names=message.listed([*names], "list.comma")
+                )
+            )
             return
         for name in names:
             if formulas and name in _core():
-                self._warn(f"{plugin}: {what} was left out: '{name}' is a core function")
+                self._warn(message("registry.core", plugin=plugin.words, what=what(), name=name))
                 return
             if name in table:
                 taken = table[name]
                 other = taken if isinstance(taken, Topology) else taken.record
                 first = self._origins[kind, other.name]
-                self._warn(f"{plugin}: {what} was left out: {first} has '{name}' already")
+                self._warn(message("registry.taken", plugin=plugin.words, what=what(), first=first, name=name))
                 return
         self._origins[kind, record.name] = plugin
         if formulas:
@@ -279,7 +297,7 @@ class Registry:
         plugin = self._origins.pop((Function, record.name))
         for name in (record.name, *record.aliases):
             del self._functions[name]
-        self._warn(f"{plugin}: {type(record).__name__.lower()} '{record.name}' was left out: {why}")
+        self._warn(message("registry.dropped", plugin=plugin.words, what=_told(record, f"'{record.name}'"), why=why))
 
     def _drop_unknown_calls(self) -> None:
         """A formula may call the core and what is left of the plugins; dropping one function may orphan another."""
@@ -294,7 +312,7 @@ class Registry:
                     self._drop(record, wrong)
                     again = True
 
-    def _wrong_call(self, what: str, name: str, count: int) -> str | None:
+    def _wrong_call(self, what: What, name: str, count: int) -> str | None:
         if name in self._functions:
             callee = self._functions[name].record
             least, most = len(callee.arguments), len(callee.arguments) + len(callee.parameters)
@@ -302,11 +320,13 @@ class Registry:
             least, most = _core()[name]
         else:
             hint = suggest(name, [*self._functions, *_core()])
-            return f"its {what} calls the unknown function '{name}'" + (f" ({hint})" if hint else "")
+            told_of = message("registry.calls_unknown", what=worded(what), name=name)
+            return message("error.hint", text=told_of, hint=hint) if hint else told_of
         if least <= count <= most:
             return None
-        takes = f"{least}" if least == most else f"{least} to {most}"
-        return f"its {what} calls '{name}' with {count} argument{'s' * (count != 1)}, not {takes}"
+        takes = f"{least}" if least == most else message("registry.range", least=least, most=most)
+        key = "registry.calls_one" if count == 1 else "registry.calls"
+        return message(key, what=worded(what), name=name, count=count, takes=takes)
 
     def _drop_circles(self) -> None:
         """Functions whose values call each other in a circle have no value (no recursion: a plugin may chain
@@ -315,7 +335,7 @@ class Registry:
             record.name: [
                 self._functions[name].record.name
                 for what, name, _ in self._functions[record.name].calls()
-                if what == "value" and name in self._functions
+                if what[0] == "value" and name in self._functions
             ]
             for record in self.functions
         }
@@ -326,7 +346,7 @@ class Registry:
             for name in free:
                 del calls[name]
         for name in sorted(calls):
-            self._drop(self._functions[name].record, "its value is defined in a circle: " + ", ".join(sorted(calls)))
+            self._drop(self._functions[name].record, message("registry.circle", names=", ".join(sorted(calls))))
 
     def _drop_rules(self) -> None:
         """Update rules that call a function that is not there."""
@@ -337,12 +357,23 @@ class Registry:
                 plugin = self._origins.pop((UpdateRule, record.name))
                 for name in (record.name, *record.aliases):
                     del self._update_rules[name]
-                self._warn(f"{plugin}: update rule '{record.name}' was left out: {wrong}")
+                self._warn(
+                    message("registry.dropped", plugin=plugin.words, what=_told(record, f"'{record.name}'"), why=wrong)
+                )
 
 
 def _kind(record: Record) -> type[Record]:
     """Records of one kind share their names."""
     return Topology if isinstance(record, Topology) else UpdateRule if isinstance(record, UpdateRule) else Function
+
+
+def _told(record: Record, name: str) -> Message:
+    """A record in words: ``activation 'tanh'``; ``name`` comes with its quotes."""
+    kind = "update_rule" if isinstance(record, UpdateRule) else type(record).__name__.lower()
+    return message(f"registry.a_{kind}" if kind in _KINDS else "registry.record", kind=kind, name=name)
+
+
+_KINDS = ("activation", "function", "loss", "topology", "update_rule")
 
 
 @cache

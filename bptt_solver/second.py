@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bptt_solver.arithmetic import Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.chain_rule import differentiate
 from bptt_solver.computation import Computation
 from bptt_solver.errors import fail
@@ -109,8 +110,8 @@ def hessian(
     labels = [(key, entry) for key in instances for entry in entries(computation.value(key))]
     if len(labels) > MOST_ENTRIES:
         raise fail(
-            f"a Hessian of {len(labels):,} rows is too large to print",
-            hint=f"choose at most {MOST_ENTRIES} entries with --wrt",
+            message("second.rows", count=f"{len(labels):,}"),
+            hint=message("second.choose", most=MOST_ENTRIES),
         )
     rows: list[list[Any]] = []
     for key in instances:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bptt_solver.derivation import Derivation
     from bptt_solver.language.expressions import Expression, Reference
     from bptt_solver.profiles.convention import Convention
+    from bptt_solver.render.screen import Screen
     from bptt_solver.training.trainer import Training
     from bptt_solver.verify import Check
 
@@ -118,6 +119,18 @@ class Solution(Mapping[str, Any]):
         table = ContributionTable(self.computation)
         return {"losses": table.loss_names(), **table.split_data(table.split(name))}
 
+    def difference_quotient(self, name: str, entry: Sequence[int] = (), step: float = 1e-5) -> float:
+        """What an ordered derivative means, in numbers: an instance (of an array the ``entry``, counted from 1) is
+        changed by ``step`` up and down where it is computed, all that comes after it is computed again, and the change
+        of the target is divided by that of the instance. Raises ProblemError for an unknown name or a wrong entry."""
+        from bptt_solver.verify import finite_difference
+
+        key = self._instance(name)
+        shape = getattr(self.computation.value(key), "shape", ())
+        if len(entry) != len(shape) or not all(1 <= at <= size for at, size in zip(entry, shape, strict=True)):
+            raise fail(message("solution.entry", name=name, entry=str(tuple(entry)), shape=str(shape)))
+        return float(finite_difference(self.computation, key, tuple(entry), step).central)
+
     def judge(self, claimed: Mapping[str, Any], level: str = "fast") -> Check:
         """Check someone else's ordered derivatives, given by instance name as numbers or nested lists, with the same
         routes as our own. Raises ProblemError for an unknown name or a wrong shape."""
@@ -197,7 +210,7 @@ class Solution(Mapping[str, Any]):
         from bptt_solver.training.settings import no_update
 
         if self.training is None:
-            raise no_update(self.computation.problem, message("solution.nothing_to_save"))
+            raise no_update(self.computation.problem, message("training.nothing_to_save"))
         files = {} if save is None else {save: encoded(self.training, save)}
         return files if losses is None else {**files, losses: losses_csv(self.training)}
 
@@ -220,6 +233,10 @@ class Solution(Mapping[str, Any]):
     def detail(self) -> str:
         """How far a line is expanded: ``summary``, ``matrix`` or ``scalar``."""
         return self._options["detail"]  # type: ignore[no-any-return]
+
+    def option(self, name: str) -> Any:
+        """What was asked for under the name of an option of `api.solve`; None for one that leaves no trace."""
+        return self._options.get(name, getattr(self._asked, name, None))
 
     @property
     def shortened(self) -> bool:
@@ -300,10 +317,11 @@ class Solution(Mapping[str, Any]):
             blocks += narrate_closed_forms(self._forms, language)
         return blocks
 
-    def render(self, format: str = "text", fragment: bool = False) -> str:
+    def render(self, format: str = "text", fragment: bool = False, screen: Screen | None = None) -> str:
         """The derivation as ``text``, ``markdown``, ``latex``, ``typst``, ``ipynb`` (a notebook) or ``html`` (a whole
         page), or the numbers as ``json``; ``fragment``: of LaTeX what stands between ``\\begin`` and
-        ``\\end{document}``. `document` gives what is not text."""
+        ``\\end{document}``; ``screen``: where a ``text`` is read, which says how wide it is and whether it has colours.
+        `document` gives what is not text."""
         if format == "json":
             return self._json()
         if format in ("svg", "dot"):
@@ -318,7 +336,7 @@ class Solution(Mapping[str, Any]):
         if format not in FORMATS:
             raise fail(
                 message("solution.format", name=format),
-                hint=suggest(format, FORMATS) or message("api.one_of", names=", ".join(FORMATS)),
+                hint=suggest(format, FORMATS) or message("api.one_of", names=message.listed([*FORMATS], "list.comma")),
             )
         if format in ("typst", "ipynb"):
             from bptt_solver.documents import document
@@ -328,7 +346,7 @@ class Solution(Mapping[str, Any]):
         from bptt_solver.render import render
 
         style = PLAIN_STYLE if self.convention is None else self.convention.style
-        return render(self.blocks, format, style, self.language, fragment)
+        return render(self.blocks, format, style, self.language, fragment, screen)
 
     def document(self, format: str, tell: Callable[[str], object] | None = None) -> str | bytes:
         """The derivation with its picture as ``pdf`` or ``docx`` (bytes), or in a format of `render`; ``tell`` gets
@@ -419,11 +437,14 @@ class Solution(Mapping[str, Any]):
     def __str__(self) -> str:
         return self.render("text")
 
-    def _repr_markdown_(self) -> str:
-        return self.render("markdown")
+    def _repr_mimebundle_(
+        self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None
+    ) -> dict[str, str]:
+        """What a notebook shows: the page in a frame of its own, else Markdown, LaTeX or text."""
+        from bptt_solver.documents.shown import REPRESENTATIONS
 
-    def _repr_latex_(self) -> str:
-        return self.render("latex")
+        wanted = [kind for kind in REPRESENTATIONS if include is None or kind in include]
+        return {kind: REPRESENTATIONS[kind](self) for kind in wanted if kind not in (exclude or ())}
 
 
 def _shaped(answer: Any, value: Any, name: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
     Call,
@@ -86,9 +87,9 @@ class IntegerMap:
     def extent(self) -> str:
         """Which members there are: ``left goes from left[1] to left[3]``."""
         if not self.table:
-            return f"{self.name} is empty"
+            return message("system.map_empty", name=self.name)
         first, last = (",".join(map(str, at)) for at in (min(self.table), max(self.table)))
-        return f"{self.name} goes from {self.name}[{first}] to {self.name}[{last}]"
+        return message("system.map_extent", name=self.name, first=first, last=last)
 
     def inverse(self, value: int) -> Sequence[tuple[int, ...]]:
         """The indices that are mapped to a value, in order."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from bptt_solver.arithmetic import NotFinite, Value, is_array
 from bptt_solver.arithmetic.structure import ends_of
+from bptt_solver.catalogues import message
 
 Tangent = Any  # a number, a Sparse, an array with lanes, or None
 Linear = Callable[[list[Value], list[Tangent], Value], Tangent]  # (values, tangents, result): the result's tangent
@@ -284,7 +285,7 @@ def _directional_clip(values: list[Value], tangents: list[Tangent], result: Valu
 def _directional_jump(values: list[Value], tangents: list[Tangent], result: Value) -> Tangent:
     x = values[0]
     if (x == 0).any() if is_array(x) else x == 0:
-        raise NotFinite("a jump has no slope")
+        raise NotFinite(message("value.jump"))
     return None
 
 

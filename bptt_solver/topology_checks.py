@@ -63,7 +63,7 @@ def _check_names(record: Topology, network: Network) -> None:
         raise AssertionError(f"topology {record.name} writes equations that do not parse:\n{error}") from None
     used = {e.name for e in equations}
     used |= {node.name for e in equations for node in preorder(e.right) if isinstance(node, Reference)}
-    for what in ("parameters", "data", "zeros", "trained", "roles"):
+    for what in ("parameters", "data", "zeros", "trained", "roles", "lanes"):
         for name in getattr(network, what):
             if name.partition("[")[0] not in used:
                 raise AssertionError(f"topology {record.name}: '{name}' in {what} is not in its equations")

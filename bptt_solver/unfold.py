@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.enumeration import Enumeration
 from bptt_solver.errors import ProblemError, fail, suggest
 from bptt_solver.instances import Ground, Unfolded, instance_text
@@ -180,9 +181,7 @@ class _Unfolder:
             ground = self.ground(part, environment, equation)
             return [] if ground is None else [ground]
         result = []
-        for inner in self.members.environments(
-            part.ranges, part.conditions, environment, f"the sum in the equation of {equation.name}", equation
-        ):
+        for inner in self.members.environments(part.ranges, part.conditions, environment, "limit.sum", equation):
             ground = self.ground(part, inner, equation)
             if ground is not None:
                 result.append(ground)
@@ -213,17 +212,14 @@ class _Unfolder:
         )
         name = key[0]
         if name not in self.system.given and name not in self.system.defining:
-            hint = (
-                suggest(name, [*self.system.families, *self.system.sizes])
-                or f"give {name} under 'values', or define it by an equation"
-            )
-            return fail(f"unknown name '{name}'", span, hint)
+            hint = suggest(name, [*self.system.families, *self.system.sizes]) or message("name.give", name=name)
+            return fail(message("name.unknown", name=name), span, hint)
         shown = instance_text(key)
         where = {"data": "data", "parameter": "parameters"}.get(self.system.roles.get(name, ""), "values")
         return fail(
-            f"{user} reads {shown}, which is neither given nor defined",
+            message("unfold.missing", user=user, name=shown),
             span,
-            f"give '{shown}: ...' under '{where}' or restrict the range",
+            message("unfold.give", name=shown, where=where),
         )
 
 
@@ -273,7 +269,7 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
         functions = [unfolder.function(i) for i in equation.indices]
         try:
             for environment in unfolder.members.environments(
-                equation.ranges, equation.conditions, {}, f"the family {equation.name}", equation
+                equation.ranges, equation.conditions, {}, "limit.family", equation
             ):
                 indices = tuple([f(environment) for f in functions])
                 # where two definitions' domains overlap as boxes, the backward equations of both say the same
@@ -281,7 +277,7 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
                     pending.append((_define(unfolder, equation, indices, environment), equation, environment))
         except OutsideMap as error:
             raise _outside(error, equation) from None
-    unfolder.members.spend(sum(not equation.ranges for _, equation, _ in pending), "the system")
+    unfolder.members.spend(sum(not equation.ranges for _, equation, _ in pending), "limit.system")
     for number, equation, environment in pending:
         try:
             grounds: list[Ground] = []
@@ -298,7 +294,9 @@ def unfold(system: System, limits: Limits, base: Unfolded | None = None) -> Unfo
 
 def _outside(error: OutsideMap, equation: Equation) -> ProblemError:
     text, name, hint = error.args
-    return fail(f"there is no {text}", equation.origin.span_of(name) if equation.origin else None, hint)
+    return fail(
+        message("unfold.no_member", name=text), equation.origin.span_of(name) if equation.origin else None, hint
+    )
 
 
 def _define(unfolder: _Unfolder, equation: Equation, indices: tuple[int, ...], environment: Environment) -> int:
@@ -314,16 +312,18 @@ def _twice(key: Instance, equation: Equation, environment: Environment, result: 
     span = equation.origin.span() if equation.origin else None
     name = instance_text(key)
     if first is None:
-        return fail(f"{name} has a value and an equation", span, "keep one of them")
-    told = ""
+        return fail(message("unfold.value_and_equation", name=name), span, message("unfold.keep_one"))
+    told = message("unfold.twice", name=name)
     if first is equation:
         before = result.environments[result.number[key]]
-        told = f", for {_assigned(before)} and for {_assigned(environment)}"
+        told = message("unfold.twice_at", name=name, one=_assigned(before), other=_assigned(environment))
     elif first.origin:
         where = first.origin.span()
         written = where.source.written_by  # a topology's equations stand on no line of the document
-        told = ", first by the topology" if written else f", first on line {where.source.position(where.start)[0]}"
-    return fail(f"{name} is defined twice{told}", span, "each member of a family has one equation or one value")
+        told = message("unfold.twice_topology", name=name)
+        if not written:
+            told = message("unfold.twice_line", name=name, line=where.source.position(where.start)[0])
+    return fail(told, span, message("unfold.one_definition"))
 
 
 def _assigned(environment: Environment) -> str:

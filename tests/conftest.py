@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ["LC_ALL"] = "C"  # the language of the messages does not depend on who runs the tests
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,7 +24,7 @@ class Solution(NamedTuple):
     verified: bool = True
     warnings: tuple[str, ...] = ()
 
-    def render(self, form: str) -> str:
+    def render(self, form: str, fragment: bool = False, screen: object = None) -> str:
         return f"{form}: {self.text}"
 
 
@@ -62,11 +62,11 @@ def solve(problem: Problem, **options: Any) -> Solution:
     return Solution(problem)
 
 
-def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False) -> str:
+def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False, language: str = "en") -> str:
     return f"lowered {problem} {adjoint} {unfold}"
 
 
-def plugins_text(plugins: tuple[str, ...] = ()) -> str:
+def plugins_text(plugins: tuple[str, ...] = (), language: str = "en") -> str:
     return f"plugins {plugins}"
 
 
@@ -96,3 +96,7 @@ def _raise(rest: str) -> NoReturn:
 
 def _recurse(depth: int) -> int:
     return _recurse(depth + 1) + 1
+
+
+def gradients_if_large(problem: Problem, **options: Any) -> None:
+    """No document of these tests is large."""

@@ -99,7 +99,8 @@ def test_without_options_the_defaults_are_asked_for(fake: types.ModuleType, comm
     assert given == {
         "check": "fast", "detail": "matrix", "entries": (), "second": False,
         "closed_form": False, "simplify": False, "steps": "auto", "by": None, "truncate": None, "method": "bptt",
-        "flow": False, "notation": None, "resume": None, "backend": None, "memory": None,
+        "flow": False, "notation": None, "resume": None, "backend": None, "memory": None, "schedule": False,
+        "dtype": None, "language": "en",
     }  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def test_every_option_arrives(fake: types.ModuleType, command: Command) -> None:
         *words("a.yaml -f json --target C[2] --wrt W_h,a[2,1] --wrt b --eliminate h,o --detail scalar"),
         *words("--entry h[2]:1 --entry W:1,2 --steps all --second --closed-form --simplify --check full"),
         *words("--notation d2l --by both --truncate depth=1 --method rtrl --flow --resume p.npz -q"),
-        *words("--backend torch --memory 3MB"),
+        *words("--backend torch --memory 3MB --schedule --dtype float32"),
         *words("--limit depth=7 --limit instances=9 --plugin p.py --plugin q.py"),
     )
     assert ran == Ran(0, "json: a plain document\n", "")
@@ -124,7 +125,8 @@ def test_every_option_arrives(fake: types.ModuleType, command: Command) -> None:
         "check": "full", "detail": "scalar", "entries": ("h[2]:1", "W:1,2"), "second": True,
         "closed_form": True, "simplify": True, "steps": "all", "by": "both", "truncate": "depth=1", "method": "rtrl",
         "flow": True, "notation": "d2l", "resume": "p.npz", "tell": None, "progress": None,
-        "backend": "torch", "memory": "3MB",
+        "backend": "torch", "memory": "3MB", "schedule": True, "dtype": "float32",
+        "language": "en",
     }  # fmt: skip
 
 
@@ -325,7 +327,7 @@ def test_a_folder_that_cannot_be_made(fake: types.ModuleType, command: Command) 
     ("arguments", "message"),
     [
         (["--fo", "a.yaml"], "error: No such option"),
-        (["a.yaml", "-f", "html"], "error: Invalid value for '-f' / '--format': 'html' is not one of"),
+        (["a.yaml", "-f", "xml"], "error: Invalid value for '-f' / '--format': 'xml' is not one of"),
         (["a.yaml", "--wrt", "a,,b"], "error: Invalid value for '--wrt': a name is missing between commas"),
         (["a.yaml", "--limit", "dept=3"], "bptt-solve: error: unknown limit 'dept' (did you mean 'depth'?)"),
         (["a.yaml", "--limit", "depth"], "bptt-solve: error: 'depth' is not of the form"),
@@ -407,7 +409,7 @@ def test_completions(tmp_path: Path) -> None:
     assert {"plain,--format", "plain,--version", "plain,--check"} < set(options)
     assert len(options) == len(set(options))
     assert completions("bptt-solve a.yaml --check f", tmp_path) == ["plain,fast", "plain,full"]
-    assert completions("bptt-solve -f ", tmp_path) == ["plain,text", "plain,markdown", "plain,latex", "plain,json"]
+    assert completions("bptt-solve -f ", tmp_path) == [f"plain,{form}" for form in batch.ENDINGS]
     assert "plain,depth=" in completions("bptt-solve a.yaml --limit d", tmp_path)
     assert any(found.startswith("file,") for found in completions("bptt-solve lower x", tmp_path))
 
@@ -465,7 +467,7 @@ def test_the_example_of_the_readme(command: Command) -> None:
     assert answer["value"] == 136  # z2 = 2, z3 = 7, z4 = 28 + 4 + 1, E = 4*33 + 2*2
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "latex", "json"])
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "html", "json"])
 def test_every_format(command: Command, form: str) -> None:
     document(EXAMPLE)
     ran = command("a.yaml", "-f", form)

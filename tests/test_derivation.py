@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bptt_solver.catalogues import read_catalogue, split
 from bptt_solver.computation import Computation
 from bptt_solver.derivation import Cut, derive
 from bptt_solver.errors import ProblemError, Source
 from bptt_solver.narrate import narrate, narrate_closed_forms, narrate_hessian
-from bptt_solver.catalogues import read_catalogue, split
 from bptt_solver.narration.catalogue import Catalogue
 from bptt_solver.problem.problem import load_problem
 from bptt_solver.render import render

@@ -19,6 +19,7 @@ import pytest
 
 import bptt_solver
 from bptt_solver import api, hookspecs, testing
+from bptt_solver.batch import ENDINGS
 from bptt_solver.errors import Excerpt
 from bptt_solver.formulas import OPERATORS
 from bptt_solver.language.equations import Equation
@@ -484,6 +485,8 @@ def test_mistakes_have_the_numbers_of_the_acceptance_data() -> None:
 
 
 def test_formats_and_names_of_the_interface() -> None:
-    assert api.FORMATS == ("text", "markdown", "latex", "json")
+    assert api.FORMATS == ("text", "markdown", "latex", "html", "json", "svg", "dot", "typst", "ipynb")
+    shown = page("docs/formats.md")
+    assert all(f"`{form}`" in shown and f"`{ending}`" in shown for form, ending in ENDINGS.items())
     for name in ("load", "loads", "solve", "lower", "Solution", "Problem", "ProblemError"):
         assert hasattr(bptt_solver, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError
 from bptt_solver.limits import TABLE, Limits
 
@@ -16,7 +17,7 @@ def test_n_and_n_plus_1(name: str) -> None:
     with pytest.raises(ProblemError) as caught:
         limits.check(name, value + 1, "it")
     told = str(caught.value)
-    assert f"it has {value + 1:,} {TABLE[name].counts}, limit {value:,}" in told
+    assert f"it has {value + 1:,} {message(TABLE[name].counts)}, limit {value:,}" in told
     if value < TABLE[name].most:
         assert f"--limit {name}={value + 1}" in told
         Limits.parse([f"{name}={value + 1}"]).check(name, value + 1, "it")

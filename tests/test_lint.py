@@ -219,13 +219,14 @@ def test_pairs_are_needed() -> None:
 
 @every_file
 def test_nobody_imports_the_command(name: str) -> None:
-    allowed = {"bptt_solver/__main__.py"}
+    allowed = {"bptt_solver/__main__.py", "bptt_solver/magic.py"}  # a cell has the options of the command
     found = {module for module, _, _ in imports(name)} & {
         "bptt_solver.cli",
         "bptt_solver.__main__",
         "bptt_solver.batch",
     }
-    assert not found or name in allowed or (name == "bptt_solver/cli.py" and found == {"bptt_solver.batch"})
+    part = name in ("bptt_solver/cli.py", "bptt_solver/serve/job.py")  # errors are told in one way
+    assert not found or name in allowed or (part and found == {"bptt_solver.batch"})
 
 
 @every_file
@@ -241,6 +242,7 @@ def test_plugins_use_nothing_private(name: str) -> None:
         "bptt_solver.testing",
         "bptt_solver.errors",
         "bptt_solver.formulas",
+        "bptt_solver.catalogues",
     }  # and the language: a topology may read, rewrite and print equations
     found = {module for module, _, _ in imports(name) if module.startswith("bptt_solver")}
     found = {module for module in found if not module.startswith("bptt_solver.language")}

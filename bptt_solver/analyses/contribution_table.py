@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bptt_solver.analyses.losses import Loss, Piece, Sweep, Sweeps, losses_of, size
 from bptt_solver.arithmetic import Value, is_array, is_exact
+from bptt_solver.catalogues import message
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.contributions import contributions
 from bptt_solver.errors import fail, suggest
@@ -96,7 +97,10 @@ class ContributionTable:
         self, computation: Computation, by: str = "both", entries: Sequence[str] = (), everything: bool = False
     ) -> None:
         if by not in BY:
-            raise fail(f"contributions by '{by}'", hint=suggest(by, BY) or f"one of {', '.join(BY)}")
+            raise fail(
+                message("contributions.by", by=by),
+                hint=suggest(by, BY) or message("option.one_of", names=message.listed([*BY], "list.comma")),
+            )
         self.computation = computation
         self.by = by
         self.entries = tuple(entries)
@@ -130,7 +134,8 @@ class ContributionTable:
                 return split
         known = [instance_text(s.key) for s in self.splits]
         raise fail(
-            f"there is no table for '{name}'", hint=suggest(name, known) or f"there is one for {', '.join(known)}"
+            message("contributions.no_table", name=name),
+            hint=suggest(name, known) or message("contributions.tables", names=message.listed([*known], "list.comma")),
         )
 
     def _split(self, key: Instance, found: Sequence[Sweep]) -> Split:
@@ -226,9 +231,8 @@ def plain(value: Value) -> Any:
 def _check_size(computation: Computation, losses: Sequence[Loss], by: str) -> None:
     if len(losses) > MOST_LOSSES:
         raise fail(
-            f"a table by {by if by != 'both' else 'loss and use'} takes one sweep for each loss, and there are "
-            f"{len(losses):,}; at most {MOST_LOSSES}",
-            hint="shorten the sequence; -f json without --by has the contribution of every use",
+            message(f"contributions.many_{by}", count=f"{len(losses):,}", most=MOST_LOSSES),
+            hint=message("contributions.shorten"),
         )
     if by == "both":
         amount = 0
@@ -237,7 +241,7 @@ def _check_size(computation: Computation, losses: Sequence[Loss], by: str) -> No
             uses = 0 if number is None else len(computation.unfolded.grounds[number] or ())
             value = computation.value(key)
             amount += len(losses) * uses * (value.size if is_array(value) else 1)
-        computation.problem.limits.check("elements", amount, "the contribution table")
+        computation.problem.limits.check("elements", amount, lambda: message("limit.contributions"))
 
 
 def split_of(

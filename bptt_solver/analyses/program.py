@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from bptt_solver.arithmetic import Value
-from bptt_solver.compile.gradient import Gradient, InMemory, gradient_for
+from bptt_solver.catalogues import message
+from bptt_solver.compile.budget import Plan, parse_size
+from bptt_solver.compile.gradient import Gradient, gradient_for
 from bptt_solver.compile.statements import NotCompiled
+from bptt_solver.compile.within import Whole, within
 from bptt_solver.computation import Computation
 from bptt_solver.errors import fail
 from bptt_solver.language.expressions import derivative_name
 from bptt_solver.system import Instance
 from bptt_solver.unfold import instance_text
 
-ALLOWED = 1e-12  # relative difference that rounding explains
+ALLOWED = {"float64": 1e-12, "float32": 1e-4}  # relative difference that rounding explains, by the type of numbers
 TINY = 1e-300
 
 
@@ -22,32 +25,39 @@ class ProgramResult:
 
     key = "program"
 
-    def __init__(self, computation: Computation, library: str, memory: str | None = None) -> None:
+    def __init__(
+        self,
+        computation: Computation,
+        library: str,
+        memory: str | None = None,
+        dtype: str | None = None,
+        schedule: bool = False,
+    ) -> None:
         self.computation = computation
         self.library = library
-        self.plan: list[str] = []  # how a budget of memory is kept
+        self.plan: Plan | Whole | None = None  # how a budget of memory is kept
+        self.schedule = schedule  # whether it is shown line by line
         problem = computation.problem
         try:
-            program: Gradient = gradient_for(problem, library) if memory is None else self._within(memory)
+            program: Gradient = gradient_for(problem, library, dtype) if memory is None else self._within(memory, dtype)
             self.route = program.route
+            self.dtype = program.dtype
+            self.threads: int = getattr(program, "threads", 0)  # 0: as many as the library takes
             found = program(problem.given)
         except NotCompiled as reason:
-            hint = "without --backend the gradients are evaluated"
-            raise fail(f"{library} cannot run this: {reason}", hint=hint) from None
+            hint = message("program.without")
+            raise fail(message("program.cannot_run", library=library, reason=reason.args[0]), hint=hint) from None
         self.value: Value = found[computation.target_key]
         self.pairs: list[tuple[Instance, Value, Value]] = []
         for name, indices in problem.wanted():
             key = derivative_name(computation.target_text, name), indices
             self.pairs.append(((name, indices), found[key], computation.derivative((name, indices))))
 
-    def _within(self, memory: str) -> InMemory:
+    def _within(self, memory: str, dtype: str | None) -> Gradient:
         """The program in at most so much memory."""
-        from bptt_solver.compile.budget import parse_size
-
         if self.library != "numpy":
-            raise fail("--memory goes with --backend numpy only")
-        program = InMemory(self.computation.problem, parse_size(memory))
-        self.plan = program.checkpointed.plan.text().splitlines()
+            raise fail(message("program.memory"))
+        program, self.plan = within(self.computation.problem, parse_size(memory), dtype)
         return program
 
     @property
@@ -66,7 +76,7 @@ class ProgramResult:
     @property
     def passed(self) -> bool:
         """Whether the difference is what rounding explains."""
-        return self.apart <= ALLOWED
+        return self.apart <= ALLOWED[self.dtype]
 
     def data(self) -> dict[str, Any]:
         """Library, route and derivatives, for the JSON output."""
@@ -75,7 +85,8 @@ class ProgramResult:
         return {
             "library": self.library,
             "route": self.route,
-            "plan": self.plan,
+            "dtype": self.dtype,
+            **({} if self.plan is None else {"plan": self.plan.data(self.schedule)}),
             "value": plain(self.value),
             "derivatives": {instance_text(key): plain(value) for key, value, _ in self.pairs},
             "agrees": self.passed,

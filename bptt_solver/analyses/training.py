@@ -76,6 +76,8 @@ class TrainingAnalysis:
             "start": training.start.step,
             "steps": training.plan.steps,
             "truncated": self.truncation is not None,
+            "route": training.route or "evaluated",
+            "compiled_from": training.compiled_from or None,
             "losses": list(training.losses),
             "first_step": {
                 instance_text(change.key): {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bptt_solver.analyses.states import Group, Link, State
 from bptt_solver.arithmetic import is_array, to_float
+from bptt_solver.catalogues import message
 from bptt_solver.errors import fail
 from bptt_solver.forward_mode import ForwardMode
 from bptt_solver.unfold import instance_text
@@ -129,7 +130,7 @@ class Transport:
             return None
         found = numpy.asarray(found, dtype=float)
         if not numpy.isfinite(found).all():
-            raise fail(f"a simple partial of {instance_text(self.unfolded.keys[user])} is not a finite number")
+            raise fail(message("value.partial", name=instance_text(self.unfolded.keys[user])))
         return found.reshape(found.shape[0], -1)
 
     def _unit(self, number: int) -> Matrix:
@@ -137,7 +138,7 @@ class Transport:
 
         size = self.size(number)
         self.computation.problem.limits.check(
-            "elements", size * size, f"the Jacobian of {instance_text(self.unfolded.keys[number])}"
+            "elements", size * size, lambda: message("limit.jacobian", name=instance_text(self.unfolded.keys[number]))
         )
         return numpy.eye(size)
 

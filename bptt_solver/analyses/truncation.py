@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bptt_solver.analyses.losses import Loss, Sweeps, losses_of, size
 from bptt_solver.arithmetic import Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Source, Span, fail, suggest
 from bptt_solver.results import plain
 from bptt_solver.steps.times import Times
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from bptt_solver.problem.network import Settings
 
 OPTIONS = ("depth", "k1", "k2")
-_EXAMPLE = "for example truncate: {depth: 2}, or {k1: 2, k2: 4}"
 _LEAST = {"depth": 0, "k1": 1, "k2": 1}
 _MOST = 10**9
 
@@ -58,11 +58,15 @@ class Rule:
         return {"k1": self.k1, "k2": self.k2}
 
 
+def _example() -> str:
+    return message("truncation.example", one="{depth: 2}", other="{k1: 2, k2: 4}")
+
+
 def rule_of(settings: Settings) -> Rule:
     """The rule of a document's ``truncate:``. Raises ProblemError for anything that is none, at its place."""
     options = settings.options
     if "" in options:
-        raise fail("'truncate' needs options", settings.span, _EXAMPLE)
+        raise fail(message("truncation.needs"), settings.span, _example())
     spans = {name: (settings.span_of(name, key=True), settings.span_of(name)) for name in options}
     return _rule(options, spans, settings.span)
 
@@ -79,10 +83,10 @@ def rule_from_text(text: str) -> Rule:
         start = at + len(word) - len(word.lstrip())
         first = at + len(word) + 1 + len(number) - len(number.lstrip())
         if not equals:
-            hint = "for example --truncate depth=2, or --truncate k1=2,k2=4"
-            raise fail(f"'{name}' is not of the form name=number", Span(source, start, start + len(name)), hint)
+            hint = message("truncation.option_example")
+            raise fail(message("truncation.form", name=name), Span(source, start, start + len(name)), hint)
         if name in options:
-            raise fail(f"'{name}' stands twice", Span(source, start, start + len(name)))
+            raise fail(message("truncation.stands_twice", name=name), Span(source, start, start + len(name)))
         unsigned = digits.removeprefix("-")
         whole = unsigned.isascii() and unsigned.isdigit() and len(unsigned) <= 10
         options[name] = int(digits) if whole else digits
@@ -96,7 +100,10 @@ def rule_from(value: object) -> Rule:
     if isinstance(value, str):
         return rule_from_text(value)
     if not isinstance(value, Mapping):
-        raise fail(f"truncate cannot be {value!r}", hint="for example {'depth': 2}, or 'k1=2,k2=4'")
+        raise fail(
+            message("truncation.cannot", value=repr(value)),
+            hint=message("truncation.value_example", one="{'depth': 2}", other="'k1=2,k2=4'"),
+        )
     return _rule({str(k): v for k, v in value.items()}, {}, None)
 
 
@@ -105,25 +112,25 @@ def _rule(options: Mapping[str, object], spans: Mapping[str, tuple[Span, Span]],
     for name, value in options.items():
         key_span, value_span = spans.get(name, (whole, whole))
         if name not in OPTIONS:
-            hint = suggest(name, OPTIONS) or f"the options are {', '.join(OPTIONS)}"
-            raise fail(f"unknown option '{name}' of 'truncate'", key_span, hint)
+            hint = suggest(name, OPTIONS) or message("option.options", names=message.listed([*OPTIONS], "list.comma"))
+            raise fail(message("truncation.unknown", name=name), key_span, hint)
         if not isinstance(value, int) or isinstance(value, bool) or not _LEAST[name] <= value <= _MOST:
-            raise fail(f"'{name}' must be a whole number from {_LEAST[name]} on, got {_shown(value)}", value_span)
+            raise fail(message("truncation.whole", name=name, least=_LEAST[name], value=_shown(value)), value_span)
         given[name] = value
     depth, k1, k2 = (given.get(name) for name in OPTIONS)
     if depth is not None and (k1 is not None or k2 is not None):
         other = "k1" if k1 is not None else "k2"
-        hint = "depth bounds how far back each loss reaches, k1 and k2 cut the sequence into windows"
-        raise fail(f"'depth' and '{other}' are two ways to truncate; give one of them", _key(spans, other, whole), hint)
+        hint = message("truncation.what")
+        raise fail(message("truncation.two_ways", other=other), _key(spans, other, whole), hint)
     if depth is None and k1 is None:
         if k2 is not None:
-            hint = "k1: so many steps make a window; k2: so many steps it reaches back"
-            raise fail("'k2' needs 'k1'", _key(spans, "k2", whole), hint)
-        raise fail("'truncate' needs 'depth', or 'k1' and 'k2'", whole, _EXAMPLE)
+            hint = message("truncation.windows")
+            raise fail(message("truncation.needs_k1"), _key(spans, "k2", whole), hint)
+        raise fail(message("truncation.needs_either"), whole, _example())
     if k1 is not None and k2 is not None and k2 < k1:
         span = spans["k2"][1] if "k2" in spans else whole
-        hint = "k2 counts from the end of a window of k1 steps: at least k1, or losses would not even reach themselves"
-        raise fail(f"k2 = {k2} is less than k1 = {k1}", span, hint)
+        hint = message("truncation.k2")
+        raise fail(message("truncation.less", k2=k2, k1=k1), span, hint)
     return Rule(depth, k1, k2, whole)
 
 
@@ -298,8 +305,8 @@ def _clock(computation: Computation, times: Times, span: Span | None) -> tuple[d
     """The time of everything computed from the first time step on, that step and the last. Raises ProblemError where
     there are no time steps, or errors travel in both directions along them."""
     if not times.variable or not times.recurrent:
-        hint = "truncation needs a state that is computed from an earlier one with weights that are used at every step"
-        raise fail("truncation counts time steps, and nothing here has any", span, hint)
+        hint = message("truncation.needs_state")
+        raise fail(message("truncation.no_steps"), span, hint)
     forward = computation.problem.unfolded
     members = _ancestors(computation)
     first: list[int] = []
@@ -310,7 +317,7 @@ def _clock(computation: Computation, times: Times, span: Span | None) -> tuple[d
         if time is not None and equation is not None and any(r.variable == variable for r in equation.ranges):
             first.append(time)
     if not first:
-        raise fail("truncation counts time steps, and the target depends on none", span)
+        raise fail(message("truncation.target"), span)
     start = min(first)
     clock: dict[int, int] = {}
     for number in members:
@@ -332,23 +339,24 @@ def _check(
         if number in clock:
             words.setdefault(times.variables[name], name)
             if len(words) > 1:
-                told = ", ".join(f"{family} with {word}" for word, family in words.items())
-                raise fail(f"there is more than one clock here: the steps are counted, for {told}", span, _REFUSED)
+                with_clock = [message("truncation.clock", family=family, word=word) for word, family in words.items()]
+                clocks = message.listed(with_clock, "list.comma")
+                raise fail(message("truncation.clocks", families=clocks), span, message(_REFUSED))
         for read in forward.reads(number):
             user, used = instance_text(forward.keys[number]), instance_text(forward.keys[read])
             if number in clock and read in clock and clock[read] > clock[number]:
-                message = f"{user} reads {used}, which stands later: errors travel forwards in time as well"
-                raise fail(message, span, _REFUSED)
+                told = message("truncation.forwards", user=user, used=used)
+                raise fail(told, span, message(_REFUSED))
             source = read if read in clock else behind.get(read)
             if source is not None and number not in clock:
                 behind.setdefault(number, source)
             elif source is not None and read not in clock:
                 where = instance_text(forward.keys[source])
-                message = f"{used} lies between {where} and {user}, but is at none of the time steps"
-                raise fail(message, span, _REFUSED)
+                told = message("truncation.between", used=used, where=where, user=user)
+                raise fail(told, span, message(_REFUSED))
 
 
-_REFUSED = "no cut in time separates what is kept from what is not, so nothing is truncated here"
+_REFUSED = "truncation.refused"
 
 
 def _ancestors(computation: Computation) -> list[int]:

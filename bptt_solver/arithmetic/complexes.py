@@ -9,6 +9,7 @@ from typing import Any
 
 from bptt_solver.arithmetic.base import Arithmetic
 from bptt_solver.arithmetic.values import Function, NotFinite, Value, elementwise, is_array
+from bptt_solver.catalogues import message
 
 
 class ComplexArithmetic(Arithmetic):
@@ -44,11 +45,11 @@ def _complex_power(base: complex, exponent: complex) -> complex:
     if exponent.imag == 0 and exponent.real == int(exponent.real) and abs(exponent.real) < 1 << 20:
         return _whole_power(complex(base), int(exponent.real))
     if base.real < 0:
-        raise NotFinite("a negative number to a fractional power")
+        raise NotFinite(message("value.fractional"))
     if base.real == 0:  # the derivative at 0 is 0 or there is none
         if exponent.real > 1 or (base == 0 and exponent.real > 0):
             return complex(0)
-        raise NotFinite("zero to a small power")
+        raise NotFinite(message("value.small_power"))
     return cmath.exp(exponent * cmath.log(base))
 
 
@@ -68,7 +69,7 @@ def _whole_power(base: complex, exponent: int) -> complex:
 
 def _complex_divide(a: complex, b: complex) -> complex:
     if b == 0:
-        raise NotFinite("division by zero")
+        raise NotFinite(message("value.division"))
     if math.isinf(b.real) or math.isinf(b.imag):
         return complex(0)
     return a / b
@@ -76,13 +77,13 @@ def _complex_divide(a: complex, b: complex) -> complex:
 
 def _complex_log(x: complex) -> complex:
     if x.real <= 0:
-        raise NotFinite("log of zero or of a negative number")
+        raise NotFinite(message("value.log_none"))
     return cmath.log(x)
 
 
 def _complex_sqrt(x: complex) -> complex:
     if x.real < 0 or (x.real == 0 and x.imag != 0):
-        raise NotFinite("square root of a negative number" if x.real else "the square root has no slope at 0")
+        raise NotFinite(message("value.root_negative" if x.real else "value.root_slope"))
     return cmath.sqrt(x)
 
 

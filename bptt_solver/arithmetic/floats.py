@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 
 from bptt_solver.arithmetic.values import EXACT_BITS, Function, NotFinite, TooLarge, Value, bits, is_array, normal
+from bptt_solver.catalogues import message
 
 
 def _exp(x: Value) -> Value:
@@ -17,13 +18,13 @@ def _exp(x: Value) -> Value:
 
 def _log(x: Value) -> Value:
     if x <= 0:
-        raise NotFinite(f"log of {'zero' if x == 0 else 'a negative number'}")
+        raise NotFinite(message("value.log_zero" if x == 0 else "value.log_negative"))
     return math.log(x)
 
 
 def _sqrt(x: Value) -> Value:
     if x < 0:
-        raise NotFinite("square root of a negative number")
+        raise NotFinite(message("value.root_negative"))
     return math.sqrt(x)
 
 
@@ -42,7 +43,7 @@ def _xlogy(d: Value, p: Value) -> Value:
 def divide(a: Value, b: Value) -> Value:
     """Division that stays exact on ints and fractions."""
     if b == 0:
-        raise NotFinite("division by zero")
+        raise NotFinite(message("value.division"))
     if (type(a) is int and type(b) is int) or type(a) is Fraction or type(b) is Fraction:
         if type(a) is float or type(b) is float:
             return a / b
@@ -59,9 +60,9 @@ def power(base: Value, exponent: Value, most_bits: int = EXACT_BITS) -> Value:
         except OverflowError:
             return math.inf
         except ZeroDivisionError:
-            raise NotFinite("zero to a negative power") from None
+            raise NotFinite(message("value.negative_power")) from None
         if type(result) is complex:
-            raise NotFinite("a negative number to a fractional power")
+            raise NotFinite(message("value.fractional"))
         return result
     if type(exponent) is Fraction and exponent.denominator != 1:
         return power(float(base), float(exponent))
@@ -70,7 +71,7 @@ def power(base: Value, exponent: Value, most_bits: int = EXACT_BITS) -> Value:
     if least * abs(exponent) > most_bits:
         raise TooLarge
     if base == 0 and exponent < 0:
-        raise NotFinite("zero to a negative power")
+        raise NotFinite(message("value.negative_power"))
     return normal(Fraction(base) ** exponent) if exponent < 0 or type(base) is Fraction else base**exponent
 
 
@@ -101,10 +102,10 @@ def float_arrays() -> dict[str, Function]:
     if _FLOAT_ARRAYS is None:
         import numpy as np
 
-        def guarded(function: Function, bad: Function, message: str) -> Function:
+        def guarded(function: Function, bad: Function, key: str) -> Function:
             def apply(x: Value) -> Value:
                 if bad(x).any():
-                    raise NotFinite(message)
+                    raise NotFinite(message(key))
                 return function(x)
 
             return apply
@@ -112,7 +113,7 @@ def float_arrays() -> dict[str, Function]:
         def array_power(base: Value, exponent: Value) -> Value:
             if is_array(exponent) or exponent != int(exponent):
                 if (np.asarray(base) < 0).any():
-                    raise NotFinite("a negative number to a fractional power")
+                    raise NotFinite(message("value.fractional"))
             elif exponent == 2:
                 return base * base
             return np.power(base, exponent)
@@ -121,13 +122,13 @@ def float_arrays() -> dict[str, Function]:
             d, p = np.broadcast_arrays(d, p)
             used = d != 0
             if (p[used] <= 0).any():
-                raise NotFinite("log of zero")
+                raise NotFinite(message("value.log_zero"))
             return np.where(used, d * np.log(np.where(used, p, 1.0)), 0.0)
 
         _FLOAT_ARRAYS = {
             "exp": np.exp,
-            "log": guarded(np.log, lambda x: x <= 0, "log of zero or of a negative number"),
-            "sqrt": guarded(np.sqrt, lambda x: x < 0, "square root of a negative number"),
+            "log": guarded(np.log, lambda x: x <= 0, "value.log_none"),
+            "sqrt": guarded(np.sqrt, lambda x: x < 0, "value.root_negative"),
             "sin": np.sin,
             "cos": np.cos,
             "tan": np.tan,

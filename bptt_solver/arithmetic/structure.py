@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from bptt_solver.arithmetic.values import Function, NotFinite, Value, is_array, is_exact, to_float
+from bptt_solver.catalogues import message
 
 if TYPE_CHECKING:
     from bptt_solver.arithmetic.base import Arithmetic
@@ -139,7 +140,7 @@ def _zeros_like(like: Value, shape: tuple[int, ...]) -> Value:
 def _position(arithmetic: Arithmetic, index: Value, size: int) -> int:
     at = arithmetic.real(index)
     if at != int(at) or not 1 <= at <= size:
-        raise NotFinite(f"there is no entry {at} in a vector of {size}")
+        raise NotFinite(message("value.no_entry", at=at, size=size))
     return int(at) - 1
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from bptt_solver.catalogues import message
+
 Value = Any  # a scalar of the arithmetic, or a NumPy array of them
 Function = Callable[..., Value]
 
@@ -41,7 +43,7 @@ def to_float(value: Value) -> Value:
         try:
             return float(value)
         except OverflowError:
-            raise NotFinite("too large for a floating-point number") from None
+            raise NotFinite(message("value.too_large")) from None
     return value.astype(float) if is_array(value) and value.dtype == object else value
 
 

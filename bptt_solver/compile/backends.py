@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.load import load
 from bptt_solver.compile.statements import NotCompiled
 
@@ -22,7 +23,7 @@ def native(source: str, dialect: str, dtype: str = "float64") -> Function:
     """The function ``gradient`` of a module. It takes arrays of the library, and gives such. Raises NotCompiled where
     the library is not installed."""
     if find_spec(dialect) is None:
-        raise NotCompiled(f"{dialect} is not installed here: pip install {dialect}")
+        raise NotCompiled(message("compile.not_installed", name=dialect))
     if dialect == "numpy":
         import numpy
 

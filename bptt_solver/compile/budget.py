@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from math import ceil, log2
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.revolve import Action, Advance, advances, lines, picture, repeats, schedule
 from bptt_solver.errors import ProblemError, fail
 
@@ -106,31 +107,43 @@ class Plan:
             last = first + (self.end if line.step == self.segments - 1 else self.length)
             yield start, forward, tuple(at * self.length for at in line.keeps), (first + 1, last)
 
-    def text(self) -> str:
-        """The plan in words, with the schedule as a picture where that is small."""
+    def sentences(self) -> list[str]:
+        """The plan in words."""
+        steps, memory = f"{self.steps:,}", size_text(self.memory)
         if self.segments == 1:
-            within = f", which the budget of {size_text(self.budget)} has room for" if self.budget else ""
-            return f"All {self.steps:,} steps at once: {size_text(self.memory)}{within}. Nothing is computed twice."
+            if not self.budget:
+                return [message("plan.at_once", steps=steps, memory=memory)]
+            return [message("plan.at_once_within", steps=steps, memory=memory, budget=size_text(self.budget))]
         count = repeats(self.segments, self.slots)
         again = self.advanced * self.length
-        found = [
-            f"{self.steps:,} steps in {self.segments:,} segments of {self.length:,}"
-            + (f" (the last of {self.end:,})" if self.end != self.length else "")
-            + f", room for {self.slots:,} {'state' if self.slots == 1 else 'states'} between them: "
-            + f"{size_text(self.memory)}"
-            + f" ({100 * self.memory / self.full:.2g}% of the {size_text(self.full)} of all steps at once).",
-            f"Beside the pass of its gradient, a step is run forward {again / self.steps:.2f} times on average"
-            f" ({again:,} steps in all), and at most {count} {'time' if count == 1 else 'times'}:"
-            " no order of these segments needs fewer.",
+        sizes = {
+            "steps": steps,
+            "segments": f"{self.segments:,}",
+            "length": f"{self.length:,}",
+            "last": message("plan.last", length=f"{self.end:,}") if self.end != self.length else "",
+            "states": message("plan.state" if self.slots == 1 else "plan.states", count=f"{self.slots:,}"),
+            "memory": memory,
+            "share": f"{100 * self.memory / self.full:.2g}",
+            "full": size_text(self.full),
+        }
+        most = message("plan.time" if count == 1 else "plan.times", count=count)
+        average = f"{again / self.steps:.2f}"
+        found: list[str] = [
+            message("plan.segments", **sizes),
+            message("plan.again", average=average, count=f"{again:,}", most=most),
         ]
         if self.budget is not None and self.full <= self.budget:
-            found.append(
-                f"All steps at once would fit into {size_text(self.budget)} as well; segments are faster, because their"
-                " arrays stay in the cache."
-            )
-        if self.segments <= MOST_DRAWN:
-            found += ["", picture(self.segments, self.slots)]
-        return "\n".join(found)
+            found.append(message("plan.faster", budget=size_text(self.budget)))
+        return found
+
+    def picture(self) -> str:
+        """The schedule as a picture, where that is small."""
+        return picture(self.segments, self.slots) if 1 < self.segments <= MOST_DRAWN else ""
+
+    def text(self) -> str:
+        """The plan in words, with the schedule as a picture where that is small."""
+        drawn = self.picture()
+        return "\n".join([*self.sentences(), *(["", drawn] if drawn else [])])
 
     def longest_advance(self) -> int:
         """The most segments that are run forward at a stretch."""
@@ -190,7 +203,7 @@ def _slots(steps: int, length: int, budget: int, sizes: Sizes) -> int | None:
 def _too_little(steps: int, shortest: int, budget: int, sizes: Sizes) -> ProblemError:
     least = min(_needed(steps, n, 1, sizes) for n in _lengths(shortest, steps))
     return fail(
-        f"{size_text(budget)} of memory is too little for {steps:,} steps: at least {size_text(ceil(least))} is needed",
+        message("plan.too_little", budget=size_text(budget), steps=f"{steps:,}", least=size_text(ceil(least))),
         hint=f"--memory {ceil(least / 1000)}kB",
     )
 
@@ -204,7 +217,7 @@ def parse_size(text: str) -> int:
             break
     whole, _, part = number.partition(".")
     if not unit or not number.isascii() or not whole.isdigit() or not (part.isdigit() or number == whole):
-        raise fail(f"{text!r} is no amount of memory", hint="a number and a unit, such as 200MB, 1.5GB or 64MiB")
+        raise fail(message("plan.size", text=repr(text)), hint=message("plan.size_form"))
     return int(float(number) * UNITS[unit])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.statements import Loop, NotCompiled, Specialiser, Statement
 from bptt_solver.language.expressions import (
     Call,
@@ -71,7 +72,7 @@ class Canonical:
             return statement
         kept = {loop.variable for loop in statement.loops} - set(binding)
         if any(index.terms[0][0] in kept for index in binding.values()):
-            raise NotCompiled("two indices of one equation that have to be called alike")
+            raise NotCompiled(message("compile.two_alike"))
         loops = tuple(
             Loop(next(iter(binding[o.variable].variables())), o.low, o.high, o.first, o.last)
             if o.variable in binding

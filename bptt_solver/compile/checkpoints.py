@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.budget import Sizes, choose
 from bptt_solver.compile.frame import Frame
 from bptt_solver.compile.load import load
@@ -20,6 +21,7 @@ from bptt_solver.compile.revolve import Advance, Restore, Reverse, Store
 from bptt_solver.compile.segments import Handed, Segments
 from bptt_solver.compile.statements import Label, label_text
 from bptt_solver.language.expressions import derivative_name, derivative_parts, is_derivative
+from bptt_solver.progress import tell
 from bptt_solver.unfold import instance_text
 
 Arrays = dict[str, Any]
@@ -122,12 +124,15 @@ class _Run:
 
     def result(self) -> Arrays:
         """All actions, one after the other."""
+        last = 0
         for action in self.plan.schedule():
             if isinstance(action, Advance):
                 for at in range(action.first, action.after):
                     self._forward(at)
             elif isinstance(action, Reverse):
                 self._reverse(action.step)
+                last = max(last, action.step + 1)
+                tell(_named, last - action.step, last)
             elif isinstance(action, Store):
                 self._store(action)
             else:
@@ -171,7 +176,7 @@ class _Run:
 
         if label not in self.fixed:
             if label not in self.given:
-                raise KeyError(f"{label} is not given")
+                raise KeyError(message("compile.not_given", name=label))
             self.fixed[label] = numpy.asarray(self.given[label], self.owner.dtype)
         return self.fixed[label]
 
@@ -180,7 +185,7 @@ class _Run:
         import numpy
 
         if label not in self.given:
-            raise KeyError(f"{label} is not given")
+            raise KeyError(message("compile.not_given", name=label))
         axis = self._axis(of)
         low = passed + box[axis][0] - self._low(of[0])
         part = self.given[label][(*[slice(None)] * axis, slice(low, low + box[axis][1] - box[axis][0] + 1))]
@@ -304,3 +309,7 @@ class _Run:
 def _copy(value: Any) -> Any:
     """The value in memory of its own: the arrays of a program are used again."""
     return value.copy() if hasattr(value, "copy") else value
+
+
+def _named() -> str:
+    return message("progress.sweep")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.code import ATOM, POWER, PRODUCT, SUM, UNARY, Code, Local, Now, Storage
 from bptt_solver.compile.dialects import NUMPY
 from bptt_solver.compile.forms import Forms
@@ -102,7 +103,7 @@ class Writer(Forms):
         text = self.located(held, parts, part)
         order = tuple(v for v in self.loops if v in axes)
         if order != axes:
-            raise NotCompiled("indices in another order than those of the statement")
+            raise NotCompiled(message("compile.order"))
         return Code(text, axes, held.rank, scattered=part is not None and bool(held.extents))
 
     def located(self, held: Storage, parts: Sequence[str], part: tuple[int, int] | None) -> str:
@@ -127,7 +128,7 @@ class Writer(Forms):
                 parts.append(self.number(index.substitute(self.at).plus(-start)))
                 continue
             if len(names) > 1 or dict(index.terms).get(names[0]) != 1:
-                raise NotCompiled("an axis that is not walked one by one")
+                raise NotCompiled(message("compile.axis"))
             loop = self.loops[names[0]]
             offset = index.plus(Index.variable(names[0]), -1).substitute(self.at).plus(-start)
             low, after = offset.plus(loop.low), offset.plus(loop.high).plus(1)
@@ -144,14 +145,14 @@ class Writer(Forms):
         try:
             return self.system.index(index, {})
         except KeyError:
-            raise NotCompiled("a stretch of a family whose ends move") from None
+            raise NotCompiled(message("compile.stretch")) from None
 
     def number(self, index: Index) -> str:
         """An index as Python writes it: sizes and the variables of loops by name."""
         words: list[str] = []
         for atom, coefficient in index.terms:
             if not isinstance(atom, str):
-                raise NotCompiled("an index that is looked up")
+                raise NotCompiled(message("compile.looked_up"))
             name = self.spelled.get(atom, atom)
             word = name if abs(coefficient) == 1 else f"{abs(coefficient)}*{name}"
             words.append(("- " if words else "-") + word if coefficient < 0 else ("+ " if words else "") + word)
@@ -166,11 +167,11 @@ class Writer(Forms):
             inside = f"({self.number(index.substitute(self.at))})"
             return Code(self.dialect.number(inside), (), 0, plain=True)
         if len(names) > 1:
-            raise NotCompiled("a number made of several indices")
+            raise NotCompiled(message("compile.several_indices"))
         loop = self.loops[names[0]]
         rest = index.plus(Index.variable(names[0]), -1)
         if dict(index.terms)[names[0]] != 1:
-            raise NotCompiled("a number made of a multiple of an index")
+            raise NotCompiled(message("compile.multiple"))
         low, after = (self.number(i.plus(rest).substitute(self.at)) for i in (loop.low, loop.high.plus(1)))
         return Code(self.dialect.counted(low, after), (names[0],), 0)
 
@@ -178,7 +179,7 @@ class Writer(Forms):
 
     def _sum(self, node: Sum) -> Code:
         if node.conditions:
-            raise NotCompiled("a condition on the index of a sum")
+            raise NotCompiled(message("compile.sum_condition"))
         inner = dict(self.loops)
         for item in node.ranges:
             first, last = self._value(item.low), self._value(item.high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.frame import Box, Frame
 from bptt_solver.compile.repeated import Repeated, rewritten, unlike
 from bptt_solver.compile.statements import NotCompiled
@@ -124,7 +125,7 @@ class Cut(Repeated):
     def _at_end(self, index: Index, node: Reference, equation: Equation | None) -> None:
         difference = index.plus(Index.variable(self.size), -1)
         if difference.terms or difference.constant > 0:
-            reason = f"it reads {to_source(node)}, which is neither a term at every time nor at {self.size}"
+            reason = message("compile.reads_other", read=to_source(node), size=self.size)
             raise unlike(equation, reason) if equation is not None else NotCompiled(reason)
         self.shortest = max(self.shortest, 1 - difference.constant)
         if node.name not in self.system.defining:
@@ -137,7 +138,7 @@ class Cut(Repeated):
         if target.name in self.places:
             self._at_end(target.indices[self.places[target.name]], target, None)
         elif target.name not in self.late:
-            raise NotCompiled(f"the target {to_source(target)} does not depend on any time")
+            raise NotCompiled(message("compile.target_time", name=to_source(target)))
 
     # -- what is given
 
@@ -156,7 +157,7 @@ class Cut(Repeated):
                     ]
                 )
         if not boxes or any(box[place][1] > 0 for box in boxes):
-            raise NotCompiled(f"{name} is computed at some times and given at others")
+            raise NotCompiled(message("compile.mixed", name=name))
         whole = [(min(b[at][0] for b in boxes), max(b[at][1] for b in boxes)) for at in range(len(boxes[0]))]
         count, low_time = 0, 1 - self.states[name]
         for box in boxes:
@@ -164,7 +165,7 @@ class Cut(Repeated):
             count += _count(ends)
         whole[place] = (low_time, 0)
         if count != _count(whole):
-            raise NotCompiled(f"the states of {name} at the start do not fill a block of indices")
+            raise NotCompiled(message("compile.block", name=name))
         return tuple(whole)
 
     def _check_given(self, derivatives: Sequence[str]) -> None:
@@ -175,12 +176,12 @@ class Cut(Repeated):
             low, high = self.windows.get(name, (0, 0))
             for box in boxes:
                 if box[place][0] > 1 + low or box[place][1] < self.steps + high:
-                    raise NotCompiled(f"{name} is not given at all times")
+                    raise NotCompiled(message("compile.not_all_times", name=name))
             if name in derivatives:
-                raise NotCompiled(f"the derivative by {name} is as long as the sequence: it needs the full memory")
+                raise NotCompiled(message("compile.long_derivative", name=name))
         for name in derivatives:
             if name not in self.frame.given and name not in self.begun:
-                raise NotCompiled(f"the derivatives by {name} are those of all times: they need the full memory")
+                raise NotCompiled(message("compile.all_times", name=name))
 
     def boxes(self, name: str, found: Sequence[Box], length: int) -> list[Box]:
         """What is given to a segment of a family that is given."""
@@ -200,5 +201,4 @@ def _count(box: Sequence[tuple[int, int]]) -> int:
 
 
 def _no_sum(equation: Equation, node: Expression) -> NotCompiled:
-    where = f"{to_source(node)} in {equation_to_source(equation)}"
-    return NotCompiled(f"the target is not a sum over all times of a term at each: {where}")
+    return NotCompiled(message("compile.no_sum", term=to_source(node), equation=equation_to_source(equation)))

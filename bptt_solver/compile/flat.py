@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.compile.straight import Scalar, Straight
 from bptt_solver.unfold import instance_text
@@ -23,7 +24,7 @@ class Flat(Straight):
     def source(self, arguments: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]) -> str:
         """A module: ``arguments`` and ``outputs`` in the order in which they stand in the vectors."""
         if len(self.recorder.nodes) > MOST_OPERATIONS:
-            raise NotCompiled(f"more than {MOST_OPERATIONS:,} operations on single numbers")
+            raise NotCompiled(message("compile.many_numbers", count=f"{MOST_OPERATIONS:,}"))
         given = [number for numbers in arguments.values() for number in numbers]
         results = [number for numbers in outputs.values() for number in numbers]
         entries = [entry for number in results for entry in self._entries(number)]

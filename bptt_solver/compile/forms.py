@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.code import ATOM, POWER, PRODUCT, SUM, UNARY, Code, Storage
 from bptt_solver.compile.dialects.base import Dialect
 from bptt_solver.compile.helpers import Helpers
@@ -42,7 +43,7 @@ class Forms:
             return self._elementwise(node)
         value = operation.value()
         if value is None:
-            raise NotCompiled(f"{name} has no form over arrays")
+            raise NotCompiled(message("compile.no_form", name=name))
         return self.write(build.rebuild(build.replace(value, operation.bind(node.arguments))))
 
     def _elementwise(self, node: Call) -> Code:
@@ -72,7 +73,7 @@ class Forms:
         missing = [v for v in axes if v not in code.axes]
         grown = rank - code.rank if code.axes else 0
         if code.rank and code.rank != rank:
-            raise NotCompiled("arrays of different ranks")
+            raise NotCompiled(message("compile.ranks"))
         leading = _leading(code, axes)
         if not code.axes or (all(v in code.axes for v in axes[leading:]) and not grown):
             return code
@@ -142,7 +143,7 @@ class Forms:
         if not axes:
             return Code(self._product(left, right), (), right.rank, PRODUCT)
         if self.dialect.name == "numba":
-            raise NotCompiled("Numba has no products of many matrices at once")
+            raise NotCompiled(message("compile.numba_products"))
         if right.rank == 1:
             column = Code(f"{right.at(ATOM)}[..., None]", right.axes, 2)
             product = f"({self._filled(left, axes)} @ {self._filled(column, axes)})[..., 0]"
@@ -216,7 +217,7 @@ class Forms:
     def _argmax_share(self, node: Call) -> Code:
         inner = self.write(node.arguments[0])
         if inner.rank != 1:
-            raise NotCompiled("argmax_share of a matrix has no form over arrays")
+            raise NotCompiled(message("compile.argmax_share"))
         return Code(f"{self.helpers('argmax_share')}({inner.text})", inner.axes, 1)
 
     def _count(self, node: Call) -> Code:
@@ -266,7 +267,7 @@ class Forms:
     def _concat(self, node: Call) -> Code:
         codes = [self.write(a) for a in node.arguments]
         if len({c.axes for c in codes}) > 1 or any(c.plain for c in codes):
-            raise NotCompiled("concat of different axes has no form over arrays")
+            raise NotCompiled(message("compile.concat"))
         texts = [c.text if c.rank else f"{self.dialect.entry_axis(c.at(ATOM), bool(c.axes))}" for c in codes]
         return Code(self.dialect.stacked(texts, bool(codes[0].axes)), codes[0].axes, 1)
 
@@ -274,9 +275,9 @@ class Forms:
         """What ``block`` and ``columns`` read: the whole, where its part begins and ends, and the part's rank."""
         whole, which, *parts = node.arguments
         if self.storage:  # where arrays are made beforehand, the shape of a block has to be known
-            raise NotCompiled(f"{node.operation} has no form over arrays")
+            raise NotCompiled(message("compile.no_form", name=node.operation))
         if not isinstance(which, Number):
-            raise NotCompiled(f"{node.operation} at a place that is computed has no form over arrays")
+            raise NotCompiled(message("compile.computed_place", name=node.operation))
         codes = [self.write(p) for p in parts]
         ends = [f"{c.at(ATOM)}.shape[-1]" if c.rank else "1" for c in codes]
         at = int(which.value) - 1
@@ -301,7 +302,7 @@ class Forms:
     def _bounds(self, *nodes: Expression) -> list[int]:
         """Places in a vector, counted from 1. They have to be numbers."""
         if self.storage or not all(isinstance(n, Number) for n in nodes):
-            raise NotCompiled("a part of a vector at a place that is computed has no form over arrays")
+            raise NotCompiled(message("compile.part"))
         return [int(n.value) for n in nodes if isinstance(n, Number)]
 
     def _part_of(self, node: Call) -> Code:
@@ -316,7 +317,7 @@ class Forms:
         first, last = self._bounds(*places)
         inner, whole = self.write(piece), self.write(like)
         if inner.axes != whole.axes:
-            raise NotCompiled("place of different axes has no form over arrays")
+            raise NotCompiled(message("compile.place"))
         zeros = f"{self.dialect.prefix}.zeros_like({whole.at(ATOM)}[..., "
         texts = [f"{zeros}:{first - 1}])", inner.text, f"{zeros}{last}:])"]
         return Code(self.dialect.stacked(texts, bool(inner.axes)), inner.axes, 1)
@@ -325,7 +326,7 @@ class Forms:
         """An entry at a place that may differ from member to member (NumPy's helpers; used by levels)."""
         vector, place = (self.write(a) for a in node.arguments)
         if self.storage:
-            raise NotCompiled(f"{node.operation} has no form over arrays")
+            raise NotCompiled(message("compile.no_form", name=node.operation))
         axes, _ = self.common([vector, place])
         if not place.axes or place.axes == vector.axes:
             rank = 0 if node.operation == "entry" else 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.chain_rule import differentiate
 from bptt_solver.compile.batch import batched
 from bptt_solver.compile.statements import NotCompiled
@@ -71,7 +72,7 @@ class Frame:
         new one."""
         for name in sizes:
             if name not in self.system.sizes:
-                raise NotCompiled(f"there is no size {name}")
+                raise NotCompiled(message("compile.no_size", name=name))
         old = {self.system.sizes[n]: value for n, value in sizes.items()}
         running = self._running(sizes)
         given: dict[str, list[Box]] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.frame import Frame, direction_name
 from bptt_solver.compile.routes import Arrays, Evaluated, Given, LevelByLevel, Scalars, Vectors
 from bptt_solver.compile.statements import NotCompiled
@@ -141,9 +142,9 @@ def _made(task: Task, route: str | None, dtype: str | None) -> Gradient:
         try:
             return _BY_ROUTE[name](task, kind)
         except NotCompiled as fault:
-            reason = str(fault)
+            reason = fault.args[0]
         except RecursionError:
-            reason = "an expression is nested too deeply"
+            reason = message("compile.nested")
     return Evaluated(task, kind, reason)
 
 

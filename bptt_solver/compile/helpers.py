@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.dialects import NUMPY
 from bptt_solver.compile.dialects.base import Dialect
 from bptt_solver.compile.names import Identifiers
@@ -51,7 +52,7 @@ class Helpers:
         operation = self.operations[name]
         value = operation.value()
         if value is None or operation.kind != "elementwise":
-            raise NotCompiled(f"{name} has no form over arrays")
+            raise NotCompiled(message("compile.no_form", name=name))
         words = Identifiers((*self.dialect.taken, *self.texts, name))
         arguments = [words.of(a) for a in operation.arguments]
         defaults = [(words.of(p), v) for p, v in operation.parameters.items()]

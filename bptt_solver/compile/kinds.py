@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.codes import _UFUNCS
 from bptt_solver.compile.helpers import Helpers
 from bptt_solver.compile.statements import NotCompiled
@@ -185,7 +186,7 @@ def _single(node: Scalar, words: Sequence[str]) -> str:
     if form is not None:
         return form(*words)
     if kind not in ("abs", "max", "min", "erf") and f" {kind}," not in f"{MATH.replace('import', ',')},":
-        raise NotCompiled(f"{kind} has no form for single numbers")
+        raise NotCompiled(message("compile.no_number_form", name=kind))
     return f"{kind}({', '.join(words)})"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.codes import _UFUNCS, ATOM, Code, Writer
 from bptt_solver.compile.helpers import Helpers
 from bptt_solver.compile.levels import Group, Levels, Shape
@@ -43,7 +44,7 @@ class _SlotWriter(Writer):
 
     def reference(self, node: Reference) -> Code:
         if not isinstance(node, Slot):
-            raise NotCompiled(f"{node.name} in a template")
+            raise NotCompiled(message("compile.template", name=node.name))
         return Code(self.words[node.at], () if self.shared[node.at] else (_EACH,), self.ranks[node.at])
 
 

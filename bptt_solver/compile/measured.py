@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.frame import Frame
 from bptt_solver.compile.load import load
 from bptt_solver.compile.program import Compiled
@@ -17,7 +18,7 @@ def array_shape(frame: Frame, program: Compiled, label: str) -> tuple[int, ...]:
     for (other, indices), shape in frame.members.items():
         if other == name and all(f is None or f == i for f, i in zip(fixed, indices, strict=True)):
             return (*[high - low + 1 for low, high in program.inputs[label]], *shape)
-    raise NotCompiled(f"the shape of {label} is not known")
+    raise NotCompiled(message("compile.shape_unknown", name=label))
 
 
 def inputs_of_ones(frame: Frame, program: Compiled, dtype: Any) -> dict[str, Any]:

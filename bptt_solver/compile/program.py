@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 
+from bptt_solver.catalogues import message
 from bptt_solver.chain_rule import differentiate
 from bptt_solver.compile.backends import Function, native, on_one_thread, over_numpy, threads_for
 from bptt_solver.compile.canonical import Canonical
@@ -166,7 +167,7 @@ def _joined(label: str, boxes: Sequence[Box]) -> Box:
     """One box of several that lie side by side."""
     whole = tuple((min(b[k][0] for b in boxes), max(b[k][1] for b in boxes)) for k in range(len(boxes[0])))
     if sum(_count(b) for b in boxes) != _count(whole):
-        raise NotCompiled(f"{label} is not given for all indices between the first and the last")
+        raise NotCompiled(message("compile.holes", name=label))
     return whole
 
 

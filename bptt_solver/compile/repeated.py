@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.frame import Frame
 from bptt_solver.compile.statements import Dimensions, NotCompiled
 from bptt_solver.language import build
@@ -24,8 +25,6 @@ from bptt_solver.language.expressions import (
     transform,
 )
 from bptt_solver.language.notation.source import equation_to_source, to_source
-
-NO_STATES = "no time reads an earlier one: there is nothing to be handed on between segments"
 
 
 class Repeated:
@@ -53,11 +52,11 @@ class Repeated:
         for equation in self.system.equations:
             self._sort(equation)
         if not self.size:
-            raise NotCompiled("no equation runs over all times")
+            raise NotCompiled(message("compile.no_times"))
         self.steps = self.system.sizes[self.size]
         self._check_steady()
         if not self.states:
-            raise NotCompiled(NO_STATES)
+            raise NotCompiled(message("compile.no_states"))
 
     # -- the parts
 
@@ -66,13 +65,13 @@ class Repeated:
         dimensions = Dimensions(self.system, self.frame.members)
         times = [d for d in sorted(dimensions.shifted) if d not in dimensions.unrolled]
         if not times:
-            raise NotCompiled(NO_STATES)
+            raise NotCompiled(message("compile.no_states"))
         places: dict[str, int] = {}
         for name in self.system.families:
             for at in range(self.system.arity(name)):
                 if dimensions.of(name, at) == times[0]:
                     if name in places:
-                        raise NotCompiled(f"{name} has two indices that are times")
+                        raise NotCompiled(message("compile.two_times", name=name))
                     places[name] = at
         return places
 
@@ -102,24 +101,24 @@ class Repeated:
         index = equation.indices[self.places[equation.name]]
         if not any(True for _ in index.variables()):
             if index.constant > 0:
-                raise unlike(equation, f"it holds at time {index.constant} alone")
+                raise unlike(equation, message("compile.time_alone", time=index.constant))
             for node in preorder(equation.right):
                 if isinstance(node, Reference) and (node.name in self.places or node.name in self.late):
-                    raise unlike(equation, f"a state at the start is computed from {node.name}")
+                    raise unlike(equation, message("compile.start_state", name=node.name))
             self.beginning.append(equation)
             return
         variable = next(iter(index.variables()))
         span = next((r for r in equation.ranges if r.variable == variable), None)
         if variable in self.system.sizes:
-            raise unlike(equation, "it holds at the end alone, where a chain begins that runs to the start")
+            raise unlike(equation, message("compile.end_alone"))
         if span is None or index != Index.variable(variable):
-            raise unlike(equation, "it does not say what holds at a time t")
+            raise unlike(equation, message("compile.not_at_t"))
         size = self._whole(span)
         if size is None:
-            raise unlike(equation, "it does not hold at all times from 1 to a size such as T")
+            raise unlike(equation, message("compile.not_from_one"))
         self.size = self.size or size
         if size != self.size:
-            raise NotCompiled(f"some equations run up to {self.size}, others up to {size}")
+            raise NotCompiled(message("compile.two_sizes", one=self.size, other=size))
         self.steady.append(equation)
 
     def _whole(self, span: Range) -> str | None:
@@ -160,7 +159,7 @@ class Repeated:
                 self._read(node, variable, own, equation)
             elif isinstance(node, Sum):
                 if any(r.variable in own for r in node.ranges):
-                    raise unlike(equation, f"two sums go over {variable}")
+                    raise unlike(equation, message("compile.two_sums", name=variable))
                 self._apart(node.ranges, node.conditions, [], own, equation)
             elif isinstance(node, Iverson):
                 self._apart([], node.conditions, [], own, equation)
@@ -169,18 +168,18 @@ class Repeated:
 
     def _read(self, node: Reference, variable: str | None, own: Collection[str], equation: Equation) -> None:
         if node.name in self.late:
-            raise unlike(equation, f"{node.name} is known only after the last time")
+            raise unlike(equation, message("compile.known_late", name=node.name))
         place = self.places.get(node.name)
         self._apart([], (), [i for at, i in enumerate(node.indices) if at != place], own, equation)
         if place is None:
             return
         difference = node.indices[place] if variable is None else node.indices[place].plus(Index.variable(variable), -1)
         if variable is None or difference.terms:
-            raise unlike(equation, f"it reads {to_source(node)}")
+            raise unlike(equation, message("compile.reads", read=to_source(node)))
         shift = difference.constant
         if node.name in self.system.defining:
             if shift > 0:
-                raise unlike(equation, f"{to_source(node)} lies later: a chain that runs from the end to the start")
+                raise unlike(equation, message("compile.later", read=to_source(node)))
             if shift:
                 self.states[node.name] = max(self.states.get(node.name, 0), -shift)
         else:
@@ -201,7 +200,7 @@ class Repeated:
         for index in found:
             for name in index.variables():
                 if name in own:
-                    raise unlike(equation, f"an index, a range or a condition depends on {name}")
+                    raise unlike(equation, message("compile.depends", name=name))
 
     def _mentions(self, span: Range) -> bool:
         return self.size in (*span.low.variables(), *span.high.variables())
@@ -242,4 +241,4 @@ def rewritten(equation: Equation, right: Expression) -> Equation:
 
 def unlike(equation: Equation, reason: str) -> NotCompiled:
     """Why a system is not the same at all times."""
-    return NotCompiled(f"the times are not alike in {equation_to_source(equation)}: {reason}")
+    return NotCompiled(message("compile.unlike", equation=equation_to_source(equation), reason=reason))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.chain_rule import differentiate
 from bptt_solver.compile.backends import native, typed
 from bptt_solver.compile.flat import Flat
@@ -126,7 +127,7 @@ class Scalars:
     def __init__(self, task: Task, dtype: str, library: str = "python") -> None:
         self.dtype = dtype
         if dtype not in self.types:
-            raise NotCompiled("straight-line code computes in 64-bit numbers")
+            raise NotCompiled(message("compile.straight_64"))
         self.task = task
         base = task.base
         unfolded, order, shapes = base, [*base.order], dict(task.shapes)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.pack import ROWS
 from bptt_solver.compile.statements import Loop, NotCompiled, Statement
 from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference, Sum
@@ -116,7 +117,7 @@ class Scheduler:
             value = self.system.index(index, {})
             return value, value, None, 0
         if len(names) > 1 or any(not isinstance(atom, str) for atom, _ in index.terms):
-            raise NotCompiled("an index of several variables or a lookup")
+            raise NotCompiled(message("compile.several_variables"))
         loop = loops[names[0]]
         at_first = self.system.index(index, {names[0]: loop.first})
         at_last = self.system.index(index, {names[0]: loop.last})
@@ -205,7 +206,7 @@ class Scheduler:
             known = [s for s in steps if s is not None]
             if len(known) == len(steps) and any(known) and (min(known) >= 0 or max(known) <= 0):
                 return variable
-        raise NotCompiled("a recurrence that does not go along one index")
+        raise NotCompiled(message("compile.recurrence"))
 
     def _stretches(
         self, statements: Sequence[Statement], variable: str, backward: bool

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
+from bptt_solver.catalogues import message
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
@@ -221,7 +222,7 @@ class Specialiser:
         for equation in self.system.equations:
             self._equation(equation)
             if len(self.statements) > MOST_STATEMENTS:
-                raise NotCompiled(f"more than {MOST_STATEMENTS:,} statements when layers are written out")
+                raise NotCompiled(message("compile.statements", count=f"{MOST_STATEMENTS:,}"))
         return self.statements
 
     def kept(self, name: str) -> list[bool]:
@@ -245,7 +246,7 @@ class Specialiser:
         try:
             return self.system.index(index, {})
         except KeyError:
-            raise NotCompiled("an index is neither written out nor an axis") from None
+            raise NotCompiled(message("compile.neither")) from None
 
     def _variables(self, equation: Equation) -> list[str]:
         """The range variables that are unrolled."""
@@ -280,7 +281,7 @@ class Specialiser:
             try:
                 low, high = self.system.index(item.low, outer), self.system.index(item.high, outer)
             except KeyError:
-                raise NotCompiled(f"the range of {item.variable} depends on another index") from None
+                raise NotCompiled(message("compile.range_depends", name=item.variable)) from None
             found.append(list(range(low, high + 1)))
         for values in product(*found):
             yield {**outer, **dict(zip([r.variable for r in ranges], values, strict=True))}
@@ -291,12 +292,12 @@ class Specialiser:
         try:
             return Loop(item.variable, low, high, self.system.index(low, {}), self.system.index(high, {}))
         except KeyError:
-            raise NotCompiled(f"the range of {item.variable} depends on another index") from None
+            raise NotCompiled(message("compile.range_depends", name=item.variable)) from None
 
     def _holds(self, conditions: Sequence[Comparison], bound: set[str]) -> bool:
         for condition in conditions:
             if bound & {*condition.left.variables(), *condition.right.variables()}:
-                raise NotCompiled("a condition on the index of an axis")
+                raise NotCompiled(message("compile.axis_condition"))
             if not self.system.holds([condition], {}):
                 return False
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import fail
 
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
@@ -24,11 +25,11 @@ def stored(path: str | Path, key: str | None = None) -> Any:
         file.seek(start)
         version = numpy.lib.format.read_magic(file)
         if version not in _READERS:
-            raise fail(f"{where}: {key} has a header of an unknown version")
+            raise fail(message("stored.version", file=where, name=key))
         shape, fortran, dtype = getattr(numpy.lib.format, _READERS[version])(file)
         start = file.tell()
     if dtype.hasobject:
-        raise fail(f"{where}: {key} holds Python objects")
+        raise fail(message("stored.objects", file=where, name=key))
     return numpy.memmap(where, dtype, "r", start, shape, "F" if fortran else "C")
 
 
@@ -39,10 +40,13 @@ def _start(path: Path, key: str | None) -> int:
     with zipfile.ZipFile(path) as archive:
         names = [n.removesuffix(".npy") for n in archive.namelist()]
         if key not in names:
-            raise fail(f"{path} has no array {key}", hint=f"it has {', '.join(sorted(names))}")
+            raise fail(
+                message("stored.no_array", file=path, name=key),
+                hint=message("stored.has", names=", ".join(sorted(names))),
+            )
         member = archive.getinfo(f"{key}.npy")
     if member.compress_type != zipfile.ZIP_STORED:
-        raise fail(f"{path}: {key} is compressed, and cannot be read by rows", hint="save it with numpy.savez")
+        raise fail(message("stored.compressed", file=path, name=key), hint=message("stored.savez"))
     with path.open("rb") as file:
         file.seek(member.header_offset)
         header = file.read(_LOCAL_HEADER)

@@ -12,6 +12,7 @@ from typing import Any
 
 from bptt_solver.arithmetic import Arithmetic, Value, is_array
 from bptt_solver.arithmetic.values import Function
+from bptt_solver.catalogues import message
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.instances import Ground, Unfolded
 from bptt_solver.language.operations import Operations
@@ -34,7 +35,7 @@ class Recorder:
         known = self._known.get(key)
         if known is None:
             if len(self.nodes) >= MOST_SCALARS:
-                raise NotCompiled(f"more than {MOST_SCALARS:,} operations on single numbers")
+                raise NotCompiled(message("compile.many_numbers", count=f"{MOST_SCALARS:,}"))
             known = self._known[key] = Scalar(self, kind, arguments)
             self.nodes.append(known)
             for argument in arguments:
@@ -154,7 +155,7 @@ class _Recording(Arithmetic):
         if name in ("largest", "smallest"):
             return lambda x: self._extreme("max" if name == "largest" else "min", x)
         if name in ("argmax_share", "ties", "entry", "unit"):
-            raise NotCompiled(f"{name} has no straight-line form")
+            raise NotCompiled(message("compile.no_straight", name=name))
         return super()._make(name)
 
     def _on_arrays(self, name: str, on_scalars: Function, arguments: Sequence[Value]) -> Value:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.graph import SUM, Graph
 from bptt_solver.compile.kinds import Grouped
 from bptt_solver.compile.load import load
@@ -66,7 +67,7 @@ class Swept:
         import numpy as np
 
         if library == "numba" and find_spec("numba") is None:
-            raise NotCompiled("numba is not installed here: pip install numba")
+            raise NotCompiled(message("compile.not_installed", name="numba"))
         self.unfolded = unfolded
         self.graph = Graph(unfolded, order, unfolded.system.operations)
         self.library = library
@@ -259,7 +260,7 @@ class NumbersByLevel:
     def __init__(self, task: Task, dtype: str, library: str = "numpy") -> None:
         """Raises NotCompiled."""
         if dtype != "float64" or not has_numbers_only(task):
-            raise NotCompiled("only numbers of 64 bits are swept level by level one by one")
+            raise NotCompiled(message("compile.swept_64"))
         self.library = library
         self.program = Swept(task.base, task.base.order, library)
         self.source = self.program.source

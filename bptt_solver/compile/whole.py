@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.canonical import variables
 from bptt_solver.compile.forms import FILLED
 from bptt_solver.compile.schedule import Scheduler, reads
@@ -32,7 +33,7 @@ def present(statements: Sequence[Statement], labels: Mapping[str, Label], system
             box = scheduler.box(reference.indices, loops)
             found = sum(_count(_common(box, other)) for other in boxes.get(reference.name, ()))
             if found not in (0, _count(box)) or there.setdefault(reference, found > 0) != (found > 0):
-                raise NotCompiled(f"only some of {reference.name} are there")
+                raise NotCompiled(message("compile.some", name=reference.name))
         gone: dict[Expression, Expression] = {node: build.ZERO for node, kept in there.items() if not kept}
         result.append(_with(s, _without(s.right, gone)) if gone else s)
     return result

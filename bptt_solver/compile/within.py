@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.budget import Plan, size_text
 from bptt_solver.compile.gradient import Gradient, InMemory, gradient
 from bptt_solver.compile.measured import inputs_of_ones, peak, program_peak
@@ -25,13 +26,18 @@ class Whole:
         self.memory = memory
         self.budget = budget
 
-    def text(self) -> str:
+    def sentences(self) -> list[str]:
         """In words."""
-        return (
-            f"Time cannot be cut into segments: {self.reason}.\n"
-            f"So all is computed at once: {size_text(self.memory)}, which the budget of {size_text(self.budget)} has"
-            " room for. Nothing is computed twice."
-        )
+        sizes = {"memory": size_text(self.memory), "budget": size_text(self.budget)}
+        return [message("plan.uncut", reason=self.reason), message("plan.so_at_once", **sizes)]
+
+    def picture(self) -> str:
+        """There is no schedule."""
+        return ""
+
+    def text(self) -> str:
+        """In words, as one text."""
+        return "\n".join(self.sentences())
 
     def data(self, schedule: bool = False) -> dict[str, Any]:
         """As plain data, for JSON; there is no schedule."""
@@ -45,12 +51,11 @@ def within(problem: Problem, budget: int, dtype: str | None = None) -> tuple[Gra
         program = InMemory(problem, budget, dtype)
         return program, program.checkpointed.plan
     except NotCompiled as fault:
-        reason = str(fault)
+        reason = fault.args[0]
     found, memory = _at_once(problem, dtype)
     if memory > budget:
         raise fail(
-            f"{size_text(budget)} of memory is too little: all at once needs {size_text(memory)}, and time cannot be"
-            f" cut into segments: {reason}",
+            message("plan.uncut_little", budget=size_text(budget), memory=size_text(memory), reason=reason),
             hint=f"--memory {ceil(memory / 1000)}kB",
         )
     return found, Whole(reason, memory, budget)

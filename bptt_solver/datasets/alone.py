@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.frame import Box, Frame
 from bptt_solver.compile.gradient import Gradient, gradient
 from bptt_solver.compile.routes import Scalars
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 MOST_STRAIGHT = 20_000  # entries of all values up to which the text of straight-line code is reasonable
 
 _HOW = {
-    "levels": "level by level",
-    "arrays": "as array operations",
-    "straight": "as straight-line code",
-    "evaluated": "by evaluation",
+    "levels": message("data_set.levels"),
+    "arrays": message("data_set.arrays"),
+    "straight": message("data_set.straight"),
+    "evaluated": message("data_set.evaluated"),
 }
 
 _RUN = '''
@@ -97,14 +98,14 @@ class Alone:
         entries = sum(math.prod(self.one.shapes.get(n) or ()) for n in range(len(self.one.unfolded.keys)))
         try:
             if entries > MOST_STRAIGHT:
-                raise NotCompiled("straight-line code would be too long")
+                raise NotCompiled(message("data_set.too_long"))
             self._written(dtype)
-            self.how = "as straight-line code"
+            self.how = message("data_set.straight")
         except NotCompiled:
             self._gradient: Gradient = gradient(self.one)
             self.program = Program("", dtype, count, self.target, (), ())
             self.local = self._computed
-            self.how = f"in this process, {_HOW[self._gradient.route]}"
+            self.how = message("data_set.here", how=_HOW[self._gradient.route])
 
     def _written(self, dtype: str) -> None:
         """As a text."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.datasets.executors import ChunkLost
 from bptt_solver.datasets.programs import Programs
 from bptt_solver.datasets.worker import Partial, Program, hold, run, versions
@@ -38,8 +39,8 @@ class Cluster:
         try:
             from distributed import Client
         except ImportError:
-            hint = "pip install 'bptt-solver[dask]'"
-            raise fail("a Dask cluster needs the package distributed, which is not installed", hint=hint) from None
+            hint = message("cluster.install")
+            raise fail(message("cluster.distributed"), hint=hint) from None
         self.programs = programs
         self.address = address
         self._client: Any = _connected(Client, address)
@@ -50,7 +51,9 @@ class Cluster:
             raise
         threads = sum(self._client.nthreads().values())
         self.ahead = 3 * threads + 2
-        self.told = f"by {threads} thread{'s' if threads > 1 else ''} of the Dask cluster at {address}"
+        self.told: str = message(
+            "data_set.threads" if threads > 1 else "data_set.thread", count=threads, address=address
+        )
         self._executor: Any = self._client.get_executor(pure=False)
         self._programs: dict[Program, Any] = {}
         self._slices: dict[int, Any] = {}
@@ -62,16 +65,16 @@ class Cluster:
         try:
             self._client.wait_for_workers(1, timeout=ANSWER)
         except TimeoutError:
-            hint = f"start some: dask worker {self.address}"
-            raise fail(f"the Dask cluster at {self.address} has no workers", hint=hint) from None
+            hint = message("cluster.start", address=self.address)
+            raise fail(message("cluster.no_workers", address=self.address), hint=hint) from None
         own = versions()
         for worker, theirs in sorted(self._client.run(versions, on_error="return").items()):
             if isinstance(theirs, BaseException):
-                hint = "install bptt-solver where the workers run"
-                raise fail(f"the Dask worker {worker} cannot import bptt-solver: {theirs}", hint=hint)
+                hint = message("cluster.install_there")
+                raise fail(message("cluster.import", worker=worker, reason=theirs), hint=hint)
             if tuple(theirs) != own:
-                names = f"bptt-solver {theirs[0]} and NumPy {theirs[1]}, here are {own[0]} and {own[1]}"
-                raise fail(f"the Dask worker {worker} has {names}", hint="install the same versions")
+                there = {"own": theirs[0], "numpy": theirs[1], "own_here": own[0], "numpy_here": own[1]}
+                raise fail(message("cluster.versions", worker=worker, **there), hint=message("cluster.same"))
 
     def _sent(self, value: Any) -> Any:
         """A name for a value that is sent to the cluster and stays there while the name lives."""
@@ -104,15 +107,15 @@ class Cluster:
     def look(self) -> None:
         """A cluster without workers computes nothing, and would be waited for without an end."""
         if self._client.status != "running":
-            raise ChunkLost((), f"the Dask scheduler at {self.address} has gone")
+            raise ChunkLost((), message("cluster.gone", address=self.address))
         if self._client.nthreads():
             self._none_since = None
             return
         now = time.monotonic()
         self._none_since = self._none_since or now
         if now - self._none_since > PATIENCE:
-            message = f"the Dask cluster at {self.address} has had no workers for {PATIENCE:.0f} seconds"
-            raise ChunkLost((), message)
+            text = message("cluster.waited", address=self.address, seconds=f"{PATIENCE:.0f}")
+            raise ChunkLost((), text)
 
     def again(self, error: BaseException, waiting: Sequence[int]) -> bool:
         """Never: Dask has computed again what was worth it."""
@@ -120,11 +123,11 @@ class Cluster:
 
         told = self.programs.told(waiting[0])
         if isinstance(error, KilledWorker):
-            message = f"Dask gave up {told}: every worker that computed it ended; nothing of it was added"
-            raise ChunkLost(waiting[:1], message, "was there enough memory? smaller chunks need less") from error
+            text = message("cluster.gave_up", chunk=told)
+            raise ChunkLost(waiting[:1], text, message("data_set.memory_hint")) from error
         if isinstance(error, CancelledError):
-            message = f"the Dask cluster at {self.address} dropped {told}; nothing of it was added"
-            raise ChunkLost(waiting[:1], message, "was it restarted?") from error
+            text = message("cluster.dropped", address=self.address, chunk=told)
+            raise ChunkLost(waiting[:1], text, message("cluster.restarted")) from error
         return False
 
     def close(self) -> None:
@@ -142,8 +145,8 @@ def _connected(kind: Any, address: str) -> Any:
         client.status = "closed"  # or it would try to say good-bye, with tracebacks, when it is collected
         reason = str(error).partition("\n")[0][:120]
         if not isinstance(error, OSError):  # TimeoutError is one
-            reason = f"what answers there is none: {reason}"
-        raise fail(f"no Dask scheduler answers at {address}", hint=reason or None) from None
+            reason = message("cluster.answer", reason=reason)
+        raise fail(message("cluster.no_answer", address=address), hint=reason or None) from None
     return client
 
 
@@ -154,6 +157,6 @@ def _check_address(address: str) -> None:
     good = port.isascii() and port.isdigit() and 0 < int(port[:9]) <= MOST_PORT and len(port) <= len(str(MOST_PORT))
     if not (scheme and host and good and host.startswith("[") == host.endswith("]")):
         raise fail(
-            f"'{address}' is not the address of a Dask scheduler",
-            hint="a scheme, a host and a port, for example tcp://10.0.0.1:8786",
+            message("cluster.address", address=address),
+            hint=message("cluster.address_form"),
         )

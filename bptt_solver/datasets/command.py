@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from bptt_solver.catalogues import message
 from bptt_solver.datasets.reading import read_data_set
 from bptt_solver.datasets.sums import CHUNK, Progress, Summed, dataset_gradient
 from bptt_solver.errors import fail
@@ -30,13 +31,11 @@ def solve_data_set(
     ``progress`` is called after each chunk with the number of chunks added and of all. Raises ProblemError.
     """
     if workers is not None and scheduler is not None:
-        raise fail("--workers and --scheduler do not go together", hint="a cluster has its own workers")
+        raise fail(message("data_set.together"), hint=message("data_set.own_workers"))
     if scheduler is not None and not scheduler.startswith(SCHEMES):
-        raise fail(
-            f"'{scheduler}' is not the address of a Dask scheduler", hint="for example --scheduler tcp://10.0.0.1:8786"
-        )
+        raise fail(message("cluster.address", address=scheduler), hint=message("data_set.scheduler"))
     if retries < 0:
-        raise fail(f"{retries} retries", hint="0 or more")
+        raise fail(message("data_set.retries", count=retries), hint=message("data_set.zero"))
     data = read_data_set(problem, path)
     executor = scheduler if scheduler is not None else workers
     return dataset_gradient(problem, data, executor, CHUNK if chunk is None else chunk, retries, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import fail
 
 if TYPE_CHECKING:
@@ -49,13 +50,17 @@ class DataSet:
         import numpy
 
         if not arrays:
-            raise fail("a data set without names", hint="for example {'x': array, 'd': array}")
+            raise fail(
+                message("data_set.no_names"), hint=message("data_set.names_form", arrays="{'x': array, 'd': array}")
+            )
         parts = {name: _sequences(name, value) for name, value in arrays.items()}
         counts = {name: len(part) for name, part in parts.items()}
         first = next(iter(counts))
         for name, count in counts.items():
             if count != counts[first]:
-                raise fail(f"the data set has {counts[first]:,} sequences of {first} but {count:,} of {name}")
+                raise fail(
+                    message("data_set.counts", left=f"{counts[first]:,}", first=first, right=f"{count:,}", second=name)
+                )
         self.count = counts[first]
         kinds = [item.dtype for part in parts.values() for item in (part if isinstance(part, list) else [part])]
         single = bool(kinds) and all(kind == numpy.float32 for kind in kinds)
@@ -85,7 +90,7 @@ class DataSet:
         """All sequences in chunks of at most ``size``, in the order in which they are added. A chunk never holds
         sequences of two groups."""
         if size < 1:
-            raise fail(f"a chunk of {size} sequences", hint="at least 1")
+            raise fail(message("data_set.chunk_size", size=size), hint=message("data_set.at_least_one"))
         return [
             Chunk(number, start, min(start + size, len(group.numbers)))
             for number, group in enumerate(self.groups)
@@ -96,11 +101,13 @@ class DataSet:
         """Which sequences a chunk has, counted from 1: ``sequences 26 to 50``."""
         numbers = [n + 1 for n in self.groups[chunk.group].numbers[chunk.start : chunk.stop]]
         if len(numbers) == 1:
-            return f"sequence {numbers[0]:,}"
+            return message("data_set.sequence", number=f"{numbers[0]:,}")
         if numbers[-1] - numbers[0] == len(numbers) - 1:
-            return f"sequences {numbers[0]:,} to {numbers[-1]:,}"
+            return message("data_set.sequences_to", first=f"{numbers[0]:,}", last=f"{numbers[-1]:,}")
         shown = ", ".join(f"{n:,}" for n in numbers[:_SHOWN])
-        return f"sequences {shown}" + (f" and {len(numbers) - _SHOWN:,} more" if len(numbers) > _SHOWN else "")
+        if len(numbers) <= _SHOWN:
+            return message("data_set.sequences", numbers=shown)
+        return message("data_set.sequences_more", numbers=shown, count=f"{len(numbers) - _SHOWN:,}")
 
 
 def _sequences(name: str, value: Any) -> Array | list[Array]:
@@ -114,7 +121,7 @@ def _sequences(name: str, value: Any) -> Array | list[Array]:
         return items if items else numpy.zeros((0,))
     array = _numbers(name, value)
     if not array.ndim:
-        raise fail(f"{name} is a number, not sequences", hint="the first axis counts the sequences")
+        raise fail(message("data_set.number", name=name), hint=message("data_set.first_axis"))
     return array
 
 
@@ -124,9 +131,9 @@ def _numbers(name: str, value: Any) -> Array:
     try:
         array: Array = numpy.asarray(value)
     except ValueError:
-        raise fail(f"a sequence of {name} is not an array", hint="its rows have different lengths") from None
+        raise fail(message("data_set.no_array", name=name), hint=message("data_set.ragged_rows")) from None
     if array.dtype.kind not in "iuf":
-        raise fail(f"{name} holds {array.dtype}, not real numbers")
+        raise fail(message("data_set.not_real", name=name, kind=array.dtype))
     return array
 
 
@@ -136,7 +143,10 @@ def _finite(group: Group) -> Group:
     for name, array in group.arrays.items():
         if not numpy.isfinite(array).all():
             place = tuple(int(axis[0]) for axis in numpy.nonzero(~numpy.isfinite(array)))
-            entry = f"entry ({', '.join(str(at + 1) for at in place[1:])}) of " if place[1:] else ""
-            number = group.numbers[place[0]] + 1
-            raise fail(f"{entry}{name} in sequence {number:,} is {array[place]}", hint="only finite numbers")
+            fields = {"name": name, "number": f"{group.numbers[place[0]] + 1:,}", "value": array[place]}
+            entry = ", ".join(str(at + 1) for at in place[1:])
+            wrong = (
+                message("data_set.wrong_entry", entry=entry, **fields) if entry else message("data_set.wrong", **fields)
+            )
+            raise fail(wrong, hint=message("data_set.only_finite"))
     return group

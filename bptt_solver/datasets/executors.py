@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bptt_solver.catalogues import message
 from bptt_solver.datasets.data import Chunk
 from bptt_solver.datasets.programs import Programs
 from bptt_solver.datasets.worker import Partial, run
@@ -27,8 +28,8 @@ class ChunkLost(ProblemError):
     """A worker ended before its chunk was computed. ``chunks`` are the numbers (from 0) of those that it may have
     been: nothing of them was added."""
 
-    def __init__(self, chunks: Sequence[int], message: str, hint: str | None = None) -> None:
-        super().__init__(Problem(message, None, hint))
+    def __init__(self, chunks: Sequence[int], text: str, hint: str | None = None) -> None:
+        super().__init__(Problem(text, None, hint))
         self.chunks = tuple(chunks)
 
 
@@ -79,7 +80,7 @@ class ByExecutor:
         self.programs = programs
         self.executor = executor
         self.ahead = 1 if isinstance(executor, Serial) else 32
-        self.told = told or f"through {type(executor).__name__}"
+        self.told = told or message("data_set.through", executor=type(executor).__name__)
         self._parameters: Mapping[str, Array] = {}
 
     def begin(self, parameters: Mapping[str, Array]) -> None:
@@ -105,7 +106,9 @@ class ByExecutor:
 
         if isinstance(error, (BrokenExecutor, CancelledError)):
             first = self.programs.told(waiting[0])
-            raise ChunkLost(waiting, f"the executor lost {first}: {error or type(error).__name__}") from error
+            raise ChunkLost(
+                waiting, message("data_set.lost", chunk=first, reason=str(error) or type(error).__name__)
+            ) from error
         return False
 
     def close(self) -> None:

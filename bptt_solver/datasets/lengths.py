@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.frame import Box, Frame
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.language.expressions import Expression, Index, Range, Reference, Sum, children
@@ -37,17 +38,18 @@ class Lengths:
         if parts is None:
             known = [n for n, role in self.problem.system.roles.items() if role == "data"]
             known = known or list(self.problem.system.given)
-            raise fail(f"the document gives no '{name}'", hint=f"it gives {', '.join(known) or 'nothing'}")
+            hint = message("data_set.gives", names=", ".join(known)) if known else message("data_set.gives_nothing")
+            raise fail(message("data_set.not_given", name=name), hint=hint)
         boxes = self.frame.given[name]
         if len(boxes) != 1:
-            raise fail(f"{name} is given in {len(boxes)} parts, so a data set cannot have it")
+            raise fail(message("data_set.parts", name=name, count=len(boxes)))
         return boxes[0]
 
     def _member(self, name: str) -> Shape:
         shape = self.problem.system.given[name][0].shape
         fixed = tuple(n for n in shape if n is not None)
         if len(fixed) != len(shape):
-            raise fail(f"the members of {name} have different shapes, so a data set cannot have it")
+            raise fail(message("data_set.members", name=name))
         return fixed
 
     def _size(self, name: str) -> str | None:
@@ -80,8 +82,8 @@ class Lengths:
         if changed:
             if self.problem.target.indices:
                 raise fail(
-                    f"the target {self.problem.target.name} is a member of a family, which other lengths may not have",
-                    hint="name a quantity without indices: for example the sum over all steps",
+                    message("data_set.target_member", name=self.problem.target.name),
+                    hint=message("data_set.target_plain"),
                 )
             small = {name: min(value, system.sizes[name] + 1) for name, value in sizes.items()}
             self._check(small)
@@ -96,21 +98,21 @@ class Lengths:
         if len(shape) != len(wanted) or any(shape[k] != w and k != at for k, w in enumerate(wanted)):
             axes = ", ".join(str(size) if k == at else str(w) for k, w in enumerate(wanted))
             raise fail(
-                f"a sequence of {name} has shape {_shape_text(shape)}, the document's has {_shape_text(wanted)}",
-                hint=f"the data set needs (sequences, {axes})" if axes else "the data set needs (sequences,)",
+                message("data_set.sequence_shape", name=name, shape=_shape_text(shape), expected=_shape_text(wanted)),
+                hint=message("data_set.needs_axes", axes=axes) if axes else message("data_set.needs_plain"),
             )
         if size is not None and at is not None:
             if not shape[at]:
-                raise fail(f"a sequence of {name} has no steps")
+                raise fail(message("data_set.no_steps", name=name))
             low, high = box[at]
             box[at] = (low, low + shape[at] - 1)
             value = self.problem.system.sizes[size] + box[at][1] - high
             if value < 1:
-                raise fail(f"a sequence of {name} with {shape[at]} members leaves no step: {size} would be {value}")
+                raise fail(message("data_set.leaves_none", name=name, count=shape[at], size=size, value=value))
             known = sizes.setdefault(size, value)
             if known != value:
-                message = f"a sequence has {value} steps of {name} and {known} of another name"
-                raise fail(message, hint=f"{size} counts both")
+                text = message("data_set.steps_differ", count=value, name=name, other=known)
+                raise fail(text, hint=message("data_set.both", size=size))
         return tuple(box)
 
     def _check(self, sizes: Mapping[str, int]) -> None:
@@ -132,7 +134,7 @@ class Lengths:
             unfold(_resized(system, boxes, {**system.sizes, **sizes}), Limits({"instances": TABLE["instances"].most}))
         except ProblemError as error:
             counted = ", ".join(f"{name} = {value}" for name, value in sizes.items())
-            first = fail(f"the document does not fit to a sequence with {counted}", hint="see below")
+            first = fail(message("data_set.no_fit", sizes=counted), hint=message("data_set.below"))
             raise ProblemError(*first.problems, *error.problems) from None
 
 

@@ -14,6 +14,7 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING
 
+from bptt_solver.catalogues import message
 from bptt_solver.datasets import shared
 from bptt_solver.datasets.executors import ChunkLost
 from bptt_solver.datasets.programs import Programs
@@ -37,12 +38,14 @@ class Processes:
 
     def __init__(self, programs: Programs, workers: int, retries: int = 0) -> None:
         if not 1 <= workers <= MOST_WORKERS:
-            raise fail(f"{workers} worker processes", hint=f"from 1 to {MOST_WORKERS}")
+            raise fail(
+                message("data_set.worker_count", count=workers), hint=message("data_set.from_to", most=MOST_WORKERS)
+            )
         self.programs = programs
         self.workers = min(workers, max(1, len(programs.chunks)))
         self.retries = retries
         self.ahead = 2 * self.workers + 2
-        self.told = f"by {self.workers} process{'es' if self.workers > 1 else ''}"
+        self.told: str = message("data_set.processes" if self.workers > 1 else "data_set.process", count=self.workers)
         self._lost = 0
         self._pool: ProcessPoolExecutor | None = None
         self._pending: list[Future[Partial]] = []
@@ -117,15 +120,17 @@ class Processes:
         if not lost:
             raise ChunkLost(
                 waiting,
-                "the worker processes did not start, or ended between two chunks",
-                "a script that starts workers needs `if __name__ == '__main__':`",
+                message("data_set.not_started"),
+                message("data_set.main"),
             ) from error
-        names = " or ".join(self.programs.told(n) for n in lost)
+        names: str = self.programs.told(lost[0])
+        for n in lost[1:]:
+            names = message("data_set.or", left=names, right=self.programs.told(n))
         again = "retries=1" if not self.retries else f"retries={self.retries + 1}"
         raise ChunkLost(
             lost,
-            f"a worker process ended while it computed {names}; nothing of it was added",
-            f"was there enough memory? smaller chunks need less; {again} computes what is lost once more",
+            message("data_set.ended", chunks=names),
+            message("data_set.again", again=again),
         ) from error
 
     def _stop(self, at_once: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.compile.frame import Box
 from bptt_solver.compile.program import Compiled, compile_frame
 from bptt_solver.compile.statements import NotCompiled
@@ -39,14 +40,12 @@ class Programs:
         own = [name for name in dict.fromkeys(n for n, _ in self.wanted) if name in data.names]
         if own:
             raise fail(
-                f"each sequence has its own {own[0]}, so there is no gradient by {own[0]} to add up",
-                hint="name parameters: those that all sequences share",
+                message("data_set.own", name=own[0]),
+                hint=message("data_set.shared"),
             )
         computed = [key for key in self.wanted if key not in problem.given]
         if computed:
-            raise fail(
-                f"each sequence computes its own {instance_text(computed[0])}: there is no gradient by it to add up"
-            )
+            raise fail(message("data_set.computes_own", name=instance_text(computed[0])))
         self._compiled: dict[tuple[int, int], _Compiled | Alone] = {}
 
     def of(self, chunk: Chunk) -> _Compiled | Alone:
@@ -65,7 +64,7 @@ class Programs:
             compiled = compile_frame(frame, [], names)
             return _Compiled(compiled, frame.target.name, self, count)
         except NotCompiled as error:
-            reason = str(error)
+            reason = error.args[0]
         return Alone(self.problem, single, boxes, self.wanted, count, self.data.dtype, reason)
 
     def note(self) -> str:
@@ -73,11 +72,16 @@ class Programs:
         found = next((p for p in self._compiled.values() if isinstance(p, Alone)), None)
         if found is None:
             return ""
-        return f"The sequences are computed one by one, {found.how}, and not many at once: {found.reason}."
+        return message("data_set.one_by_one", how=found.how, reason=found.reason)
 
     def told(self, number: int) -> str:
         """A chunk in words: ``chunk 3 of 16 (sequences 65 to 96)``."""
-        return f"chunk {number + 1:,} of {len(self.chunks):,} ({self.data.told(self.chunks[number])})"
+        return message(
+            "data_set.chunk",
+            number=f"{number + 1:,}",
+            count=f"{len(self.chunks):,}",
+            sequences=self.data.told(self.chunks[number]),
+        )
 
     def arrays(self, chunk: Chunk) -> dict[str, Array]:
         """The slices of a chunk by label, laid out as its program wants them."""
@@ -125,13 +129,13 @@ class _Compiled:
             each = len(fixed) > system.arity(name)  # the index of the sequences is the last one
             if name in programs.data.names:
                 if fixed[-1] is not None:
-                    raise NotCompiled(f"{label} stands for one sequence")
+                    raise NotCompiled(message("data_set.one_sequence", name=label))
                 lows = [low for low, _ in lengths.boxes[name]]
                 place = _place(fixed[:-1], box[:-1], lows)
                 self.slices[label] = (name, place, sum(isinstance(p, slice) for p in place))
             elif each:
                 if fixed[-1] is not None:
-                    raise NotCompiled(f"{label} stands for one sequence")
+                    raise NotCompiled(message("data_set.one_sequence", name=label))
                 repeated.append((label, len(box) - 1))
                 self.shared[label] = (name, fixed[:-1], box[:-1])
             else:
@@ -178,7 +182,7 @@ def _output(compiled: Compiled, loss: str, key: Instance) -> tuple[str, tuple[in
         if not each:
             return label, tuple(at), None
         if fixed[-1] is not None:
-            raise NotCompiled(f"{label} stands for one sequence")
+            raise NotCompiled(message("data_set.one_sequence", name=label))
         return label, (*at, None), 0
     return None
 
@@ -192,7 +196,7 @@ def _stacked(name: str, fixed: Sequence[int | None], box: Box, values: Mapping[I
         rest = iter(free)
         key = (name, tuple(next(rest) if f is None else f for f in fixed))
         if key not in values:
-            raise fail(f"{instance_text(key)} is not given, and the data set does not have {name}")
+            raise fail(message("data_set.missing", name=instance_text(key), family=name))
         parts.append(numpy.asarray(values[key], dtype))
     if not box:
         return numpy.array(parts[0], order="C")

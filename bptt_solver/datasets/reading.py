@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.datasets.data import DataSet
 from bptt_solver.datasets.lengths import Lengths
 from bptt_solver.errors import ProblemError, Source, Span, fail, suggest
@@ -43,7 +44,7 @@ def read_data_set(problem: Problem, path: str | os.PathLike[str], limits: Limits
     file = _File(os.fspath(path), limits or problem.limits)
     names = [name for name, role in problem.system.roles.items() if role == "data"]
     if not names:
-        raise fail("the document has no data of which there could be many", hint="give one sequence of it under data:")
+        raise fail(message("data_set.no_data"), hint=message("data_set.give_one"))
     if file.ending == ".csv":
         return _table(problem, file, names)
     return _arrays(problem, file, names)
@@ -74,7 +75,7 @@ class _File:
                 return None
             raise
         except ValueError:
-            raise fail(f"{key} in '{self.name}' is no array: its rows have different lengths", self.span) from None
+            raise fail(message("data_set.file_ragged", name=key, file=self.name), self.span) from None
 
 
 def _arrays(problem: Problem, file: _File, names: Sequence[str]) -> DataSet:
@@ -83,12 +84,16 @@ def _arrays(problem: Problem, file: _File, names: Sequence[str]) -> DataSet:
     read = {name: file.array(name) for name in names}
     found: dict[str, Any] = {name: array for name, array in read.items() if array is not None}
     if not found:
-        raise fail(f"'{file.name}' has none of the document's data", file.span, f"arrays named {', '.join(names)}")
+        raise fail(
+            message("data_set.file_empty", file=file.name),
+            file.span,
+            message("data_set.arrays_named", names=", ".join(names)),
+        )
     lengths = file.array(LENGTHS) if LENGTHS not in names else None
     if lengths is None:
         return DataSet(found)
     if lengths.ndim != 1 or not numpy.equal(lengths, numpy.floor(lengths)).all():
-        raise fail(f"{LENGTHS} in '{file.name}' must be whole numbers, one for each sequence", file.span)
+        raise fail(message("data_set.lengths_whole", lengths=LENGTHS, file=file.name), file.span)
     known = Lengths(problem, list(found))
     return DataSet({name: _cut(known, name, array, [int(n) for n in lengths], file) for name, array in found.items()})
 
@@ -101,15 +106,24 @@ def _cut(known: Lengths, name: str, array: Array, lengths: Sequence[int], file: 
     at = known.problem.system.time_position(name)
     assert at is not None
     if array.ndim <= at + 1 or len(array) != len(lengths):
-        message = f"{name} in '{file.name}' has shape {array.shape}, {LENGTHS} has {len(lengths):,} numbers"
-        raise fail(message, file.span, "the sequences are counted along the first axis")
+        text = message(
+            "data_set.lengths_count",
+            name=name,
+            file=file.name,
+            shape=array.shape,
+            lengths=LENGTHS,
+            count=f"{len(lengths):,}",
+        )
+        raise fail(text, file.span, message("data_set.along_first"))
     low, high = known.boxes[name][at]
     before = high - low + 1 - known.problem.system.sizes[size]  # members beside those that the size counts (x[0])
     longest = array.shape[at + 1] - before
     for number, length in enumerate(lengths):
         if not 1 <= length <= longest:
-            message = f"{LENGTHS} in '{file.name}': sequence {number + 1:,} has {length:,} steps"
-            raise fail(message, file.span, f"from 1 to {longest:,}, as far as {name} goes")
+            text = message(
+                "data_set.length_steps", lengths=LENGTHS, file=file.name, number=f"{number + 1:,}", count=f"{length:,}"
+            )
+            raise fail(text, file.span, message("data_set.length_range", longest=f"{longest:,}", name=name))
     front = (slice(None),) * at
     return [item[(*front, slice(0, length + before))] for item, length in zip(array, lengths, strict=True)]
 
@@ -122,8 +136,8 @@ def _table(problem: Problem, file: _File, names: Sequence[str]) -> DataSet:
 
     header = _header(file)
     if SEQUENCE not in header:
-        hint = f"the first row names the columns: {SEQUENCE}, ..."
-        raise fail(f"'{file.name}' has no column '{SEQUENCE}'", file.span, hint)
+        hint = message("data_set.first_row", column=SEQUENCE)
+        raise fail(message("data_set.no_column", file=file.name, column=SEQUENCE), file.span, hint)
     columns: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
     for at, title in enumerate(header):
         if title != SEQUENCE:
@@ -134,7 +148,7 @@ def _table(problem: Problem, file: _File, names: Sequence[str]) -> DataSet:
     numbers = rows[:, header.index(SEQUENCE)]
     starts = [0, *(int(n) + 1 for n in numpy.flatnonzero(numbers[1:] != numbers[:-1]))]
     if len(starts) != len({float(numbers[n]) for n in starts}):
-        raise fail(f"'{file.name}': the rows of a sequence do not stand together", file.span, "sort them by sequence")
+        raise fail(message("data_set.apart", file=file.name), file.span, message("data_set.sort"))
     known = Lengths(problem, list(columns))
     spans = [slice(start, end) for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
     result: dict[str, Any] = {}
@@ -146,8 +160,8 @@ def _table(problem: Problem, file: _File, names: Sequence[str]) -> DataSet:
             continue
         for number, block in enumerate(blocks):  # one member a sequence: it stands in all rows
             if (block != block[0]).any():
-                message = f"'{file.name}': {name} changes within sequence {number + 1:,}"
-                raise fail(message, file.span, f"the document has one {name} for a whole sequence")
+                text = message("data_set.changes", file=file.name, name=name, number=f"{number + 1:,}")
+                raise fail(text, file.span, message("data_set.one_for_all", name=name))
         result[name] = numpy.stack([block[0] for block in blocks])
     return DataSet(result)
 
@@ -164,31 +178,33 @@ def _entry(title: str, names: Sequence[str], file: _File) -> tuple[str, tuple[in
     """A column's family and its entry, from 0: ``x:2`` is (x, (1,))."""
     name, *words = title.split(":")
     if name not in names or not all(w.isascii() and w.isdigit() and len(w) < 10 and int(w) for w in words):
-        hint = suggest(name, names) or f"columns are {SEQUENCE}, {', '.join(names)}, or entries: {names[0]}:1"
-        raise fail(f"'{file.name}' has a column '{title}' that is none of the document's data", file.span, hint)
+        hint = suggest(name, names) or message(
+            "data_set.columns", names=", ".join([SEQUENCE, *names]), entry=f"{names[0]}:1"
+        )
+        raise fail(message("data_set.strange_column", file=file.name, column=title), file.span, hint)
     return name, tuple(int(word) - 1 for word in words)
 
 
 def _arranged(known: Lengths, name: str, found: Sequence[tuple[int, tuple[int, ...]]], file: _File) -> list[int]:
     """The columns of a family in the order of its entries."""
     if known.problem.system.arity(name) > 1:
-        raise fail(f"{name} has two indices, so a table cannot have it", file.span, "use a file of named arrays")
+        raise fail(message("data_set.two_indices", name=name), file.span, message("data_set.named_arrays"))
     shape = known.members[name]
     places: dict[tuple[int, ...], int] = {}
     for at, entry in found:
         if entry in places:
-            raise fail(f"'{file.name}' has two columns for the same entry of {name}", file.span)
+            raise fail(message("data_set.two_columns", file=file.name, name=name), file.span)
         places[entry] = at
     wanted = dict.fromkeys(product(*[range(n) for n in shape]))
     if list(wanted) == [(0,)] and list(places) == [()]:
         return [places[()]]  # a vector of one entry may be named as a number
     missing = next((entry for entry in wanted if entry not in places), None)
     if missing is not None:
-        hint = f"{name} has shape {shape}" if shape else None
-        raise fail(f"'{file.name}' has no column '{name}{_label(missing)}'", file.span, hint)
+        hint = message("data_set.has_shape", name=name, shape=shape) if shape else None
+        raise fail(message("data_set.no_column", file=file.name, column=name + _label(missing)), file.span, hint)
     extra = next((entry for entry in places if entry not in wanted), None)
     if extra is not None:
-        raise fail(f"'{file.name}' has a column '{name}{_label(extra)}' that {name} does not have", file.span)
+        raise fail(message("data_set.extra_column", file=file.name, column=name + _label(extra), name=name), file.span)
     return [places[entry] for entry in wanted]
 
 

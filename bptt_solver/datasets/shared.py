@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import fail
 
 if TYPE_CHECKING:
@@ -53,13 +54,13 @@ def make(size: int) -> SharedMemory:
         free = state.f_bavail * state.f_frsize
         if size > free:
             raise fail(
-                f"the data set needs {size / 1e6:,.0f} MB of shared memory, {_FOLDER} has {free / 1e6:,.0f} MB free",
-                hint="make it larger (docker run --shm-size=...), or compute without --workers",
+                message("data_set.shared_memory", size=f"{size / 1e6:,.0f}", folder=_FOLDER, free=f"{free / 1e6:,.0f}"),
+                hint=message("data_set.make_larger"),
             )
     try:
         return SharedMemory(create=True, size=size)
     except OSError as error:
-        raise fail(f"no shared memory for the data set ({size / 1e6:,.0f} MB): {error.strerror}") from None
+        raise fail(message("data_set.no_shared", size=f"{size / 1e6:,.0f}", reason=error.strerror)) from None
 
 
 def views(block: SharedMemory, places: Mapping[str, Place], dtype: str, writable: bool = False) -> dict[str, Array]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from typing import TYPE_CHECKING, Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.datasets.alone import Alone
 from bptt_solver.datasets.data import DataSet
 from bptt_solver.datasets.executors import ByExecutor, Serial, Way
@@ -97,7 +98,7 @@ class Sums:
 
     def _chosen(self, executor: Executor | int | str | None, retries: int) -> Way:
         if executor is None or not self.programs.chunks:
-            return ByExecutor(self.programs, Serial(), "in this process")
+            return ByExecutor(self.programs, Serial(), message("data_set.in_process"))
         if isinstance(executor, int):
             from bptt_solver.datasets.processes import Processes
 
@@ -154,11 +155,16 @@ class Sums:
             if not self._way.again(error, waiting):
                 error.add_note(f"in {self.programs.told(number)}")
                 if isinstance(error, MemoryError):
-                    raise fail(f"not enough memory for {self.programs.told(number)}", hint="smaller chunks need less")
+                    raise fail(
+                        message("data_set.not_enough", chunk=self.programs.told(number)),
+                        hint=message("data_set.smaller"),
+                    )
                 alone = isinstance(self.programs.of(self.programs.chunks[number]), Alone)
                 if alone and isinstance(error, (ArithmeticError, ValueError)):  # single numbers have no inf and nan
-                    hint = "solve one of these sequences alone to see where"
-                    raise fail(f"{self.programs.told(number)} cannot be computed: {error}", hint=hint) from error
+                    hint = message("data_set.alone")
+                    raise fail(
+                        message("data_set.not_computed", chunk=self.programs.told(number), reason=error), hint=hint
+                    ) from error
                 raise error
             for n in waiting:
                 if _failure(futures[n]) is not None:
@@ -189,11 +195,11 @@ class Sums:
         for name, value in parameters.items():
             key = names.get(name)
             if key is None:
-                raise fail(f"the document gives no '{name}'", hint=suggest(name, names))
+                raise fail(message("data_set.not_given", name=name), hint=suggest(name, names))
             array = numpy.asarray(value, self.data.dtype)
             expected = numpy.shape(numpy.asarray(values[key], dtype=float))
             if array.shape != expected:
-                raise fail(f"{name} has shape {array.shape}, the document's has {expected}")
+                raise fail(message("data_set.value_shape", name=name, shape=array.shape, expected=expected))
             values[key] = array
         return values
 
@@ -231,10 +237,15 @@ class _Total:
 
         chunk = self.programs.chunks[number]
         there = [at for at, zero in enumerate(self.programs.of(chunk).zero) if not zero]
-        _check(part.loss, "the loss", self.programs, number)
+        _check(part.loss, message("data_set.loss"), self.programs, number)
         self.loss += part.loss
         for at, gradient in zip(there, part.gradients, strict=True):
-            _check(gradient, f"the gradient by {instance_text(self.programs.wanted[at])}", self.programs, number)
+            _check(
+                gradient,
+                message("data_set.gradient_by", name=instance_text(self.programs.wanted[at])),
+                self.programs,
+                number,
+            )
             before = self.gradients[at]
             if before is None:
                 self.gradients[at] = numpy.array(gradient, numpy.float64)
@@ -248,7 +259,8 @@ def _check(value: Any, what: str, programs: Programs, number: int) -> None:
     if not numpy.isfinite(value).all():
         wrong = numpy.asarray(value)[~numpy.isfinite(value)].ravel()[0]
         raise fail(
-            f"{what} of {programs.told(number)} is {wrong}", hint="solve one of these sequences alone to see where"
+            message("data_set.not_finite", what=what, chunk=programs.told(number), value=wrong),
+            hint=message("data_set.alone"),
         )
 
 

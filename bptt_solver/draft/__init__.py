@@ -46,7 +46,21 @@ reduction   sum, mean (over n and t), or {time: mean, sequences: sum}
 from __future__ import annotations
 
 from bptt_solver.draft.choices import biases_of
+from bptt_solver.draft.roles import INITIAL_STATE, ROLES, role_of, role_to
 from bptt_solver.draft.times import at_time, run, runs
-from bptt_solver.draft.writing import COMMON, ROLES, SIZES, Draft, is_bias
+from bptt_solver.draft.writing import COMMON, SIZES, Draft, is_bias
 
-__all__ = ["COMMON", "ROLES", "SIZES", "Draft", "at_time", "biases_of", "is_bias", "run", "runs"]
+__all__ = [
+    "COMMON",
+    "INITIAL_STATE",
+    "ROLES",
+    "SIZES",
+    "Draft",
+    "at_time",
+    "biases_of",
+    "is_bias",
+    "role_of",
+    "role_to",
+    "run",
+    "runs",
+]

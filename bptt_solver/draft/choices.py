@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bptt_solver import options as read
+from bptt_solver.catalogues import message
 from bptt_solver.options import choice
 from bptt_solver.records import OptionError
 
@@ -20,14 +21,18 @@ def biases_of(value: object) -> tuple[bool, bool]:
     if value in ("hidden", "output"):
         return value == "hidden", value == "output"
     if not isinstance(value, bool) and str(value).lower() not in ("true", "false"):
-        raise OptionError(f"bias must be true, false, hidden or output, not {value!r}", "bias")
+        raise OptionError(message("draft.bias", value=repr(value)), "bias")
     return (read.truth(value, "bias"),) * 2
 
 
 def sequences_of(value: object) -> int | str | None:
     """None for one sequence, ``several`` for as many as the data have, or how many."""
     if isinstance(value, str):
-        return None if choice(value, ("one", "several"), "sequences", also="a whole number") == "one" else "several"
+        return (
+            None
+            if choice(value, ("one", "several"), "sequences", also=message("draft.whole_number")) == "one"
+            else "several"
+        )
     return read.whole(value, "sequences")
 
 
@@ -40,14 +45,13 @@ def lengths_of(value: object, sequences: int | str | None, steps: int | None) ->
     if isinstance(value, Sequence) and not isinstance(value, str):
         given = [read.whole(item, "lengths", i) for i, item in enumerate(read.items(value, "lengths"))]
         if isinstance(sequences, int) and sequences != len(given):
-            told = f"lengths has {len(given)} numbers, but sequences is {sequences}"
+            told = message("draft.lengths_count", count=len(given), sequences=sequences)
             raise OptionError(told, "lengths", also=("sequences",))
     elif not isinstance(value, str) or not value.isidentifier():
-        known = "a list of whole numbers like [3, 2], or the name of a map, like len with maps: {len: [3, 2]}"
-        raise OptionError(f"lengths must be {known}, not {value!r}", "lengths")
+        raise OptionError(message("draft.lengths", value=repr(value)), "lengths")
     elif sequences is None:
-        raise OptionError(f"lengths is {value}, but sequences is one", "lengths", also=("sequences",))
+        raise OptionError(message("draft.lengths_one", lengths=value), "lengths", also=("sequences",))
     if steps is not None and steps != max(given, default=None):
-        told = f"lengths is {value}, but steps is {steps} (leave out steps: lengths says them)"
+        told = message("draft.lengths_steps", lengths=value, steps=steps)
         raise OptionError(told, "lengths", also=("steps",))
     return ("len", given) if given else (str(value), [])

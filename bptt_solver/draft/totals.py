@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from bptt_solver import options as read
+from bptt_solver.catalogues import Message, message
 from bptt_solver.options import choice
 
 TYPE_CHECKING = False  # what `typing` offers, without its import; type checkers know the name
@@ -17,19 +18,23 @@ def total(net: Draft) -> str:
     """The sum or the mean of the losses, as the option ``reduction`` has it; it is noted."""
     if net.sequences is None:
         time = _reductions(net)[0]
-        net.note(f"`E` is the {time} of the losses over t.")
+        net.note(message("total.time", time=_told(time)))
         return _divided(_summed(net, "e"), _count(net) if time == "mean" else "")
     time, n = _reductions(net)
     if net.targets == "last":
-        net.note(f"`E` is the {n} of the losses over n.")
+        net.note(message("total.sequences", sequences=_told(n)))
         return _divided("sum(e[n] for n in 1..N)", "N" if n == "mean" else "")
     if time == n:
-        net.note(f"`E` is the {n} of all losses, over n and t.")
+        net.note(message("total.all", how=_told(n)))
         return _divided(_summed(net, "e", "n in 1..N"), _count(net, "n in 1..N") if n == "mean" else "")
-    net.note(f"`E` is the {n} over n of the {time} over t of the losses.")
+    net.note(message("total.both", time=_told(time), sequences=_told(n)))
     if time == "mean" and (net.lengths or net.targets == "mask"):
         return f"sum({_divided(_summed(net, 'e'), _count(net))} for n in 1..N)"
     return _divided(_summed(net, "e", "n in 1..N"), "N" if n == "mean" else _count(net))
+
+
+def _told(reduction: str) -> Message:
+    return message("total.mean" if reduction == "mean" else "total.sum")
 
 
 def _reductions(net: Draft) -> tuple[str, str]:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bptt_solver import options as read
+from bptt_solver.catalogues import message
 from bptt_solver.draft.choices import biases_of, lengths_of, sequences_of, sizes_of
+from bptt_solver.draft.roles import INITIAL_STATE, ROLES, What, notes_of_starts, one_of
 from bptt_solver.draft.times import at_time, run, runs
 from bptt_solver.draft.totals import total
 from bptt_solver.options import choice
@@ -29,24 +31,6 @@ COMMON: Mapping[str, object] = {
     "reduction": "sum",
 }
 SIZES = ("input", "hidden", "output")
-
-ROLES: Mapping[str, tuple[str, str, int]] = {  # what the usual names are: words, column of the picture, place in it
-    "x": ("input", "input", 0),
-    "W_x": ("weights from the input", "", 0),
-    "W_h": ("recurrent weights", "", 0),
-    "b_h": ("biases of the hidden layer", "", 0),
-    "h0": ("initial state of every sequence", "", 0),
-    "a": ("pre-activation", "hidden", 0),
-    "h": ("hidden state", "hidden", 1),
-    "W_y": ("weights of the output", "", 0),
-    "b_y": ("biases of the output", "", 0),
-    "o": ("pre-activation of the output", "output", 0),
-    "y": ("output", "output", 1),
-    "d": ("target", "loss", 1),
-    "m": ("weight of the loss", "loss", 3),
-    "e": ("loss of one step", "loss", 0),
-    "E": ("total loss", "loss", 2),
-}
 
 _INDICES = r"(?<=[\w'])\[([^\[\]]*)\]"  # compiled when they are first used: the indices of a name
 _TIME = r"(?<![\w'])[tT](?![\w'])"  # an index with it is a time
@@ -86,7 +70,7 @@ class Draft:
         self.required: dict[str, tuple[Shape, tuple[str | int, ...]]] = {}
         self.trained: list[str] = []
         self.intervals: dict[str, tuple[float, float]] = {}
-        self.starts: dict[tuple[str, bool], list[str]] = {}  # what a start is, whether it is trained -> their names
+        self.starts: dict[tuple[What, bool], list[str]] = {}  # what a start is, whether it is trained -> their names
         self.maps: dict[str, IndexMap] = {"len": given} if given else {}
         self.functions: dict[str, tuple[str | int, ...]] = {}
         self.roles: dict[str, tuple[str, str, int]] = dict(ROLES)
@@ -101,8 +85,10 @@ class Draft:
         if isinstance(name, int):
             return name
         if name not in self.sizes:
-            hint = " (or write readout: false)" if name == "output" and "readout" in self.options else ""
-            raise OptionError(f"sizes needs {name}, the number of its entries{hint}", "sizes")
+            told = message("draft.size", name=name)
+            if name == "output" and "readout" in self.options:
+                told = message("error.hint", text=told, hint=message("draft.or_no_readout"))
+            raise OptionError(told, "sizes")
         return self.sizes[name]
 
     def shape(self, *sizes: str | int) -> tuple[int, ...]:
@@ -130,11 +116,12 @@ class Draft:
         """What a name is, for the reader, and its column in the picture if it is computed or read at each step."""
         self.roles[name] = (words, lane, place)
 
-    def start(self, family: str, size: str | int, at: str = "0", member: str = "", what: str = "initial state") -> None:
+    def start(self, family: str, size: str | int, at: str = "0", member: str = "", what: What = INITIAL_STATE) -> None:
         """The initial state ``family[at]`` as the option ``initial`` has it; ``at`` may be ``-1`` or ``T+1``.
 
-        ``member`` is what stands before the time (``start("a", 3, member="1")`` is ``a[1,0]``). For several sequences,
-        and for a time that is not a number, it is a parameter for all of them, ``h0`` (``h0_1`` for ``h[-1]``)."""
+        ``member`` is what stands before the time (``start("a", 3, member="1")`` is ``a[1,0]``), ``what`` its role, or
+        the words for one and for several. For several sequences, and for a time that is not a number, it is a
+        parameter for all of them, ``h0`` (``h0_1`` for ``h[-1]``)."""
         first = f"{member}," if member else ""
         label = f"{family}[{first}{at}]"
         if self.initial == "given":
@@ -146,7 +133,8 @@ class Draft:
             label = shared + (f"[{member}]" if member else "")
             index = f"{first}n,{self.length(at)}" if self.sequences is not None else first + at
             self.lines.append(f"{family}[{index}] = {label}" + self._ranges())
-            self.role(shared, f"{what} of every sequence" if self.sequences is not None else what)
+            one = one_of(what)
+            self.role(shared, message("role.every_sequence", role=one) if self.sequences is not None else one)
         self.zeros.append(label)
         self.shapes[label] = self.shape(size)
         trained = self.initial == "trained" and family not in ("x", "d")
@@ -178,7 +166,7 @@ class Draft:
         for part, present in self._input_runs(times):
             chosen = kept if present else without
             if not chosen:
-                raise OptionError("inputs: at a step without an input nothing is left to sum", "inputs")
+                raise OptionError(message("draft.nothing_to_sum"), "inputs")
             if self.inputs == "first":
                 chosen = [re.sub(_INPUT, "x[]", s) for s in chosen]
             self.line(f"{left} = {' + '.join(chosen)}", part, over)
@@ -198,11 +186,11 @@ class Draft:
             return self.apply_output((f"{weights} @ {state}[t]", bias), everywhere)
         name, _ = read.function(self.options["output"], "output")
         if name != "identity":
-            told = f"output: {name} has no readout to act on (readout is false)"
+            told = message("draft.no_readout", name=name)
             raise OptionError(told, "output", also=("readout",))
         if not self.scalar and self.sizes.get("output", self.size(size)) != self.size(size):
-            told = f"sizes.output is {self.sizes['output']}, but without a readout the output is the state"
-            raise OptionError(f"{told}, of size {self.size(size)}", "sizes", "output", also=("readout",))
+            told = message("draft.output_size", size=self.sizes["output"], state=self.size(size))
+            raise OptionError(told, "sizes", "output", also=("readout",))
         return f"{state}[t]"
 
     def apply_output(self, summands: Sequence[str], everywhere: bool = False) -> str:
@@ -269,7 +257,7 @@ class Draft:
             functions=self.functions,
             roles={name: words for name, (words, _, _) in roles.items()},
             lanes={name: (lane, place) for name, (_, lane, place) in roles.items() if lane},
-            notes=(*self._notes_of_starts(), *self.notes, *notes),
+            notes=(*notes_of_starts(self.starts), *self.notes, *notes),
             maps=self.maps,
             trained=tuple(self.trained),
             places={self.lengths: (("lengths",), None)} if self.lengths else {},
@@ -280,43 +268,33 @@ class Draft:
 
     # -- inside
 
-    def _notes_of_starts(self) -> Iterator[str]:
-        """One sentence for all initial states of a kind."""
-        for (what, trained), labels in self.starts.items():
-            *most, last = [f"`{label}`" for label in labels]
-            names = f"{', '.join(most)} and {last}" if most else last
-            kind = re.sub(r"\b(state|input|output)\b", r"\1s", what, count=1) if most else what
-            it, verb = ("they", "are") if most else ("it", "is")
-            start = f"trained; unless {it} {verb} given, {it} start{'' if most else 's'} at 0"
-            yield f"The {kind} {names} {verb} {start if trained else f'0 unless {it} {verb} given'}."
-
     def _times(self, option: str, words: tuple[str, ...]) -> str | tuple[int, ...]:
         value = self.options[option]
         if isinstance(value, str):
-            return choice(value, words, option, also="a list of times")
+            return choice(value, words, option, also=message("draft.times"))
         times = [read.whole(item, option, i) for i, item in enumerate(read.items(value, option))]
         for i, time in enumerate(times):
             if self.steps is not None and time > self.steps:
-                told = f"{option}[{i + 1}] is step {time}, but steps is {self.steps}"
+                told = message("draft.step", option=option, place=i + 1, time=time, steps=self.steps)
                 raise OptionError(told, option, i, also=("steps",))
             if time in times[:i]:
-                raise OptionError(f"{option} names step {time} twice", option, i)
+                raise OptionError(message("draft.step_twice", option=option, time=time), option, i)
         return tuple(sorted(times))
 
     def _check_times(self) -> None:
         if self.lengths:
             for option, times in (("inputs", self.inputs), ("targets", self.targets)):
                 if isinstance(times, tuple):
-                    reason = f"lengths is {self.lengths}: a sequence may be shorter"
-                    raise OptionError(f"{option} lists times, but {reason}", option, also=("lengths",))
+                    told = message("draft.lists_times", option=option, lengths=self.lengths)
+                    raise OptionError(told, option, also=("lengths",))
         elif self.steps is None and self.inputs != "all" and self.targets not in ("all", "mask"):
-            raise OptionError("steps is needed: neither inputs nor targets are there at every step", "steps")
+            raise OptionError(message("draft.steps"), "steps")
 
     def _input_runs(self, times: str) -> Iterator[tuple[str, bool]]:
         """Parts of ``times``, and whether there is an input at them."""
         if self.inputs in ("all", "none") or times != "1..T":
             if self.inputs not in ("all", "none"):
-                raise OptionError(f"inputs must be all here, because an equation holds at {times} only", "inputs")
+                raise OptionError(message("draft.all_inputs", times=times), "inputs")
             yield times, self.inputs == "all"
             return
         present = (1,) if self.inputs == "first" else tuple(t for t in self.inputs if isinstance(t, int))

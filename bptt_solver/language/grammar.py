@@ -50,7 +50,9 @@ class Machine(Builder):
         top = self.stack[0]
         nodes = len(self.words) + len(self.steps)
         if nodes > self.leaves.limits.get("equation_nodes"):
-            self.leaves.limits.check("equation_nodes", nodes, "the equation", self.span(self.begin, self.begin + 1))
+            self.leaves.limits.check(
+                "equation_nodes", nodes, lambda: message("limit.equation"), self.span(self.begin, self.begin + 1)
+            )
         parts = self.left or (), self.value, tuple(top.ranges or ()), tuple(top.conditions or ())
         return Program(self.kinds, self.words, self.steps, self.places + self.spans, parts)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Excerpt, ProblemError, Span, fail
 from bptt_solver.language.expressions import ORDERED, derivative_name
 from bptt_solver.language.program import CONSTANT, NUMBER_, TEXT, Leaves, Step
 from bptt_solver.language.tokens import NAME, OPENED, Malformed, Token, scan
 
 RANKS = {"add": 1, "mul": 2, "div": 2, "matmul": 2, "neg": 3, "power": 4}
-_DERIVATIVE = "write for example ∂⁺E/∂h[t]"
+_DERIVATIVE = "syntax.derivative_example"  # the key of a hint
 
 
 class Frame:
@@ -116,7 +117,7 @@ class Builder:
 
     def _too_deep(self, at: int) -> NoReturn:
         where = self.span(at, at + 1)
-        raise self.leaves.limits.exceeded("depth", self.depth + 1, "the equation", where, or_more=True)
+        raise self.leaves.limits.exceeded("depth", self.depth + 1, message("limit.equation"), where, or_more=True)
 
     def nest(self, at: int) -> None:
         """One more bracket is open."""
@@ -171,16 +172,16 @@ class Builder:
             if not inner:
                 kind, word, at = self._next()
                 if word == "(":
-                    self._need(ORDERED, "only an ordered derivative is written in parentheses here")
+                    self._need(ORDERED, "syntax.only_derivative")
                     self.nest(at)
                     targets.append("")
                     continue
                 if kind not in (NAME, OPENED):
-                    self.wrong("a name is missing in the ordered derivative", at, self.after, _DERIVATIVE)
+                    self.wrong(message("syntax.derivative_name"), at, self.after, message(_DERIVATIVE))
                 part = self.name(word, at)
             if targets[-1]:  # then this is the family
                 if inner:
-                    self._need(")", "the inner derivative is not closed")
+                    self._need(")", "syntax.inner_open")
                 part = derivative_name(targets.pop(), part)
                 self.nesting -= 1
                 if not targets:
@@ -192,10 +193,10 @@ class Builder:
                 part += self._member()
                 word = self._next()[1]
             if inner:
-                self._need(")", "the inner derivative is not closed", word)
+                self._need(")", "syntax.inner_open", word)
                 word = self._next()[1]
-            self._need("/", "an ordered derivative needs '/∂' here", word)
-            self._need("∂", "an ordered derivative needs '/∂' here")
+            self._need("/", "syntax.needs_partial", word)
+            self._need("∂", "syntax.needs_partial")
             targets[-1] = part
             inner = False
 
@@ -205,9 +206,9 @@ class Builder:
         self.after = token[2] + len(token[1])
         return token
 
-    def _need(self, wanted: str, message: str, word: str | None = None) -> None:
+    def _need(self, wanted: str, key: str, word: str | None = None) -> None:
         if (self._next()[1] if word is None else word) != wanted:
-            self.wrong(message, max(self.after - 1, 0), self.after, _DERIVATIVE)
+            self.wrong(message(key), max(self.after - 1, 0), self.after, message(_DERIVATIVE))
 
     def _member(self) -> str:
         """The brackets after a target: whole numbers, because a target is one instance."""
@@ -217,6 +218,6 @@ class Builder:
             last = text[-1]
             digits = word.isdigit() and last in "[,-"
             if not (digits or (word == "-" and last in "[,") or (word in (",", "]") and last.isdigit())):
-                self.wrong("the index of a target is a whole number", at, self.after, "write for example ∂⁺C[2]/∂h[t]")
+                self.wrong(message("syntax.target_index"), at, self.after, message("syntax.target_example"))
             text += word
         return text

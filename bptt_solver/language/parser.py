@@ -75,7 +75,7 @@ def _read_all(excerpt: Excerpt, limits: Limits) -> list[Equation]:
     for start, end in _statements(excerpt.text, reader.longest):
         if len(equations) == most:
             count = sum(1 for _ in _statements(excerpt.text, reader.longest))
-            limits.check("equations", count, "the text", excerpt.span(start, end))
+            limits.check("equations", count, lambda: message("limit.text"), excerpt.span(start, end))
         try:
             equations.append(reader.equation(start, end))
         except ProblemError as error:
@@ -134,7 +134,7 @@ def _slot_of(program: Program, tree: Expression, node: Expression, same: bool) -
 def _single(excerpt: Excerpt, limits: Limits | None, equation: bool) -> tuple[Leaves, Program]:
     check_characters(excerpt)
     limits = limits or Limits()
-    limits.check("equation_length", len(excerpt.text), "the text", excerpt.span(0, 1))
+    limits.check("equation_length", len(excerpt.text), lambda: message("limit.text"), excerpt.span(0, 1))
     leaves = Leaves(limits)
     return leaves, Machine(excerpt, 0, len(excerpt.text), leaves, equation).parse()
 
@@ -154,7 +154,9 @@ class _Reader:
         """The equation that stands between two offsets."""
         line = self.excerpt.text[start:end]
         if len(line) > self.longest:
-            self.limits.check("equation_length", len(line), "the equation", self.excerpt.span(start, start + 1))
+            self.limits.check(
+                "equation_length", len(line), lambda: message("limit.equation"), self.excerpt.span(start, start + 1)
+            )
         short = len(line) <= 300 and line.isascii() and "\n" not in line
         if short:
             shape, words = _split(line)

@@ -6,10 +6,21 @@ import os
 from collections.abc import Sequence
 
 from bptt_solver.blocks import Formula, Value, Words
-from bptt_solver.catalogues import FOLDER, LANGUAGES, Listing, Message, in_language, read_catalogue, split
+from bptt_solver.catalogues import (
+    ENGLISH,
+    FOLDER,
+    LANGUAGES,
+    WIDE,
+    Listing,
+    Message,
+    in_language,
+    is_close,
+    read_catalogue,
+    split,
+)
 from bptt_solver.language.expressions import Reference
 
-_WIDE = "\u2e80"  # from here on, characters that need no spaces around them
+_TWO = 2
 Field = str | Formula | Reference | Value | Words
 
 
@@ -25,6 +36,7 @@ class Catalogue:
         self.variants = tuple(variants)
         with open(os.path.join(FOLDER, language + ".toml"), encoding="utf-8") as file:
             self._texts = read_catalogue(file.read())
+        self.wide = language != ENGLISH  # written in wide characters
         self.gap = self._texts["sentence.gap"]  # between two sentences
         self.colon = self._texts["colon"]
         self.lead = self.colon.rstrip()  # at the end of a line
@@ -41,11 +53,11 @@ class Catalogue:
             parts = self._parts[key] = split(self._texts[key])
         words: list[str | Formula | Reference | Value] = []
         for text, field in parts:
-            if text:
-                words.append(text)
-            if field:
-                value = fields[field]
-                words += self.told(value)
+            told = self.told(fields[field]) if field else ()
+            between = text
+            if self.wide:
+                between = _fitted(_shown(words[-1]) if words else "", text, _shown(told[0]) if told else "")
+            words += [between, *told] if between else told
         return tuple(words)
 
     def told(self, field: Field) -> Words:
@@ -76,6 +88,8 @@ class Catalogue:
         """``a, b and c``; of many, the first few and the last."""
         if len(items) > most:
             items = [*items[: most - 2], "…", items[-1]]
+        if last == "list.and" and len(items) > _TWO:
+            last = "list.and.several"
         words: list[str | Formula | Reference | Value] = []
         for at, item in enumerate(items):
             if at:
@@ -87,6 +101,18 @@ class Catalogue:
         return tuple(words)
 
 
+def _shown(part: str | Formula | Reference | Value) -> str:
+    """A part as a text, as far as spaces go: a formula is a letter."""
+    return part if isinstance(part, str) else "x"
+
+
+def _fitted(before: str, text: str, after: str) -> str:
+    """What stands between two parts, without the spaces that do not belong into a Chinese sentence."""
+    if text[:1] == " " and is_close(before, text[1:] or after):
+        text = text[1:]
+    return text[:-1] if text[-1:] == " " and is_close(text[:-1], after) else text
+
+
 def _wide(part: str | Formula | Reference | Value, at: int) -> bool:
     """Whether the first (0) or the last (-1) character of a part is a wide one."""
-    return isinstance(part, str) and part != "" and part[at] >= _WIDE
+    return isinstance(part, str) and part != "" and part[at] >= WIDE

@@ -174,7 +174,7 @@ class _Report:
     def _method(self, method: str) -> str:
         """A route's name in this language."""
         key = f"check.method.{method.replace(' ', '_')}"
-        return self.say.text(key) if self.say.has(key) else method
+        return self.say.text(key) if self.say.has(key) else in_language(method, self.say.language)
 
     # -- names and numbers
 
@@ -208,7 +208,7 @@ class _Report:
 
 def capitalised(text: str) -> str:
     """A note as the beginning of a sentence, without the full stop that it may have."""
-    return text[:1].upper() + text[1:].rstrip(".")
+    return text[:1].upper() + text[1:].rstrip(".。")
 
 
 def _scientific(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bptt_solver.blocks import Formula, Item, Line, Step, Table, Value, Way, Words
+from bptt_solver.blocks import FIXED, Formula, Item, Line, Step, Table, Value, Way, Words
 from bptt_solver.derivation import Chain, Cut, Derivation, Group, NumberTable
 from bptt_solver.language.expressions import (
     Call,
@@ -29,7 +29,7 @@ class Narration:
 
     def lead(self, group: Group) -> Words:
         """What marks the lines of one time step: ``t=3``."""
-        return (Reference(group.variable), "=", Value(group.at)) if group.variable else ()
+        return (Reference(group.variable), "=", Value(group.at, of=FIXED)) if group.variable else ()
 
     def numbers(self, table: NumberTable) -> Table:
         """A table of values by time."""

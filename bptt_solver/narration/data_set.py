@@ -22,6 +22,6 @@ def data_set_blocks(summed: Summed, lang: str = "en") -> list[Block]:
     return [
         Heading((say.text("data_set.title"),), level=0),
         Paragraph(say("data_set.what", target=target, **counts)),
-        *([Note((summed.note,))] if summed.note else []),
+        *([Note(say.told(summed.note))] if summed.note else []),
         Formulas(lines),
     ]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bptt_solver.blocks import Block, Formula, Paragraph, Value, Words
-from bptt_solver.catalogues import in_language
+from bptt_solver.catalogues import Message, in_language
 from bptt_solver.derivation import Derivation
 from bptt_solver.errors import Excerpt, ProblemError
 from bptt_solver.language.expressions import Reference
@@ -17,7 +17,7 @@ from bptt_solver.records import Loss, Network
 
 _MOST = 40  # names that are explained
 _SEVERAL = 3
-_PLACED = r"(.+?)(?: (?:of|to) the [\w-]+(?: [\w-]+)?)+"
+_PLACED = r"(.+?)(?: (?:of|to) the [\w-]+(?: [\w-]+)?)+"  # a role that is a plain text
 _FORMULA = r"`([^`]+)`"
 
 
@@ -76,7 +76,13 @@ def _grouped(names: Sequence[tuple[str, str]], say: Catalogue) -> list[Words]:
 
 
 def _head(role: str) -> str:
-    """What a role says without the place: ``recurrent weights`` of ``recurrent weights of the input gate``."""
+    """What a role says without the place: ``recurrent weights`` of ``recurrent weights of the input gate``. A message
+    has the two in its fields ``head`` and ``place``."""
+    while isinstance(role, Message):
+        head = role.field("head")
+        if not isinstance(head, str) or role.field("place") is None:
+            return role
+        role = head
     found = re.fullmatch(_PLACED, role)
     return found[1] if found else role
 

@@ -30,7 +30,8 @@ def plan_blocks(plan: Plan | Whole | None, schedule: bool, say: Catalogue) -> li
     """How a budget of memory is kept; with all that is done, line by line, if that was asked for."""
     if plan is None:
         return []
-    found: list[Block] = [Paragraph((line,), depth=1) for line in plan.text().splitlines() if line.strip()]
+    found: list[Block] = [Paragraph(say.told(sentence), depth=1) for sentence in plan.sentences()]
+    found += [Paragraph((row,), depth=1) for row in plan.picture().splitlines()]
     if schedule and isinstance(plan, Plan):
         heads = [(say.text(f"program.schedule.{name}"),) for name in ("gradient", "from", "forward", "keeps")]
         rows = [

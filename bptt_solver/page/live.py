@@ -33,7 +33,7 @@ class Live:
         if not live(computation):
             return
         found = numbers(computation, views.html())
-        found["families"] = families(solution)
+        found["families"], found["result"] = families(solution)
         text = data(found)
         if len(text) > MOST_DATA:
             return
@@ -46,8 +46,9 @@ class Live:
         self.scripts = {name: asset(name) for name in SCRIPTS}
 
 
-def families(solution: Solution) -> list[Any]:
-    """``[name, [[number, name], ...]]``: what is given, by family, with the names as they are printed."""
+def families(solution: Solution) -> tuple[list[Any], list[Any]]:
+    """``[name, [[number, name], ...]]``: what is given, by family, with the names as they are printed; and the target's
+    ``[number, name]``."""
     computation = solution.computation
     convention = solution.convention
     renderer = HtmlRenderer(PLAIN_STYLE if convention is None else convention.style)
@@ -57,4 +58,5 @@ def families(solution: Solution) -> list[Any]:
         if unfolded.grounds[number] is None:
             own = renderer.inline(renderer.name(Reference(name, tuple(map(Index, indices)))))
             found.setdefault(name, []).append([number, own])
-    return [[renderer.inline(renderer.name(Reference(name))), members] for name, members in found.items()]
+    target = [unfolded.number[computation.target_key], renderer.inline(renderer.name(computation.target))]
+    return [[renderer.inline(renderer.name(Reference(name))), members] for name, members in found.items()], target

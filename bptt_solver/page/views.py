@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from bptt_solver.blocks import Block
-from bptt_solver.catalogues import LANGUAGES
+from bptt_solver.catalogues import LANGUAGES, in_language
 from bptt_solver.errors import ProblemError
 from bptt_solver.language.notation.writer import PLAIN_STYLE
 from bptt_solver.page.labels import labels
@@ -42,7 +42,7 @@ class Views:
         own = solution.convention
         self.own = STANDARD if own is None else own.profile.name
         self._conventions[self.own] = own
-        self.notations: list[tuple[str, str]] = [(self.own, _title(self.own))]
+        self.notations: list[tuple[str, str]] = [(self.own, _title(self.own, self.language))]
         self.unfolds = False
 
     def first(self) -> list[str]:
@@ -55,7 +55,7 @@ class Views:
         long = sum(map(len, self.first())) > MOST_VIEWED
         for name in profile_names() if not long else ():
             if name not in self._conventions and self._convention(name):
-                self.notations.append((name, _title(name)))
+                self.notations.append((name, _title(name, self.language)))
         for name, _ in self.notations:
             for language in languages:
                 self._view(language, name, "")
@@ -145,5 +145,5 @@ def _without_numbers(piece: str, texts: dict[str, str]) -> str:
     return _NUMBER.sub(short, piece)
 
 
-def _title(name: str) -> str:
-    return profile(name).title
+def _title(name: str, language: str) -> str:
+    return in_language(profile(name).title, language)

@@ -35,7 +35,10 @@ def chart(solution: Solution, kind: str) -> str:
         title = sentence(language, "loss")
         return curve(training.losses, title, sentence(language, "loss.x"), sentence(language, "loss.y"))
     if kind != "flow":
-        raise fail(message("picture.chart", name=kind), hint=suggest(kind, KINDS) or message("api.one_of", names=", ".join(KINDS)))
+        raise fail(
+            message("picture.chart", name=kind),
+            hint=suggest(kind, KINDS) or message("api.one_of", names=message.listed([*KINDS], "list.comma")),
+        )
     from bptt_solver.analyses.gradient_flow import Flow
     from bptt_solver.language.notation.writer import PLAIN_STYLE
 

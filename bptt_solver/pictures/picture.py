@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bptt_solver.catalogues import message
-from bptt_solver.catalogues import FOLDER, read_catalogue, split
+from bptt_solver.catalogues import FOLDER, message, read_catalogue, split
 from bptt_solver.errors import fail, suggest
 from bptt_solver.pictures.dot import dot
 from bptt_solver.pictures.folding import Folding, folded
@@ -99,10 +98,16 @@ def graph_of(
 ) -> tuple[Graph, list[str]]:
     """The graph without places, and the names of its times."""
     if form not in FORMS:
-        raise fail(message("picture.form", name=form), hint=suggest(form, FORMS) or message("api.one_of", names=", ".join(FORMS)))
+        raise fail(
+            message("picture.form", name=form),
+            hint=suggest(form, FORMS) or message("api.one_of", names=", ".join(FORMS)),
+        )
     for name in show or ():
         if name not in (*SHOWN, "none"):
-            raise fail(message("picture.cannot_show", name=name), hint=suggest(name, SHOWN) or message("picture.shows", names=", ".join(SHOWN)))
+            raise fail(
+                message("picture.cannot_show", name=name),
+                hint=suggest(name, SHOWN) or message("picture.shows", names=", ".join(SHOWN)),
+            )
     reading = Reading(computation)
     chosen = _default(computation, reading) if show is None else tuple(show)
     folding = Folding(reading)

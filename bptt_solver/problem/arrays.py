@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Problems
 from bptt_solver.language.shapes import Shape
 from bptt_solver.problem.names import counted
@@ -59,7 +60,7 @@ def split(
 ) -> Iterator[tuple[tuple[int, ...], Any]]:
     """The members of a given array that is read with ``arity`` indices."""
     if len(starts) > arity:
-        problems.add(f"'{item.name}' is given from {starts[0]}, but it is read without an index", item.value_span)
+        problems.add(message("given.no_index", name=item.name, start=starts[0]), item.value_span)
         return
     level: list[tuple[tuple[int, ...], Any]] = [((), value)]
     for depth in range(arity):
@@ -68,7 +69,12 @@ def split(
         for indices, node in level:
             if not isinstance(node, list) and not (is_array(node) and node.ndim):
                 problems.add(
-                    f"'{item.label}' is read with {counted(arity)}, but it is {loose_text(nested_shape(value))}",
+                    message(
+                        "given.read_with",
+                        name=item.label,
+                        indices=counted(arity),
+                        shape=loose_text(nested_shape(value)),
+                    ),
                     item.value_span,
                 )
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Problem as Wrong
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.evaluate import find_shapes
@@ -123,6 +124,7 @@ def _ranks(system: System, calls: Collection[str] | None = None) -> dict[str, Lo
     except RankConflict as conflict:
         equation, shape, known = conflict.args
         raise fail(
-            f"{equation.name} is {loose_text(shape)} here and {loose_text(known)} elsewhere", span_of(equation),
-            "all members of a family are numbers, or all vectors, or all matrices",
+            message("shape.elsewhere", name=equation.name, shape=loose_text(shape), known=loose_text(known)),
+            span_of(equation),
+            message("shape.family"),
         ) from None  # fmt: skip

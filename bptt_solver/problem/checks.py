@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bptt_solver.catalogues import message
 from bptt_solver.problem.making import Making
 from bptt_solver.problem.names import lookalike, span_of, span_of_word
 from bptt_solver.problem.told import different, unknown_name
@@ -14,15 +15,14 @@ def check_names(making: Making) -> None:
         _check_looks(making, list(families))
     for equation, survey in making.surveyed:
         if equation.name in making.sizes:
-            told = f"'{equation.name}' is a size, so no equation defines it"
-            making.problems.add(told, span_of(equation), "rename one of them")
+            told = message("name.size_equation", name=equation.name)
+            making.problems.add(told, span_of(equation), message("name.rename"))
         if not equation.ranges and not survey.bound:
             continue
         for item in dict.fromkeys((*(r.variable for r in equation.ranges), *survey.bound)):
             if item in families or item in making.sizes:
-                what = "a size" if item in making.sizes else "a quantity"
-                told = f"the index '{item}' is also the name of {what}"
-                making.problems.add(told, span_of_word(equation, item), "rename one of them")
+                told = message("name.index_size" if item in making.sizes else "name.index_quantity", name=item)
+                making.problems.add(told, span_of_word(equation, item), message("name.rename"))
 
 
 def _check_looks(making: Making, families: list[str]) -> None:
@@ -31,8 +31,8 @@ def _check_looks(making: Making, families: list[str]) -> None:
         other = looks.setdefault(lookalike(name), name)
         if other != name:
             span = making.spans.get(name) or next((span_of(e) for e in making.equations if e.name == name), None)
-            message = f"'{name}' and '{other}' look alike but are different names"
-            making.problems.add(message, span, f"use one spelling: {different(name, other)}")
+            told = message("name.alike", name=name, other=other)
+            making.problems.add(told, span, message("name.spelling", different=different(name, other)))
 
 
 def check_unknown(making: Making) -> None:
@@ -54,9 +54,8 @@ def check_unknown(making: Making) -> None:
             told.add(name)
             span = span_of(equation, node)
             if is_index:
-                what = "a size" if name in making.sizes else "an index"
-                told_of = f"'{name}' is {what}, so it has no members"
-                making.problems.add(told_of, span, f"write {name} without brackets")
+                told_of = message("name.size_member" if name in making.sizes else "name.index_member", name=name)
+                making.problems.add(told_of, span, message("name.no_brackets", name=name))
             else:
                 making.problems.add(*unknown_name(name, families - {equation.name}, span))
         if making.problems.enough:

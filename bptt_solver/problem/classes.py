@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, Problems, Span, fail
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Reference, preorder
@@ -32,25 +33,28 @@ def vectors(item: Given, labels: Any, classes: int | None, problems: Problems, l
     found = list(leaves(labels, ()))
     for indices, label in found:
         if label != int(label):
-            problems.add(f"a class label is a whole number, not {label}", _span(item, asked, indices))
+            problems.add(message("classes.whole", label=label), _span(item, asked, indices))
             return None
     last = max(int(label) for _, label in found)
     if asked.classes is not None and classes not in (None, asked.classes):
-        told = f"'{item.label}' has {asked.classes} classes, the network wants vectors of {classes}"
+        told = message("classes.network", name=item.label, classes=asked.classes, wanted=classes)
         problems.add(told, item.value_span)
         return None
     count = asked.classes or classes
     if count is None:
-        hint = f"say it: {{one_hot: [..], classes: {max(last - asked.first + 1, 2)}}}"
-        problems.add(f"how many classes '{item.label}' has is not known", item.value_span, hint)
+        hint = message("classes.say", count=max(last - asked.first + 1, 2))
+        problems.add(message("classes.unknown", name=item.label), item.value_span, hint)
         return None
-    limits.check("elements", len(found) * count, f"'{item.label}'", item.value_span)
+    limits.check("elements", len(found) * count, lambda: message("syntax.word", word=item.label), item.value_span)
     for indices, label in found:
         if not asked.first <= label < asked.first + count:
-            classes_told = f"the {count} classes are {asked.first} to {asked.first + count - 1}"
             from_one = asked.first == 0 and last == count and min(int(n) for _, n in found) >= 1
-            advice = "if they are counted from 1, add first: 1" if from_one else None
-            problems.add(f"there is no class {label}: {classes_told}", _span(item, asked, indices), advice)
+            advice = message("classes.from_one") if from_one else None
+            problems.add(
+                message("classes.none", label=label, count=count, first=asked.first, last=asked.first + count - 1),
+                _span(item, asked, indices),
+                advice,
+            )
             return None
     return _each(labels, lambda label: [int(k == int(label) - asked.first) for k in range(count)])
 
@@ -109,8 +113,8 @@ def check_labels(making: Making, network: Network) -> None:
 
 
 def _labels(item: Given, loss: str, classes: int | str) -> ProblemError:
-    told = f"'{item.label}' gives numbers, but {loss} compares vectors over classes"
-    hint = f"class labels are written {item.label}: {{one_hot: [..], classes: {classes}}}"
+    told = message("classes.numbers", name=item.label, loss=loss)
+    hint = message("classes.labels", name=item.label, count=classes)
     return fail(told, item.value_span, hint)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Notes, Span, suggest
 from bptt_solver.options import shown
 from bptt_solver.problem.arrays import covers_members, nested_shape
@@ -20,7 +21,10 @@ from bptt_solver.problem.values import Given, split_label
 from bptt_solver.problem.zeros import members_of
 from bptt_solver.records import Length, Network, Shape
 
-_PLURALS = {"T": "steps", "N": "sequences"}  # what the members of a family are, by the size that counts them
+_PLURALS = {
+    "T": "network.steps",
+    "N": "network.sequences",
+}  # keys  # what the members of a family are, by the size that counts them
 _AXES = {0: "row", 1: "column"}
 _WRITTEN = 6  # numbers that a hint shows one by one
 _WHERE = {"parameters": "parameter", "data": "data"}
@@ -78,7 +82,9 @@ class _Comparison:
         for size, said in self.sizes.items():
             self.making.sizes.setdefault(size, said.length)
             if said.span is not self.place:
-                self.making.said.append((f"{size} is {said.length}, since {said.words}", said.span))
+                self.making.said.append(
+                    (message("network.since", name=size, value=said.length, said=said.words), said.span)
+                )
         self._required()
 
     def _sizes(self) -> dict[str, _Said]:
@@ -87,16 +93,22 @@ class _Comparison:
         of_document = {item.name: item for item in self.making.document.sizes}
         for name, value in declared_sizes(self.making).items():
             if name in of_document:
-                result[name] = _Said(value, f"sizes: {name} is {value}", of_document[name].value_span)
+                result[name] = _Said(
+                    value, message("network.sizes_is", name=name, value=value), of_document[name].value_span
+                )
             else:
-                words = f"{name} is {value} in topology '{self.block.topology}'"
+                words = message("network.is_in", name=name, value=value, topology=self.block.topology)
                 result[name] = self._said(self.network.sizes[name] or 0, words)
         return result
 
     def _said(self, length: int, otherwise: str) -> _Said:
         """Who says a length: the option that it came from, or the topology."""
         if isinstance(length, Length) and self.block.has(*length.path):
-            return _Said(int(length), f"{shown(length.path)} is {int(length)}", self.block.span_of(*length.path))
+            return _Said(
+                int(length),
+                message("network.is", name=shown(length.path), value=int(length)),
+                self.block.span_of(*length.path),
+            )
         return _Said(int(length), otherwise, self.place)
 
     # -- names
@@ -108,25 +120,31 @@ class _Comparison:
             return
         of_role = {"data": self.network.data, "parameter": self.network.parameters}
         labels = of_role.get(item.role, self.shapes)
-        what = {"data": "data", "parameter": "parameter"}.get(item.role, "quantity")
+        what = item.role if item.role in ("data", "parameter") else "quantity"
         names = [label.partition("[")[0] for label in self.shapes]
         hint = suggest(item.name, names)
-        listed = f"it has {self._listed(labels)}" if labels else f"it has no {what}s"
-        told = f"topology '{self.block.topology}' has no {what} '{item.name}'"
-        making.problems.add(told, item.key_span, f"{hint} {listed}" if hint else listed)
+        listed: str = message(f"network.no_{what}_at_all")
+        if labels:
+            listed = message("network.has", names=self._listed(labels))
+        told = message(f"network.no_{what}", topology=self.block.topology, name=item.name)
+        making.problems.add(told, item.key_span, message("network.two", one=hint, other=listed) if hint else listed)
 
     def _known_size(self, item: Given) -> None:
         """Note a size that no equation names: often one that belongs into the network."""
         if item.name in self.network.sizes or item.name in self.making.resolver.sizes:
             return
-        told = f"topology '{self.block.topology}' has no size '{item.name}' that a document can set"
+        told = message("network.no_size", topology=self.block.topology, name=item.name)
         if self.block.has("sizes", item.name):
             place = self.block.span_of("sizes", item.name)
-            hint = f"it is an option of the network, which has {item.name} already"
-            self.making.problems.add(told, item.key_span, hint, [(f"sizes.{item.name} is here", place)])
+            hint = message("network.is_option", name=item.name)
+            self.making.problems.add(
+                told, item.key_span, hint, [(message("network.sizes_here", name=item.name), place)]
+            )
             return
-        known = ", ".join(self.network.sizes) or "none"
-        self.making.problems.add(told, item.key_span, suggest(item.name, self.network.sizes) or f"known: {known}")
+        known = message(
+            "option.known", names=message.listed([*self.network.sizes], "list.comma") or message("option.none")
+        )
+        self.making.problems.add(told, item.key_span, suggest(item.name, self.network.sizes) or known)
 
     def _listed(self, labels: Mapping[str, Shape] | Sequence[str]) -> str:
         """``W_x (3×2), b_h (3)``: names with their shapes."""
@@ -151,9 +169,9 @@ class _Comparison:
                     lacking[where].append(label)
         for where, absent in lacking.items():
             if absent:
-                what = _WHERE[where] if where == "data" or len(absent) == 1 else where
-                told = f"topology '{self.block.topology}' needs the {what} {self._listed(absent)}"
-                hint = f"write them under `{where}:`, as numbers, {{file: ...}} or random"
+                key = _WHERE[where] if where == "data" or len(absent) == 1 else where
+                told = message(f"network.needs_{key}", topology=self.block.topology, names=self._listed(absent))
+                hint = message("network.write_under", where=where)
                 self.making.problems.add(told, self.place, hint)
 
     def _outside(self) -> bool:
@@ -162,7 +180,7 @@ class _Comparison:
         for number, size in self.network.within:
             said = self.sizes.get(size)
             if said is not None and number > said.length and self.block.has(*number.path):
-                told = f"{shown(number.path)} is step {int(number)}, but {said.words}"
+                told = message("network.step_but", option=shown(number.path), step=int(number), said=said.words)
                 self.making.problems.add(told, self.block.span_of(*number.path), None, self._notes(said))
                 found = True
         return found
@@ -179,12 +197,14 @@ class _Comparison:
         for path, members in lacking.items():
             option = self.block.options.get(str(path[0]))
             label, shape = members[0]
-            told = f"{shown(path)} is {option}, but the document does not give {some([m for m, _ in members])}"
+            told = message("network.not_given", option=shown(path), value=option, names=some([m for m, _ in members]))
             lengths = [int(n) for n in shape if not isinstance(n, str)]
             short = len(lengths) == len(shape) < 2 and sum(lengths) <= _WRITTEN
             form = _filled(0, lengths) if short else "..."
-            what = "" if short else f", {loose_text(lengths)},"
-            self.making.problems.add(told, self.block.span_of(*path), f"write `{label}: {form}`{what} under `values:`")
+            hint = message("network.write_value", name=label, form=form)
+            if not short:
+                hint = message("network.write_shape", name=label, form=form, shape=loose_text(lengths))
+            self.making.problems.add(told, self.block.span_of(*path), hint)
 
     # -- shapes
 
@@ -199,7 +219,7 @@ class _Comparison:
         if arity == 1 and len(members) < (last := max(members)[0]):
             lacking = next((at for at in range(1, last + 1) if (at,) not in members), None)
             if lacking is not None:
-                told = f"{name}[{last}] is given, but {name}[{lacking}] is missing"
+                told = message("network.lacking", name=name, last=last, lacking=lacking)
                 self.making.problems.add(told, self._span(name, (last,)))
                 return
         said = self._expected(shape[arity:])
@@ -210,20 +230,25 @@ class _Comparison:
     def _count(self, name: str, members: Mapping[tuple[int, ...], Any], axis: int, length: int | str) -> bool:
         """Whether a family ends where it should along one axis."""
         last = max(indices[axis] for indices in members)
-        what = _PLURALS.get(str(length), "members") + (f" along index {axis + 1}" if axis and length != "T" else "")
         span = self._span(name, next(indices for indices in members if indices[axis] == last), axis + 1)
         if isinstance(length, str):
             if length not in self.network.sizes and length not in self.sizes:
                 return True  # each member may have its own
             if length not in self.sizes:
-                self.sizes[length] = _Said(last, f"{name} has {last}", span or self.place)
+                self.sizes[length] = _Said(
+                    last, message("network.has_count", name=name, count=last), span or self.place
+                )
                 return True
             said = self.sizes[length]
         else:
-            said = self._said(length, f"topology '{self.block.topology}' reads {int(length)}")
+            said = self._said(length, message("network.reads", topology=self.block.topology, count=int(length)))
         if last == said.length:
             return True
-        self.making.problems.add(f"{name} has {last} {what}, but {said.words}", span, None, self._notes(said))
+        counted = message(_PLURALS.get(str(length), "network.members"), count=last)
+        if axis and length != "T":
+            counted = message("network.along", counted=counted, index=axis + 1)
+        told = message("network.has_but", name=name, counted=counted, said=said.words)
+        self.making.problems.add(told, span, None, self._notes(said))
         return False
 
     def _expected(self, shape: Shape) -> list[_Said | None]:
@@ -251,17 +276,21 @@ class _Comparison:
         """Note where the shape of a member is another one than it should be; whether it is not."""
         if len(found) != len(said):
             wanted = loose_text([None if s is None else s.length for s in said])
-            told = f"{label} is {loose_text(found)}, but topology '{self.block.topology}' reads {wanted}"
+            told = message(
+                "network.shape_but", name=label, shape=loose_text(found), topology=self.block.topology, wanted=wanted
+            )
             notes = next((self._notes(s) for s in said if s is not None and self._notes(s)), None)
-            self.making.problems.add(told, span, None, notes or [("it is named here", self.place)])
+            self.making.problems.add(told, span, None, notes or [(message("network.named_here"), self.place)])
             return False
         for axis, (length, wanted_length) in enumerate(zip(found, said, strict=True)):
             if wanted_length is None or length == wanted_length.length:
                 continue
             unit = "entry" if len(found) == 1 else _AXES.get(axis, "entry")
-            plural = unit if length == 1 else "entries" if unit == "entry" else f"{unit}s"
-            words = wanted_length.words or f"topology '{self.block.topology}' reads {wanted_length.length}"
-            told = f"{label} has {length} {plural}, but {words}"
+            counted = message(f"network.one_{unit}" if length == 1 else f"network.{unit}", count=length)
+            words = wanted_length.words or message(
+                "network.reads", topology=self.block.topology, count=wanted_length.length
+            )
+            told = message("network.has_but", name=label, counted=counted, said=words)
             self.making.problems.add(told, span, None, self._notes(wanted_length))
             return False
         return True

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import unicodedata
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Excerpt, Problems, Source, Span, fail, suggest
 from bptt_solver.limits import Limits
 from bptt_solver.problem.forms import VALUE_FORM, FormReader
 from bptt_solver.problem.network import NetworkBlock, Settings, read_network, read_settings
 from bptt_solver.problem.nodes import PLAIN, Mapping, Node, Packed, Scalar, Sequence, compose, shorten
 from bptt_solver.problem.text import STANDARD_INPUT, read_text
-from bptt_solver.problem.values import Given, RandomValue, Value, kind_of, locate
+from bptt_solver.problem.values import Given, RandomValue, Value, expected, kind_of, locate
 
 SETTINGS = ("seed", "weights", "notation", "truncate", "clip", "update")  # read here, understood by what they are for
 KEYS = (
@@ -132,47 +133,52 @@ class _DocumentReader(FormReader):
     def read(self) -> Document:
         root = compose(self.source, self.limits)
         if not isinstance(root, Mapping):
-            hint = "put the equations under `equations: |`, each on an indented line of its own"
-            raise fail(f"expected `name: ...` lines, got {kind_of(root)}", root.span(self.source), hint)
+            hint = message("document.under")
+            raise fail(message("document.lines", got=kind_of(root)), root.span(self.source), hint)
         for key, node in root.items():
             if key.text not in KEYS:
                 self.unknown(key)
             elif isinstance(node, Scalar) and node.absent:
                 example = _EXAMPLES.get(key.text)
-                self.note(f"'{key.text}' has no value", key, f"for example {example}" if example else None)
+                wanted = message("expect.example", example=example) if example else None
+                self.note(message("document.no_value", key=key.text), key, wanted)
             else:
                 getattr(self, f"read_{key.text}")(key, node)
         if not {"equations", "network"} & self.meant.union(root.places):
             self.problems.add(
-                "neither equations nor a network",
+                message("document.neither"),
                 Span(self.source, root.start, root.start + 1),
-                "a document needs `equations: |` with equations like z2 = 2*z1, or `network:`",
+                message("document.needs"),
             )
         self.problems.raise_if_any()
         return self.document
 
     def unknown(self, key: Scalar) -> None:
         instead = _INSTEAD.get(key.text)
-        hint = f"did you mean '{instead}'?" if instead else suggest(key.text, KEYS)
+        hint = message("error.suggestion", name=instead) if instead else suggest(key.text, KEYS)
         self.meant.update(known for known in KEYS if hint and f"'{known}'" in hint)
-        self.note(f"unknown key '{shorten(key.text)}'", key, hint or f"known keys: {', '.join(KEYS)}")
+        self.note(
+            message("document.unknown_key", key=shorten(key.text)),
+            key,
+            hint or message("document.known", names=message.listed([*KEYS], "list.comma")),
+        )
 
     # Texts
 
     def read_title(self, key: Scalar, node: Node) -> None:
-        scalar = self.text(node, "a title")
+        scalar = self.text(node, "expect.title")
         if scalar is not None:
             title = " ".join(unicodedata.normalize("NFC", scalar.text).split())
-            self.limits.check("title_length", len(title), "the title", node.span(self.source))
+            self.limits.check("title_length", len(title), lambda: message("limit.title"), node.span(self.source))
             self.document.title = title
 
     def read_description(self, key: Scalar, node: Node) -> None:
-        scalar = self.text(node, "a text")
+        scalar = self.text(node, "expect.text")
         if scalar is not None:
             self.document.description = unicodedata.normalize("NFC", scalar.text)
 
     def read_target(self, key: Scalar, node: Node) -> None:
-        scalar = self.text(node, "the name whose derivatives are wanted, like E or h[3]")
+        scalar = self.text(node, "expect.target")
         if scalar is not None:
             self.document.target = scalar.excerpt(self.source)
 
@@ -180,40 +186,40 @@ class _DocumentReader(FormReader):
         if isinstance(node, Scalar):
             self.document.wrt = [node.excerpt(self.source)]
             return
-        items = self.items(node, "a name or a list of names", 'for example wrt: [W, b] or wrt: ["h[0]"]')
-        texts = [self.text(item, "a name like W or h[0]") for item in items]
+        items = self.items(node, "expect.names", "document.wrt")
+        texts = [self.text(item, "expect.name") for item in items]
         self.document.wrt = [text.excerpt(self.source) for text in texts if text is not None]
 
     def items(self, node: Node, what: str, hint: str) -> list[Node]:
-        """The items of a list that is not empty, else none; then noted."""
+        """The items of a list that is not empty, else none; then noted. ``what`` and ``hint`` are keys."""
         if isinstance(node, Packed):
             node = node.unpack()
         if isinstance(node, Sequence) and node.items:
             return node.items
-        got = "an empty list" if isinstance(node, Sequence) else kind_of(node)
-        self.note(f"expected {what}, got {got}", node, hint)
+        got = message("expect.empty_list") if isinstance(node, Sequence) else kind_of(node)
+        self.note(expected(what, got), node, message(hint))
         return []
 
     def read_equations(self, key: Scalar, node: Node) -> None:
-        hint = "write `equations: |` and below it, indented, one equation on each line, like z2 = 2*z1"
+        hint = "document.write"  # a key
         if isinstance(node, Scalar):
             self.equation_text(node, hint)
             return
-        for item in self.items(node, "equations", hint):
+        for item in self.items(node, "expect.equations", hint):
             if not isinstance(item, Scalar) or item.absent:
-                self.note(f"expected an equation, got {kind_of(item)}", item, hint)
+                self.note(message("document.equation", got=kind_of(item)), item, message(hint))
             elif isinstance(node, Sequence) and node.flow and item.style == PLAIN and not _balanced(item.text):
-                quotes = 'inside [ ] an equation with commas needs quotes: ["z = f(a, b)"]'
-                self.note("a comma ends this equation inside its parentheses", item, quotes)
+                quotes = message("document.quotes")
+                self.note(message("document.comma"), item, quotes)
             else:
                 self.equation_text(item, hint)
 
     def equation_text(self, node: Scalar, hint: str) -> None:
         if node.style != "|" and self.joined(node):
-            self.note("YAML joins these lines into one equation", node, hint)
+            self.note(message("document.joined"), node, message(hint))
             return
         if not node.text.strip():
-            self.note("there are no equations here", node, hint)
+            self.note(message("document.no_equations"), node, message(hint))
             return
         self.document.equations.append(node.excerpt(self.source))
 
@@ -229,7 +235,11 @@ class _DocumentReader(FormReader):
         if isinstance(node, Mapping):
             self.document.network = read_network(node, self)
         else:
-            self.note(f"expected a network, got {kind_of(node)}", node, f"for example {_EXAMPLES['network']}")
+            self.note(
+                message("document.network", got=kind_of(node)),
+                node,
+                message("expect.example", example=_EXAMPLES["network"]),
+            )
 
     def read_setting(self, key: Scalar, node: Node) -> None:
         self.document.settings[key.text] = read_settings(node, self)
@@ -237,7 +247,7 @@ class _DocumentReader(FormReader):
     read_notation = read_truncate = read_clip = read_update = read_setting
 
     def read_seed(self, key: Scalar, node: Node) -> None:
-        if self.seed(node, "a seed") is not None:
+        if self.seed(node, "expect.seed") is not None:
             self.read_setting(key, node)
 
     def read_weights(self, key: Scalar, node: Node) -> None:
@@ -245,18 +255,18 @@ class _DocumentReader(FormReader):
             self.weights(node)
             self.read_setting(key, node)
         else:
-            example = f"for example {_EXAMPLES['weights']}"
-            self.note(f"expected a file with its options, got {kind_of(node)}", node, example)
+            example = message("expect.example", example=_EXAMPLES["weights"])
+            self.note(message("document.file", got=kind_of(node)), node, example)
 
     # What is given
 
     def entries(self, key: Scalar, node: Node) -> list[tuple[Scalar, Node]]:
         if isinstance(node, Mapping):
             return list(node.items())
-        hint = f"for example {_EXAMPLES[key.text]}"
+        hint = message("expect.example", example=_EXAMPLES[key.text])
         if isinstance(node, Scalar) and ":" in node.text and ": " not in node.text:
-            hint = f"write a space after ':', {hint}"
-        self.note(f"expected `name: ...` entries for '{key.text}', got {kind_of(node)}", node, hint)
+            hint = message("document.space_example", example=_EXAMPLES[key.text])
+        self.note(message("document.entries", key=key.text, got=kind_of(node)), node, hint)
         return []
 
     def read_values(self, key: Scalar, node: Node) -> None:
@@ -270,7 +280,7 @@ class _DocumentReader(FormReader):
         if named is None:
             return
         if isinstance(node, Scalar) and node.absent:
-            self.note(f"'{shorten(key.text)}' has no value", key, f"expected {VALUE_FORM}")
+            self.note(message("document.no_value", key=shorten(key.text)), key, expected(VALUE_FORM))
             return
         starts: tuple[int, ...] = ()
         value: Value | None
@@ -291,8 +301,8 @@ class _DocumentReader(FormReader):
         if before is not given:
             line, _ = self.source.position(before.key_span.start)
             self.found += 1
-            hint = f"the first one is a {before.role} on line {line}".replace("a data", "data")
-            self.problems.add(f"'{given.label}' is given twice", given.key_span, hint)
+            hint = message(f"document.first_{before.role}", line=line)
+            self.problems.add(message("document.twice", name=given.label), given.key_span, hint)
         elif given.role in ("size", "map"):
             (self.document.sizes if given.role == "size" else self.document.maps).append(given)
         else:
@@ -311,24 +321,24 @@ class _DocumentReader(FormReader):
         if named is None:
             return
         if named[1] is not None:
-            self.note(f"a {role} has no members", key, f"give {named[0]} whole")
+            self.note(message(f"document.{role}_members"), key, message("document.whole", name=named[0]))
             return
         starts: tuple[int, ...] = ()
         numbers = node
         value: Value | None
         if role == "size":
-            value = self.whole(node, "a size", least=0)
+            value = self.whole(node, "expect.size", least=0)
         elif isinstance(node, Mapping):
             value, starts, numbers = self.form(node, False)
             if not isinstance(value, list | None):
-                self.note("a map is given by its numbers", node, f"for example {_EXAMPLES['maps']}")
+                self.note(message("document.map"), node, message("expect.example", example=_EXAMPLES["maps"]))
                 return
         elif isinstance(node, Scalar):
-            hint = f"for example {_EXAMPLES['maps']}"
-            self.note(f"expected a list of whole numbers, got {kind_of(node)}", node, hint)
+            hint = message("expect.example", example=_EXAMPLES["maps"])
+            self.note(message("document.map_list", got=kind_of(node)), node, hint)
             return
         else:
-            value = self.array(node, "a list of whole numbers")
+            value = self.array(node, "expect.whole_list")
         if value is not None and (role == "size" or self.all_whole(value, numbers)):
             spans = key.span(self.source), node.span(self.source)
             self.add(Given(*named, role, value, starts=starts, key_span=spans[0], value_span=spans[1], node=numbers))
@@ -342,7 +352,7 @@ class _DocumentReader(FormReader):
                 if not all(type(item) is int for item in entry):
                     todo.extend((item, (*path, at)) for at, item in enumerate(entry))
             elif not isinstance(entry, int):
-                self.note(f"a map holds whole numbers, got {entry}", locate(node, path))
+                self.note(message("document.map_whole", got=entry), locate(node, path))
                 return False
         return True
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, Problems, Source, Span, fail, suggest
 from bptt_solver.language.expressions import Numeral
 from bptt_solver.language.tokens import Malformed
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic]
 
 ENDINGS = (".json", ".csv", ".npy", ".npz", ".safetensors")
-_TENSORS = "save them with safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
-_ARRAYS = "save plain arrays with numpy.savez('weights.npz', W=...)"
+_TENSORS = "file.save_tensors"  # keys of messages
+_ARRAYS = "file.save_arrays"
 _REFUSED = {  # endings of files that cannot be read, and why
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ("is a pickle, and reading one may run any code", _TENSORS)),
-    **dict.fromkeys((".pkl", ".pickle", ".joblib"), ("is a pickle, and reading one may run any code", _ARRAYS)),
-    **dict.fromkeys((".h5", ".hdf5", ".keras"), ("is a file of Keras or HDF5", _ARRAYS)),
-    ".onnx": ("is a whole ONNX model", _ARRAYS),
-    ".mat": ("is a MATLAB file", _ARRAYS),
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ("file.pickle", _TENSORS)),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), ("file.pickle", _ARRAYS)),
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), ("file.keras", _ARRAYS)),
+    ".onnx": ("file.onnx", _ARRAYS),
+    ".mat": ("file.matlab", _ARRAYS),
 }
 _DRIVE = re.compile(r"[A-Za-z]:")
 _HEADER = re.compile(
@@ -52,18 +53,20 @@ _LONGEST_DIMENSION = 18  # digits
 
 def name_fault(name: str) -> tuple[str, str | None] | None:
     """What is wrong with the name of a data file, as far as the name tells: (message, hint)."""
-    inside = "a data file lies beside the document or in a folder below it"
     if name.startswith(("/", "\\", "~")) or _DRIVE.match(name):
-        return f"'{shortened(name)}' is an absolute path", inside
+        return message("file.absolute", name=shortened(name)), message("file.inside")
     if "\\" in name:
-        return f"'{shortened(name)}' has a backslash", "write / between folders"
+        return message("file.backslash", name=shortened(name)), message("file.slash")
     if ".." in name.split("/"):
-        return f"'{shortened(name)}' leaves the document's folder", inside
+        return message("file.leaves", name=shortened(name)), message("file.inside")
     ending = os.path.splitext(name)[1].lower()
     if ending in _REFUSED:
-        return f"'{shortened(name)}' {_REFUSED[ending][0]}", _REFUSED[ending][1]
+        why, instead = _REFUSED[ending]
+        return message(why, name=shortened(name)), message(instead)
     if os.path.splitext(name)[1] not in ENDINGS:
-        return f"'{shortened(name)}' is not a file that can be read", f"known endings: {', '.join(ENDINGS)}"
+        return message("file.unreadable", name=shortened(name)), message(
+            "file.endings", names=message.listed([*ENDINGS], "list.comma")
+        )
     return None
 
 
@@ -82,7 +85,7 @@ def load(value: FileValue, folder: str | None, limits: Limits) -> Nested | Array
         return finite(tensors.array(name, limits), f"{value.file}[{name}]", value.file_span)
     if ending == ".npy":
         if value.key is not None:
-            raise fail("a .npy file has no keys", value.key_span, "remove 'key'")
+            raise fail(message("file.npy"), value.key_span, message("file.remove_key"))
         from io import BytesIO
 
         return _read_array(BytesIO(data), value.file, value.file_span, limits)
@@ -99,7 +102,7 @@ class Archive:
         self.limits = limits
         ending = os.path.splitext(value.file)[1]
         if ending in (".npy", ".csv"):
-            raise fail(f"'{value.file}' holds one array", value.file_span, "named ones are in .safetensors or .npz")
+            raise fail(message("file.one_array", name=value.file), value.file_span, message("file.named"))
         self._data = read_bytes(_resolve(value, folder), value.file, limits, value.file_span)
         self._tensors = Tensors(self._data, value.file, value.file_span) if ending == ".safetensors" else None
         self._source = decode(self._data, value.file) if ending == ".json" else None
@@ -112,7 +115,7 @@ class Archive:
         if self._source is not None:
             node = compose(self._source, self.limits)
             if not isinstance(node, Mapping):
-                raise fail(f"'{self.value.file}' holds one array, without a name", self.value.file_span)
+                raise fail(message("file.unnamed", name=self.value.file), self.value.file_span)
             return tuple(key.text for key in node.keys)
         return _archive_names(self._data, self.value)
 
@@ -133,11 +136,11 @@ def _resolve(value: FileValue, folder: str | None) -> str:
     if fault:
         raise fail(fault[0], value.file_span, fault[1])
     if folder is None:
-        raise fail("files cannot be read here: this document has no folder", value.file_span)
+        raise fail(message("file.no_folder"), value.file_span)
     base = os.path.realpath(folder)
     path = os.path.realpath(os.path.join(base, value.file))
     if os.path.commonpath([base, path]) != base:
-        raise fail(f"'{value.file}' is a link that leaves the document's folder", value.file_span)
+        raise fail(message("file.link", name=value.file), value.file_span)
     return path
 
 
@@ -151,22 +154,23 @@ def _read_json(source: Source, value: FileValue, limits: Limits) -> Nested:
         names = tuple(key.text for key in node.keys)
         node = node.get(_needed_key(value, names))
     elif value.key is not None:
-        raise fail(f"'{value.file}' holds one array, without a name", value.key_span, "remove 'key'")
+        raise fail(message("file.unnamed", name=value.file), value.key_span, message("file.remove_key"))
     assert node is not None
     problems = Problems()
-    result = ValueReader(source, limits, problems).array(node, "numbers")
+    result = ValueReader(source, limits, problems).array(node, "expect.data")
     problems.raise_if_any()
     assert result is not None
     return result
 
 
 def _needed_key(value: FileValue, names: tuple[str, ...]) -> str:
-    known = f"it holds {', '.join(shortened(name) for name in names[:20]) or 'nothing'}"
+    held = ", ".join(shortened(name) for name in names[:20])
+    known = message("file.holds", names=held or message("expect.nothing"))
     if value.key is None:
-        raise fail(f"'{value.file}' holds named arrays: which one?", value.file_span, f"add key: NAME; {known}")
+        raise fail(message("file.which", name=value.file), value.file_span, message("file.add_key", holds=known))
     if value.key not in names:
         hint = suggest(value.key, names) or known
-        raise fail(f"no '{shortened(value.key)}' in '{value.file}'", value.key_span, hint)
+        raise fail(message("file.no_array", key=shortened(value.key), name=value.file), value.key_span, hint)
     return value.key
 
 
@@ -195,30 +199,30 @@ def _read_csv(source: Source, value: FileValue, limits: Limits) -> Nested:
             try:
                 row.append(read_number(cell.strip(), limits))
             except (Malformed, ProblemError) as error:
-                message, hint = _told(error)
+                told, hint = _told(error)
                 start = places + len(cell) - len(cell.lstrip())
-                problems.add(message, Span(source, start, start + len(cell.strip())), hint)
+                problems.add(told, Span(source, start, start + len(cell.strip())), hint)
                 found += 1
             places += len(cell) + 1
         width = len(names) or len(rows[0] if rows else row)
         if len(cells) != width and not found:
             start = at - len(line) - 1
-            message = f"this row has {len(cells):,} columns, the first one has {width:,}"
-            problems.add(message, Span(source, start, at - 1))
+            told = message("file.columns", count=f"{len(cells):,}", width=f"{width:,}")
+            problems.add(told, Span(source, start, at - 1))
             found += 1
         if found >= Problems.MOST:
             break
         rows.append(row)
     problems.raise_if_any()
     if not rows:
-        raise fail(f"'{value.file}' has no numbers", value.file_span)
+        raise fail(message("file.no_numbers", name=value.file), value.file_span)
     return _columns(rows, names, value)
 
 
 def _columns(rows: list[list[Numeral]], names: tuple[str, ...], value: FileValue) -> Nested:
     if value.key is not None:
         if not names:
-            raise fail(f"'{value.file}' has no names in its first row", value.key_span, "remove 'key'")
+            raise fail(message("file.no_names", name=value.file), value.key_span, message("file.remove_key"))
         column = names.index(_needed_key(value, names))
         return [row[column] for row in rows]
     if len(rows[0]) == 1:
@@ -265,8 +269,8 @@ def _opened(data: bytes, value: FileValue) -> Iterator[ZipFile]:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
-        message = f"'{value.file}' is not a NumPy archive that can be read"
-        raise fail(message, value.file_span, str(error)[:80]) from None
+        told = message("file.archive", name=value.file)
+        raise fail(told, value.file_span, str(error)[:80]) from None
 
 
 def _read_array(file: IO[bytes], name: str, span: Span, limits: Limits) -> Array:
@@ -276,28 +280,28 @@ def _read_array(file: IO[bytes], name: str, span: Span, limits: Limits) -> Array
     wide = start[6:7] in (b"\x02", b"\x03")
     size = int.from_bytes(start[8:12] if wide else start[8:10], "little")
     if not start.startswith(_MAGIC) or size > _LONGEST_HEADER or len(start) < 12:
-        raise fail(f"'{name}' is not a NumPy array", span)
+        raise fail(message("file.not_array", name=name), span)
     header = (b"" if wide else start[10:]) + file.read(size if wide else size - 2)
     found = _HEADER.fullmatch(header)
     if not found or found.group(1).lstrip(b"<>|=")[:1] not in b"fiu":
-        hint = "only real numbers; objects and records are never read"
-        raise fail(f"'{name}' does not hold plain numbers", span, hint)
+        hint = message("file.real")
+        raise fail(message("file.not_plain", name=name), span, hint)
     digits = found.group(3).replace(b",", b" ").split()
-    limits.check("indices", len(digits), f"'{name}'", span)
+    limits.check("indices", len(digits), lambda: message("syntax.word", word=name), span)
     shape = tuple(int(word[:_LONGEST_DIMENSION]) for word in digits)
     elements = 1
     for length in shape:
         elements *= length
-    limits.check("elements", elements, f"'{name}'", span)
+    limits.check("elements", elements, lambda: message("syntax.word", word=name), span)
     if elements == 0:
-        raise fail(f"'{name}' is empty", span)
+        raise fail(message("file.empty", name=name), span)
     try:
         dtype = np.dtype(found.group(1).decode("ascii"))
     except TypeError:
-        raise fail(f"'{name}' does not hold plain numbers", span) from None
+        raise fail(message("file.not_plain", name=name), span) from None
     data = file.read(elements * dtype.itemsize + 1)
     if len(data) != elements * dtype.itemsize:
-        raise fail(f"'{name}' is not as long as its header says", span)
+        raise fail(message("file.short", name=name), span)
     flat: Array = np.frombuffer(data, dtype=dtype).astype(dtype.newbyteorder("="))
     array = flat.reshape(shape[::-1]).transpose() if found.group(2) == b"True" else flat.reshape(shape)
     return finite(array, name, span)
@@ -309,6 +313,7 @@ def finite(array: Array, name: str, span: Span) -> Array:
 
     if not np.isfinite(array).all():
         place = tuple(int(at) for at in np.argwhere(~np.isfinite(array))[0])
-        entry = f"entry ({', '.join(str(at + 1) for at in place)}) of " if place else ""
-        raise fail(f"{entry}'{name}' is {array[place]}", span, "only finite numbers")
+        at = ", ".join(str(index + 1) for index in place)
+        told = message("file.entry" if place else "file.number", at=at, name=name, number=array[place])
+        raise fail(told, span, message("file.finite"))
     return array

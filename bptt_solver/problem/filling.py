@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
+from bptt_solver.catalogues import message
 from bptt_solver.problem.arrays import double, split
 from bptt_solver.problem.model import Remark
 from bptt_solver.problem.values import FileValue, Given, OneHot, RandomValue, split_label
@@ -119,12 +120,14 @@ class Filling:
         if shape is None:
             shape = self._network_shape(item.label) or self._network_shape(item.name)
         if shape is None:
-            hint = "write {random: {shape: [2, 3], seed: 1}}"
-            self.making.problems.add(f"the shape of '{item.label}' is not known", item.value_span, hint)
+            hint = message("form.write_random")
+            self.making.problems.add(message("form.no_shape", name=item.label), item.value_span, hint)
             return None
-        self.making.limits.check("elements", math.prod(shape), f"'{item.label}'", item.value_span)
+        self.making.limits.check(
+            "elements", math.prod(shape), lambda: message("syntax.word", word=item.label), item.value_span
+        )
         if value.init in ("orthogonal", "identity") and len(shape) < 2:
-            self.making.problems.add(f"'{item.label}' is no matrix, so it cannot be {value.init}", item.value_span)
+            self.making.problems.add(message("form.no_matrix", name=item.label, init=value.init), item.value_span)
             return None
         seed = seed_of_document(self.document) if value.seed is None else value.seed
         if value.init not in ("identity", "zeros", "ones"):

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import suggest
 from bptt_solver.problem.nodes import Mapping, Node, Scalar, Sequence, shorten
-from bptt_solver.problem.values import FileValue, Nested, OneHot, RandomValue, Value, ValueReader, kind_of, shape_of
+from bptt_solver.problem.values import (
+    FileValue,
+    Nested,
+    OneHot,
+    RandomValue,
+    Value,
+    ValueReader,
+    expected,
+    kind_of,
+    shape_of,
+)
 
-VALUE_FORM = "a number, a list of numbers, {from: 0, values: [1, 2]}, {file: data.csv} or random"
+VALUE_FORM = "expect.value"  # a key of what is expected
 LIBRARIES = ("torch", "keras", "onnx")
 WEIGHTS_KEYS = ("file", "library", "prefix", "output")
 INITS = ("uniform", "normal", "orthogonal", "identity", "zeros", "ones")
@@ -26,7 +37,7 @@ class FormReader(ValueReader):
     def text(self, node: Node, what: str) -> Scalar | None:
         if isinstance(node, Scalar) and not node.absent:
             return node
-        self.note(f"expected {what}, got {kind_of(node)}", node, "a text with ': ', [ ] or { } needs quotes")
+        self.note(expected(what, kind_of(node)), node, message("form.quotes"))
         return None
 
     def form(self, node: Mapping, member: bool) -> tuple[Value | None, tuple[int, ...], Node]:
@@ -38,18 +49,21 @@ class FormReader(ValueReader):
         numbers: Node = node
         if len(forms) != 1:
             if self.found == before:
-                expected = "expected one of 'values', 'file', 'random' and 'one_hot' here"
-                self.note(expected, node, f"expected {VALUE_FORM}")
+                self.note(message("form.one_of"), node, expected(VALUE_FORM))
         elif forms == ["values"]:
             numbers = node.values[node.places["values"]]
-            value = self.array(numbers, "a list of numbers")
+            value = self.array(numbers, "expect.list")
         else:
             inner = node.values[node.places[forms[0]]]
             read = {"file": self.file, "random": self.random, "one_hot": self.one_hot}
             value = read[forms[0]](node, inner)
         for name, form in _BELONGING.items():
             if name in node.places and forms != [form]:
-                self.note(f"'{name}' belongs to '{form}'", node.key(name), f"for example {_EXAMPLES[form]}")
+                self.note(
+                    message("form.belongs", name=name, form=form),
+                    node.key(name),
+                    message("expect.example", example=_EXAMPLES[form]),
+                )
         starts = self.starts(node, value, member)
         return (value if self.found == before else None), starts, numbers
 
@@ -57,29 +71,29 @@ class FormReader(ValueReader):
         """Note the keys of a mapping that do not exist."""
         for key in node.keys:
             if key.text not in keys:
-                hint = suggest(key.text, keys) or f"known: {', '.join(keys)}"
-                self.note(f"unknown key '{shorten(key.text)}'", key, hint)
+                hint = suggest(key.text, keys) or message("option.known", names=message.listed([*keys], "list.comma"))
+                self.note(message("document.unknown_key", key=shorten(key.text)), key, hint)
 
     def starts(self, node: Mapping, value: object, member: bool) -> tuple[int, ...]:
         first = node.get("from")
         if first is None:
             return ()
         if member:
-            self.note("'from' is for a whole family, not for a member", node.key("from"))
+            self.note(message("form.from_member"), node.key("from"))
             return ()
         items = first.items if isinstance(first, Sequence) else [first]
-        found = [self.whole(item, "a first index") for item in items]
+        found = [self.whole(item, "expect.first_index") for item in items]
         if isinstance(value, list | int | float) and len(found) > len(shape_of(value)):
-            message = f"'from' names {len(found)} axes, the values have {len(shape_of(value))}"
-            self.note(message, first, "one number for each leading axis")
+            told = message("form.from_axes", count=len(found), axes=len(shape_of(value)))
+            self.note(told, first, message("form.axis"))
         return tuple(number for number in found if number is not None)
 
     def file(self, node: Mapping, inner: Node) -> FileValue | None:
         from bptt_solver.problem.files import name_fault
 
-        scalar = self.text(inner, "the name of a file, like weights.npz")
+        scalar = self.text(inner, "expect.file")
         key = node.get("key")
-        named = self.text(key, "the name of an array in the file") if key is not None else None
+        named = self.text(key, "expect.array") if key is not None else None
         if scalar is None:
             return None
         fault = name_fault(scalar.text)
@@ -95,20 +109,20 @@ class FormReader(ValueReader):
             self.known(inner, _FILE_KEYS)
             named = inner.get("file")
             if named is None:
-                self.note("expected class labels", inner, f"for example {_EXAMPLES['one_hot']}")
+                self.note(message("form.labels"), inner, message("expect.example", example=_EXAMPLES["one_hot"]))
             else:
                 labels = self.file(inner, named)
         else:
-            labels = self.array(inner, "class labels, whole numbers")
+            labels = self.array(inner, "expect.labels")
         classes, first = node.get("classes"), node.get("first")
-        count = self.whole(classes, "the number of classes", least=1) if classes is not None else None
-        start = self.whole(first, "the label of the first class") if first is not None else 0
+        count = self.whole(classes, "expect.classes", least=1) if classes is not None else None
+        start = self.whole(first, "expect.first_class") if first is not None else 0
         return None if labels is None or start is None else OneHot(labels, count, start, inner)
 
     def random(self, parent: Mapping, node: Node) -> RandomValue | None:
         if not isinstance(node, Mapping):
-            hint = "for example {random: {shape: [2, 3], seed: 1}}, or only the word random"
-            self.note(f"expected a mapping, got {kind_of(node)}", node, hint)
+            hint = message("form.random")
+            self.note(message("form.mapping", got=kind_of(node)), node, hint)
             return None
         self.known(node, _RANDOM_KEYS)
         random = RandomValue()
@@ -117,28 +131,28 @@ class FormReader(ValueReader):
             random.init = self.init(init)
         if shape is not None:
             items = shape.items if isinstance(shape, Sequence) else [shape]
-            sizes = [self.whole(item, "a size", least=1) for item in items]
+            sizes = [self.whole(item, "expect.size", least=1) for item in items]
             random.shape = tuple(size for size in sizes if size is not None)
             self.check_shape(random.shape, shape)
         if seed is not None:
-            random.seed = self.seed(seed, "a seed")
+            random.seed = self.seed(seed, "expect.seed")
         if places is not None:
-            random.places = self.whole(places, "the number of decimals", least=0)
+            random.places = self.whole(places, "expect.decimals", least=0)
             if random.places is not None and random.places > _MOST_PLACES:
-                self.note(f"a number has at most {_MOST_PLACES} decimals", places)
+                self.note(message("form.decimals", most=_MOST_PLACES), places)
         factor = self.number(scale) if scale is not None else None
         if factor is not None and scale is not None:
             random.scale = float(factor)
             if not random.scale > 0:
-                self.note("a scale is greater than 0", scale)
+                self.note(message("form.scale"), scale)
         return random
 
     def init(self, node: Node) -> str:
         """The kind of random numbers, by its name."""
         text = node.text if isinstance(node, Scalar) else ""
         if text not in INITS:
-            hint = suggest(text, INITS) or f"known: {', '.join(INITS)}"
-            self.note(f"expected the kind of random numbers, got {kind_of(node)}", node, hint)
+            hint = suggest(text, INITS) or message("option.known", names=message.listed([*INITS], "list.comma"))
+            self.note(message("form.kind", got=kind_of(node)), node, hint)
             return INITS[0]
         return text
 
@@ -146,7 +160,7 @@ class FormReader(ValueReader):
         """A seed, or None; then noted."""
         seed = self.whole(node, what, least=0)
         if seed is not None and seed > _LARGEST_SEED:
-            self.note(f"{what} is at most {_LARGEST_SEED:,}", node)
+            self.note(message("expect.most", what=message(what), most=f"{_LARGEST_SEED:,}"), node)
             return None
         return seed
 
@@ -155,27 +169,31 @@ class FormReader(ValueReader):
         before = self.found
         for key in node.keys:
             if key.text not in WEIGHTS_KEYS:
-                named = "numbers by name stand under 'parameters'"
-                self.note(f"unknown key '{shorten(key.text)}'", key, suggest(key.text, WEIGHTS_KEYS) or named)
+                named = message("form.by_name")
+                self.note(
+                    message("document.unknown_key", key=shorten(key.text)),
+                    key,
+                    suggest(key.text, WEIGHTS_KEYS) or named,
+                )
         file = node.get("file")
         if file is not None:
             self.file(node, file)
         elif self.found == before:
-            self.note("the weights need a file", node, "for example weights: {file: weights.safetensors, prefix: rnn.}")
+            self.note(message("form.weights_file"), node, message("form.weights_example"))
         library = node.get("library")
         if library is not None and (not isinstance(library, Scalar) or library.text not in LIBRARIES):
-            self.note(f"expected {', '.join(LIBRARIES)}, got {kind_of(library)}", library)
+            self.note(message("expect.got", what=", ".join(LIBRARIES), got=kind_of(library)), library)
         for name in ("prefix", "output"):
             value = node.get(name)
             items = value.items if isinstance(value, Sequence) and name == "prefix" else [value]
             for item in items:
                 if item is not None:
-                    self.text(item, "the beginning of the tensors' names, like rnn.")
+                    self.text(item, "expect.prefix")
 
     def check_shape(self, shape: tuple[int, ...], node: Node) -> None:
         """The sizes of an array are checked before it is made."""
-        self.limits.check("indices", len(shape), "the shape", node.span(self.source))
+        self.limits.check("indices", len(shape), lambda: message("limit.shape"), node.span(self.source))
         elements = 1
         for size in shape:
             elements *= size
-        self.limits.check("elements", elements, "the array", node.span(self.source))
+        self.limits.check("elements", elements, lambda: message("limit.array"), node.span(self.source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Expression
 from bptt_solver.language.notation.source import to_source
@@ -22,21 +23,21 @@ def check_givens(making: Making) -> None:
     for item in making.filling.givens:
         key = (item.name, item.members)
         if key in seen:
-            other = [("it is given here too", seen[key].key_span)]
-            making.problems.add(f"'{item.label}' is given twice", item.key_span, None, other)
+            other = [(message("given.here_too"), seen[key].key_span)]
+            making.problems.add(message("document.twice", name=item.label), item.key_span, None, other)
         seen[key] = item
     for item in making.filling.givens:
         whole = seen.get((item.name, None))
         if item.members is not None and whole is not None and covers_members(whole, item.members):
-            hint = f"it is a part of '{item.name}', which is given whole"
-            making.problems.add(f"'{item.label}' is given twice", item.key_span, hint)
+            hint = message("given.part", name=item.name)
+            making.problems.add(message("document.twice", name=item.label), item.key_span, hint)
             continue
         for count in range(1, len(item.members or ())):
             assert item.members is not None
             part = seen.get((item.name, item.members[:count]))
             if part is not None and covers_members(part, item.members[count:]):
-                hint = f"it is a part of '{part.label}', which is given as a whole"
-                making.problems.add(f"'{item.label}' is given twice", item.key_span, hint)
+                hint = message("given.part_of", name=part.label)
+                making.problems.add(message("document.twice", name=item.label), item.key_span, hint)
 
 
 def count_indices(making: Making) -> None:
@@ -57,7 +58,7 @@ def count_indices(making: Making) -> None:
         known = making.arities.setdefault(item.name, len(item.members))
         if known != len(item.members):
             here = counted(len(item.members))
-            told = f"'{item.label}' is given with {here}, but the equations write {counted(known)}"
+            told = message("given.indices", name=item.label, here=here, known=counted(known))
             making.problems.add(told, item.key_span, _as_it_is_read(making, item, known))
 
 
@@ -65,9 +66,9 @@ def _count(making: Making, equation: Equation, name: str, count: int, node: Expr
     known = making.arities.setdefault(name, count)
     if known != count:
         making.problems.add(
-            f"'{name}' has {counted(count)} here and {counted(known)} elsewhere",
+            message("given.elsewhere", name=name, here=counted(count), known=counted(known)),
             span_of(equation, node),
-            "a name carries the same number of indices everywhere",
+            message("given.same_number"),
         )
 
 
@@ -83,12 +84,16 @@ def _as_it_is_read(making: Making, item: GivenText, arity: int) -> str:
     """How to give a member with the number of indices with which it is read."""
     given = item.members or ()
     if not arity:
-        return f"give '{item.name}' without brackets"
+        return message("given.no_brackets", name=item.name)
     uses = (s.references[item.name, arity] for s in making.surveys if (item.name, arity) in s.references)
     use = next(uses, None)
-    read = f"it is read as {to_source(use)}" if use is not None else f"it has {counted(arity)}"
+    read = (
+        message("given.read_as", use=to_source(use))
+        if use is not None
+        else message("given.has", indices=counted(arity))
+    )
     member = ",".join(map(str, (*given, *([1] * arity))[:arity]))
-    return f"{read}: give {item.name} whole, or each member, like {item.name}[{member}]"
+    return message("given.whole", read=read, name=item.name, member=member)
 
 
 def given_parts(making: Making, roles: Mapping[str, str]) -> dict[str, Sequence[Given]]:

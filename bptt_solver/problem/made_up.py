@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Span
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Reference, preorder
@@ -107,7 +108,7 @@ class MadeUp:
         count = math.prod(shape)
         self.elements += count
         assert self.document.network is not None
-        self.limits.check("elements", self.elements, "what the network needs", self.document.network.span)
+        self.limits.check("elements", self.elements, lambda: message("limit.network"), self.document.network.span)
         if kind == "numbers":
             numbers = small(shape, self.seed, label)
             if name in self.network.intervals:

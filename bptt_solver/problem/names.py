@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Problems, Span, suggest
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
@@ -133,7 +134,7 @@ class Resolver:
         for name in names:
             if name in seen:
                 self.problems.add(
-                    f"the index '{name}' is bound twice", span_of(equation, node), "give the inner one another name"
+                    message("name.bound_twice", name=name), span_of(equation, node), message("name.inner")
                 )
             seen.add(name)
 
@@ -143,9 +144,9 @@ class Resolver:
         for name in dict.fromkeys(scope):
             if name not in used:
                 self.problems.add(
-                    f"'{equation.name}' is defined again for every {name}, since it has no index {name}",
+                    message("name.defined_again", family=equation.name, name=name),
                     span_of(equation),
-                    f"write {equation.name}[{name}] = ..., or sum(... for {name} in ...)",
+                    message("name.write_index", family=equation.name, name=name),
                 )
 
     def _ranges(
@@ -157,9 +158,9 @@ class Resolver:
         for item in ranges:
             for name in dict.fromkeys((*item.low.variables(), *item.high.variables())):
                 if name in bound and name not in known:
-                    what = "itself" if name == item.variable else f"'{name}', which comes later"
-                    hint = "bounds are numbers, sizes and earlier indices: for i in 1..n, j in 1..i"
-                    self.problems.add(f"the range of '{item.variable}' uses {what}", span_of(equation, node), hint)
+                    key = "name.range_itself" if name == item.variable else "name.range_later"
+                    told = message(key, range=item.variable, name=name)
+                    self.problems.add(told, span_of(equation, node), message("name.bounds"))
             self._index(item.low, [*known, *bound], equation, node)
             self._index(item.high, [*known, *bound], equation, node)
             known.append(item.variable)
@@ -184,16 +185,16 @@ class Resolver:
     def check_map(self, name: str, count: int, equation: Equation, node: Expression | None) -> None:
         """Note a map that is not declared, or is read with a wrong number of indices."""
         if name not in self.maps:
-            hint = suggest(name, self.maps) or f"declare it: `maps: {{{name}: [1, 2, 3]}}`"
+            hint = suggest(name, self.maps) or message("map.declare", name=name)
             span = self.places.get(name) or span_of_word(equation, name)
-            self.problems.add(f"'{name}' is not a declared map", span, hint)
+            self.problems.add(message("map.undeclared", name=name), span, hint)
             self.maps[name] = None
         elif self.arities.get(name, count) != count:
             read = ", ".join("ijklmnop"[: self.arities[name]])
             self.problems.add(
-                f"the map '{name}' is read with {counted(count)} here, but it has {counted(self.arities[name])}",
+                message("map.indices", name=name, here=counted(count), known=counted(self.arities[name])),
                 span_of_word(equation, name),
-                f"write {name}[{read}]",
+                message("map.write", name=name, indices=read),
             )
 
     def resolve(self, equation: Equation, survey: Survey, sizes: Mapping[str, int]) -> Equation:
@@ -227,9 +228,7 @@ class Resolver:
 
     def _instead(self, name: str, count: int, quantities: Collection[str]) -> str | None:
         if name in quantities:
-            return f"'{name}' is a quantity: a product is written {name}*(...)" + (
-                f", a member {name}[...]" if count else ""
-            )
+            return message("name.product_or_member" if count else "name.product", name=name)
         return self.operations.suggest(name)
 
     def check_calls(self, equation: Equation, survey: Survey, quantities: Collection[str] = ()) -> None:
@@ -238,19 +237,20 @@ class Resolver:
         for (name, count), node in survey.calls.items():
             operation = self.operations.find(name)
             if operation is None or name in _UNWRITTEN:
-                hint = self._instead(name, count, quantities) or "`bptt-solve plugins` lists the functions"
-                self.problems.add(f"unknown function '{name}'", span_of(equation, node), hint)
+                hint = self._instead(name, count, quantities) or message("name.list_functions")
+                self.problems.add(message("registry.function", name=name), span_of(equation, node), hint)
                 continue
             low, high = operation.arity
             if not low <= count <= high and not (name in _LARGEST and count == 1):
-                wanted = f"{low}" if low == high else f"at least {low}" if high == MANY else f"{low} to {high}"
-                plural = "" if wanted == "1" else "s"
-                self.problems.add(f"{name} takes {wanted} argument{plural}, got {count}", span_of(equation, node))
+                key = "exactly" if low == high else "least" if high == MANY else "between"
+                key = "one" if low == high == 1 else key
+                told = message(f"name.takes_{key}", name=name, low=low, high=high, count=count)
+                self.problems.add(told, span_of(equation, node))
 
 
 def counted(count: int) -> str:
     """``no index``, ``one index``, ``2 indices``."""
-    return "no index" if count == 0 else "one index" if count == 1 else f"{count} indices"
+    return message("name.no_index" if count == 0 else "name.one_index" if count == 1 else "name.indices", count=count)
 
 
 def lookalike(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Source, Span
 from bptt_solver.problem.nodes import PLAIN, Mapping, Node, Packed, Scalar, Sequence
 
@@ -97,8 +98,8 @@ def read_network(node: Mapping, reader: ValueReader) -> NetworkBlock | None:
     """The block, or None if it has no topology; then noted. Values that look like numbers but are none are noted."""
     named = node.get("topology")
     if not isinstance(named, Scalar) or named.absent:
-        hint = "for example network: {topology: elman, ...}; `bptt-solve plugins` lists them"
-        reader.note("a network needs a topology", named or node, hint)
+        hint = message("network.example")
+        reader.note(message("network.topology"), named or node, hint)
         return None
     options = {key.text: plain(value, reader) for key, value in node.items() if key.text != "topology"}
     return NetworkBlock(named.text, options, node, reader.source)
@@ -133,15 +134,15 @@ def plain(node: Node, reader: ValueReader) -> object:
 
 def _scalar(node: Scalar, reader: ValueReader) -> object:
     if node.absent:
-        reader.note("a value is missing here", node)
+        reader.note(message("network.missing"), node)
         return None
     if node.style != PLAIN:
         return node.text
     if node.text in _WORDS:
         return _WORDS[node.text]
     if node.text in _OTHER_WORDS:
-        reader.note(f"'{node.text}' is neither true nor false", node, "write true or false, or put the text in quotes")
+        reader.note(message("network.truth", text=node.text), node, message("network.write_truth"))
         return None
     if _LIKE_NUMBER.fullmatch(node.text):
-        return reader.number(node, "a number, or a text in quotes")
+        return reader.number(node, "expect.number_or_text")
     return node.text

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Excerpt, Problem, ProblemError, Problems, Source, Span, fail
 from bptt_solver.limits import Limits
 from bptt_solver.problem.alignment import Segments, align
@@ -179,17 +180,17 @@ class _Composer:
         except (ValueError, OverflowError):  # an escape of a code point that does not exist
             found = _TOO_LARGE.search(self.source.text)
             at = found.start() if found else 0
-            self.note("this escape is no character", at, at + 10, "code points end at U+10FFFF")
+            self.note(message("yaml.escape"), at, at + 10, message("yaml.code_points"))
         else:
             self.note_properties(scanner.properties if scanner else [])
         self.problems.raise_if_any()
         if self.root is None or (isinstance(self.root, Scalar) and self.root.absent):
-            raise fail(f"{self.source.name} is empty", hint="a document has at least `equations:` or `network:`")
+            raise fail(message("file.source_empty", name=self.source.name), hint=message("yaml.at_least"))
         return self.root
 
-    def note(self, message: str, start: int, end: int | None = None, hint: str | None = None) -> None:
+    def note(self, told: str, start: int, end: int | None = None, hint: str | None = None) -> None:
         self.found += 1
-        self.problems.add(message, Span(self.source, start, start + 1 if end is None else end), hint)
+        self.problems.add(told, Span(self.source, start, start + 1 if end is None else end), hint)
 
     def note_syntax(self, problem: Problem) -> None:
         """A syntax error, unless something was already said about its line (then that is its cause)."""
@@ -209,9 +210,9 @@ class _Composer:
             kind = _PROPERTIES[self.source.text[start]]
             word = shorten(self.source.text[start:end])
             if len(word) > 1:
-                self.note(f"{kind} ({word}) are not allowed", start, end, "if it is meant as text, put it in quotes")
+                self.note(message(kind, word=word), start, end, message("yaml.meant_as_text"))
             else:
-                self.note(f"a text cannot begin with '{word}' here", start, end, "put the whole text in quotes")
+                self.note(message("yaml.begin", word=word), start, end, message("yaml.quote_all"))
 
     def take(self, event: Any, segments: dict[int, list[tuple[int, int]]]) -> None:
         kind = type(event).__name__
@@ -220,7 +221,7 @@ class _Composer:
             self.items += 1
             if self.items > self.limits.get("yaml_items"):
                 place = Span(self.source, start, end)
-                raise self.limits.exceeded("yaml_items", self.items, "the document", place, or_more=True)
+                raise self.limits.exceeded("yaml_items", self.items, message("limit.document"), place, or_more=True)
         if kind == "ScalarEvent":
             self.done(self.scalar(event, start, end, segments))
         elif kind == "SequenceStartEvent":
@@ -237,11 +238,11 @@ class _Composer:
     def document(self, event: Any, start: int, end: int) -> None:
         self.documents += 1
         if self.documents > 1:
-            self.note("a second document begins here", start, end, "a file holds one document")
+            self.note(message("yaml.second"), start, end, message("yaml.one_document"))
         if event.tags:
-            self.note("tags are not allowed", 0, 1, "remove the line '%TAG'")
+            self.note(message("yaml.no_tags"), 0, 1, message("yaml.no_tag"))
         if event.version not in (None, (1, 2)):
-            self.note("documents are YAML 1.2", 0, 1, "remove the line '%YAML'")
+            self.note(message("yaml.version"), 0, 1, message("yaml.no_version"))
 
     def scalar(self, event: Any, start: int, end: int, segments: dict[int, list[tuple[int, int]]]) -> Node:
         style = event.style or PLAIN
@@ -252,8 +253,8 @@ class _Composer:
             return Scalar(event.value, style, start, end, segments.get(start))
         found = FORBIDDEN.search(event.value) if style == '"' else None
         if found:
-            message, _ = forbidden(found.group())
-            self.note(message, start, end, "an escape makes it; in single quotes there are no escapes")
+            told, _ = forbidden(found.group())
+            self.note(told, start, end, message("yaml.escape_makes"))
         return Scalar(event.value, style, start, end)
 
     def open(self, node: Sequence | Mapping) -> None:
@@ -263,7 +264,7 @@ class _Composer:
 
     def too_deep(self, at: int) -> ProblemError:
         place = Span(self.source, at, at + 1)
-        return self.limits.exceeded("yaml_depth", len(self.stack), "the document", place, or_more=True)
+        return self.limits.exceeded("yaml_depth", len(self.stack), message("limit.document"), place, or_more=True)
 
     def done(self, node: Node) -> None:
         """Put a finished node where it belongs."""
@@ -281,27 +282,29 @@ class _Composer:
 
     def key(self, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
-            kind = "mapping" if isinstance(node, Mapping) else "list"
-            self.note(f"a key must be a name, not a {kind}", node.start, node.end)
+            key = "yaml.key_mapping" if isinstance(node, Mapping) else "yaml.key_list"
+            self.note(message(key), node.start, node.end)
             return Scalar(f"\0{node.start}", '"', node.start, node.end)
         if node.absent:
-            self.note("a name is missing before ':'", node.start, node.end)
+            self.note(message("yaml.no_key"), node.start, node.end)
         elif node.text == "<<" and node.style == PLAIN:
-            self.note("merge keys (<<) are not allowed", node.start, node.end, "write the entries out")
+            self.note(message("yaml.merge"), node.start, node.end, message("yaml.write_out"))
         return node
 
     def put(self, mapping: Mapping, key: Scalar, value: Node) -> None:
         name = unicodedata.normalize("NFC", key.text)
         if name in mapping.places and name not in ("", "<<"):
             line, _ = self.source.position(mapping.keys[mapping.places[name]].start)
-            self.note(f"'{shorten(name)}' is given twice", key.start, key.end, f"the first one is on line {line}")
+            self.note(
+                message("document.twice", name=shorten(name)), key.start, key.end, message("yaml.first", line=line)
+            )
         mapping.places.setdefault(name, len(mapping.keys))
         mapping.keys.append(key)
         mapping.values.append(value)
 
 
 _TOO_LARGE = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
-_PROPERTIES = {"&": "anchors", "*": "aliases", "!": "tags"}
+_PROPERTIES = {"&": "yaml.anchors", "*": "yaml.aliases", "!": "yaml.tags"}
 
 
 def shorten(text: str, most: int = 40) -> str:

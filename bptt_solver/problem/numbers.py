@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bptt_solver.arithmetic import Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.language.shapes import Shape
 from bptt_solver.problem.arrays import MOST_EXACT, all_exact, nested_shape, shape_of, size_of, to_value
@@ -40,7 +41,7 @@ def given_numbers(making: Making, system: System, shapes: Mapping[str, LooseShap
             elif (value.ndim if is_array(value) else 0) != system.ranks[name]:
                 raise _member_differs(making, (name, indices), shape_of(value), shapes[name])
             result[name, indices] = value
-    making.limits.check("elements", total, "the data", first)
+    making.limits.check("elements", total, lambda: message("limit.data"), first)
     return result
 
 
@@ -51,6 +52,9 @@ def _member_differs(making: Making, key: Instance, shape: Shape, wanted: LooseSh
     other = next((i for i, v in members.items() if len(nested_shape(v)) == len(wanted)), None)
     rest = key[0] if other is None else instance_text((key[0], other))
     what = loose_text(wanted if other is None else nested_shape(members[other]))
-    hint = "all members of a family are numbers, or all vectors, or all matrices"
     span = making.spans.get(text, making.spans.get(key[0]))
-    return fail(f"{text} is {loose_text(shape)}, but {rest} is {what}", span, hint)
+    return fail(
+        message("shape.member", name=text, shape=loose_text(shape), other=rest, known=what),
+        span,
+        message("shape.family"),
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from bptt_solver.catalogues import message
 from bptt_solver.language.expressions import Numeral
 from bptt_solver.language.tokens import Malformed, literal
 from bptt_solver.limits import Limits
@@ -19,24 +20,24 @@ _FRACTION = re.compile(r"([-+]?(?:0|[1-9][0-9]*+))/([0-9]++)")
 _SHORT = 26  # characters; longer ones have their digits counted
 
 _HINTS: tuple[tuple[str, str], ...] = (
-    (r"[-+]?0[0-9]+(\.[0-9]*)?([eE].*)?", "a number does not begin with 0: write {plain}"),
-    (r"[-+]?[0-9]+(_[0-9]+)+(\.[0-9_]*)?", "write {plain}"),
-    (r"[-+]?0[xX][0-9a-fA-F]{1,12}", "write {based}"),
-    (r"[-+]?0[oO][0-7]{1,12}|[-+]?0[bB][01]{1,40}", "write {based}"),
-    (r"[-+]?[0-9]+(:[0-9]+)+(\.[0-9]*)?", "times are not numbers: write the number of seconds or minutes"),
-    (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*", "dates are not numbers"),
-    (r"(?i)[-+]?\.?(inf|infinity|nan)", "only finite numbers"),
-    (r"(?i)y|yes|on|true", "write 1"),
-    (r"(?i)n|no|off|false", "write 0"),
-    (r"(?i)null|~", "leave the name out, or give its value"),
-    (r"[-+]?[0-9]+,[0-9]+", "write a point in a decimal number: {point}"),
-    (r"[-+]?[0-9]{1,3}( [0-9]{3})+", "write it without spaces: {joined}"),
-    (r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?( +[-+]?[0-9.]+([eE][-+]?[0-9]+)?)+", "for a list write [1, 2, 3], with commas"),
-    (r"[-+]?[0-9.]+ */ *[-+]?[0-9.]+", "a fraction is two whole numbers, written without spaces: 2/3"),
-    (r"[-+]?[0-9.]+%", "write the number itself, for example 0.5 for 50%"),
-    (r"[-+]?[0-9.]+[eEdD]", "the exponent is missing"),
-    (r"[-+]?[0-9.]+[dD][-+]?[0-9]+", "write the exponent with e, for example 1e-3"),
-    (r"[\u2212\u2013\u2014].*", "write an ordinary minus sign: -"),
+    (r"[-+]?0[0-9]+(\.[0-9]*)?([eE].*)?", "number.zero"),
+    (r"[-+]?[0-9]+(_[0-9]+)+(\.[0-9_]*)?", "number.plain"),
+    (r"[-+]?0[xX][0-9a-fA-F]{1,12}", "number.based"),
+    (r"[-+]?0[oO][0-7]{1,12}|[-+]?0[bB][01]{1,40}", "number.based"),
+    (r"[-+]?[0-9]+(:[0-9]+)+(\.[0-9]*)?", "number.times"),
+    (r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*", "number.dates"),
+    (r"(?i)[-+]?\.?(inf|infinity|nan)", "number.finite"),
+    (r"(?i)y|yes|on|true", "number.one"),
+    (r"(?i)n|no|off|false", "number.nought"),
+    (r"(?i)null|~", "number.leave"),
+    (r"[-+]?[0-9]+,[0-9]+", "number.point"),
+    (r"[-+]?[0-9]{1,3}( [0-9]{3})+", "number.joined"),
+    (r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?( +[-+]?[0-9.]+([eE][-+]?[0-9]+)?)+", "number.list"),
+    (r"[-+]?[0-9.]+ */ *[-+]?[0-9.]+", "number.fraction"),
+    (r"[-+]?[0-9.]+%", "number.percent"),
+    (r"[-+]?[0-9.]+[eEdD]", "number.exponent"),
+    (r"[-+]?[0-9.]+[dD][-+]?[0-9]+", "number.e"),
+    (r"[\u2212\u2013\u2014].*", "number.minus"),
 )
 
 
@@ -62,28 +63,24 @@ def _read_any(text: str, limits: Limits) -> Numeral:
     fraction = _FRACTION.fullmatch(text)
     if fraction:
         above, below = fraction.groups()
-        limits.check("digits", max(len(above.lstrip("+-")), len(below)), "the number")
+        limits.check("digits", max(len(above.lstrip("+-")), len(below)), lambda: message("token.number"))
         if not below.strip("0"):
-            raise Malformed(f"'{shortened(text)}' divides by 0")
+            raise Malformed(message("number.by_zero", text=shortened(text)))
         exact = Fraction(int(above), int(below))
         return exact.numerator if exact.denominator == 1 else exact
-    raise Malformed(f"'{shortened(text)}' is not a number", hint_for(text))
+    raise Malformed(message("number.no_number", text=shortened(text)), hint_for(text))
 
 
 def hint_for(text: str) -> str | None:
     """What to write instead of something that looks like a number to other programs or people."""
-    for pattern, hint in _HINTS:
+    for pattern, key in _HINTS:
         if len(text) <= 40 and re.fullmatch(pattern, text):
-            return (
-                hint.replace("{plain}", _plain(text))
-                .replace("{based}", _based(text))
-                .replace("{point}", text.replace(",", "."))
-                .replace("{joined}", text.replace(" ", ""))
-            )
+            point, joined = text.replace(",", "."), text.replace(" ", "")
+            return message(key, plain=_plain(text), based=_based(text), point=point, joined=joined)
     if any(c.isdecimal() and not c.isascii() for c in text):
-        return "write the digits 0 to 9"
+        return message("number.digits")
     if re.match(r"\s*[-+(]*[\w.]+\s*[-+*/^(]", text):
-        return "formulas stand under `equations:`; here is a number like 2, 0.5, 1e-3 or 2/3"
+        return message("number.formula")
     return None
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Source, fail
 from bptt_solver.evaluate import find_shapes
 from bptt_solver.limits import Limits
@@ -46,7 +47,7 @@ def with_eliminated(problem: Problem, name: str) -> Problem:
     from bptt_solver.eliminate import eliminate
 
     if name == problem.target.name:
-        raise fail(f"'{name}' is the target, so it cannot be eliminated")
+        raise fail(message("eliminate.target", name=name))
     system = eliminate(problem.system, name)
     unfolded = unfold(system, problem.limits)
     loose: dict[str, LooseShape] = {n: (None,) * r for n, r in system.ranks.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Index, Range, Reference, Sum
 from bptt_solver.problem.making import Making
@@ -36,7 +37,7 @@ def find_sizes(making: Making) -> None:
         elif said:
             _unclear(making, name, said, equation)
         else:
-            problems.add(f"'{name}' is neither an index nor a size", span, size_hint(name, equation, node, sizes))
+            problems.add(message("name.neither", name=name), span, size_hint(name, equation, node, sizes))
         if problems.enough:
             break
 
@@ -51,10 +52,10 @@ def declared_sizes(making: Making) -> dict[str, int]:
 
 def _unclear(making: Making, name: str, said: Sequence[tuple[str, int]], equation: Equation) -> None:
     """Given families do not agree on a size."""
-    told = ", ".join(f"{n} says {v}" for n, v in said)
-    notes = [(f"{n} is given here", making.spans[n]) for n, _ in said if n in making.spans]
-    hint = f"declare it: `sizes: {{{name}: {said[0][1]}}}`"
-    making.problems.add(f"the size {name} is not clear: {told}", span_of_word(equation, name), hint, notes)
+    told = message.listed([message("size.says", name=n, value=v) for n, v in said], "list.comma")
+    notes = [(message("size.given_here", name=n), making.spans[n]) for n, _ in said if n in making.spans]
+    hint = message("size.declare", name=name, value=said[0][1])
+    making.problems.add(message("size.unclear", name=name, told=told), span_of_word(equation, name), hint, notes)
 
 
 def _extents(making: Making) -> Extents:

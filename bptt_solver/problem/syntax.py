@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Problem, Source, Span
 
-_QUOTES = "put the text in quotes"
-_COLUMN = "entries that belong together begin in the same column"
-_SECOND = 'a text that contains ": " needs quotes, and a new entry begins in the same column as the others'
-_FLOW = 'inside [ ] and { } a text with brackets, commas or ": " needs quotes, for example {"h[0]": [0, 0]}'
+_QUOTES = "yaml.quotes"
+_COLUMN = "yaml.column"
+_SECOND = "yaml.second_colon_hint"
+_FLOW = "yaml.flow"
 _FOUND = re.compile(r"(?:found|got)(?: character| unknown escape character)? (.+?)(?: that cannot.*)?$", re.DOTALL)
-_TOKENS = {
-    "<stream end>": "the end of the document",
-    "<document end>": "the end of the document",
-    "<scalar>": "a text",
-    "<block mapping start>": "a line that is indented deeper",
-    "<block sequence start>": "a list",
-    "<block end>": "the end of the block",
+_TOKENS = {  # what is found there: as it is written, or a key
+    "<stream end>": "yaml.end",
+    "<document end>": "yaml.end",
+    "<scalar>": "yaml.a_text",
+    "<block mapping start>": "yaml.deeper",
+    "<block sequence start>": "yaml.a_list",
+    "<block end>": "yaml.block_end",
     "-": "'- '",
-    "?": "a key",
+    "?": "yaml.a_key",
     "<alias>": "'*'",
     "<anchor>": "'&'",
     "<tag>": "'!'",
@@ -36,11 +37,11 @@ def syntax_problem(error: Any, source: Source) -> Problem:
     found = _found(problem)
 
     line = source.position(begun)[0]
-    for fragment, message, hint, from_start in _RULES:
+    for fragment, key, hint, from_start in _RULES:
         if fragment in problem or fragment in context:
-            told = message.replace("{found}", found).replace("{line}", str(line))
-            return Problem(told, _place(source, begun if from_start else at), hint)
-    return Problem(f"not valid YAML: {problem}", _place(source, at))
+            told = message(key, found=found, line=line)
+            return Problem(told, _place(source, begun if from_start else at), message(hint) if hint else None)
+    return Problem(message("yaml.not_valid", problem=problem), _place(source, at))
 
 
 def _place(source: Source, at: int) -> Span:
@@ -52,43 +53,45 @@ def _place(source: Source, at: int) -> Span:
 def _found(problem: str) -> str:
     match = _FOUND.search(problem)
     if not match:
-        return "this"
+        return message("yaml.this")
     word = match.group(1).strip("(),").strip("'\"")
-    return _TOKENS.get(word, "a tab" if word == "\\t" else f"'{word}'")
+    token = _TOKENS.get(word, "yaml.a_tab" if word == "\\t" else "")
+    return message(token) if token[:5] == "yaml." else token or message("syntax.word", word=word)
 
 
-# (part of ruamel's message, ours, hint, whether the place is where the construct began); the first that fits counts
+# (part of ruamel's message, the keys of ours and of the hint, whether the place is where the construct began); the
+# first that fits counts
 _RULES: tuple[tuple[str, str, str | None, bool], ...] = (
-    ("mapping values are not allowed", "a second ':' in one value", _SECOND, False),
-    ("found character '\\t'", "a tab at the beginning of a line", "indent with spaces", False),
-    ("cannot start any token", "a text cannot begin with {found} here", _QUOTES, False),
-    ("expected ',' or ']', but got '<stream end>'", "this '[' is never closed", None, True),
-    ("expected ',' or '}', but got '<stream end>'", "this '{' is never closed", None, True),
-    ("expected ',' or ']'", "expected ',' or ']' in the list that begins on line {line}, found {found}", _FLOW, False),
+    ("mapping values are not allowed", "yaml.second_colon", _SECOND, False),
+    ("found character '\\t'", "yaml.tab", "yaml.spaces", False),
+    ("cannot start any token", "yaml.cannot_begin", _QUOTES, False),
+    ("expected ',' or ']', but got '<stream end>'", "yaml.open_list", None, True),
+    ("expected ',' or '}', but got '<stream end>'", "yaml.open_mapping", None, True),
+    ("expected ',' or ']'", "yaml.in_list", _FLOW, False),
     (
         "expected ',' or '}'",
-        "expected ',' or '}' in the entries that begin on line {line}, found {found}",
+        "yaml.in_entries",
         _FLOW,
         False,
     ),
-    ("could not find expected ':'", "expected 'name: value' here", "is the ':' or the indentation missing?", True),
-    ("found unexpected ':'", "a space is missing after ':', or the text needs quotes", _FLOW, False),
-    ("unexpected end of stream", "this quote is never closed", None, True),
-    ("unexpected document separator", "'---' or '...' inside a quoted text", "is a quote missing?", False),
-    ("unknown escape character", "unknown escape {found} in a text in double quotes", "use single quotes", False),
-    ("expected escape sequence", "incomplete escape in a text in double quotes", "use single quotes", False),
-    ("sequence entries are not allowed", "a list cannot begin here", "begin it on a line of its own", False),
-    ("mapping keys are not allowed", "'?' cannot stand here", _QUOTES, False),
-    ("while scanning a block scalar", "the text must begin on the line after '|' or '>'", None, False),
-    ("while scanning an alias", "a text cannot begin with '*'", _QUOTES, True),
-    ("while scanning an anchor", "a text cannot begin with '&'", _QUOTES, True),
-    ("tag", "a text cannot begin with '!'", _QUOTES, True),
-    ("directive", "this line begins with '%', which YAML reserves", _QUOTES, False),
-    ("but found '}'", "nothing is open that this '}' could close", None, False),
-    ("but found ']'", "nothing is open that this ']' could close", None, False),
-    ("but found '<block mapping start>'", "this line is indented unlike those above", _COLUMN, False),
-    ("expected the node content", "a value is missing before {found}", _QUOTES + " if it belongs to one", False),
-    ("while parsing a block", "expected a line 'name: value' or '- item', found {found}", "see the indentation", False),
-    ("expected '<document start>'", "text after the end of the document", None, False),
-    ("document end marker", "text after the end of the document", None, False),
+    ("could not find expected ':'", "yaml.name_value", "yaml.colon_or_indent", True),
+    ("found unexpected ':'", "yaml.space", _FLOW, False),
+    ("unexpected end of stream", "yaml.quote", None, True),
+    ("unexpected document separator", "yaml.separator", "yaml.quote_missing", False),
+    ("unknown escape character", "yaml.unknown_escape", "yaml.single", False),
+    ("expected escape sequence", "yaml.incomplete", "yaml.single", False),
+    ("sequence entries are not allowed", "yaml.list_here", "yaml.own_line", False),
+    ("mapping keys are not allowed", "yaml.question", _QUOTES, False),
+    ("while scanning a block scalar", "yaml.block", None, False),
+    ("while scanning an alias", "yaml.star", _QUOTES, True),
+    ("while scanning an anchor", "yaml.ampersand", _QUOTES, True),
+    ("tag", "yaml.exclamation", _QUOTES, True),
+    ("directive", "yaml.percent", _QUOTES, False),
+    ("but found '}'", "yaml.close_mapping", None, False),
+    ("but found ']'", "yaml.close_list", None, False),
+    ("but found '<block mapping start>'", "yaml.indented", _COLUMN, False),
+    ("expected the node content", "yaml.missing", "yaml.quotes_if", False),
+    ("while parsing a block", "yaml.line", "yaml.indentation", False),
+    ("expected '<document start>'", "yaml.after_end", None, False),
+    ("document end marker", "yaml.after_end", None, False),
 )

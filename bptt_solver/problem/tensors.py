@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Span, fail
 from bptt_solver.limits import Limits
 from bptt_solver.problem.numerals import shortened
@@ -30,7 +31,7 @@ class Tensors:
             import safetensors
         except ImportError:
             hint = "pip install 'bptt-solver[weights]'"
-            raise fail(f"'{file}' needs the package safetensors, which is not installed", span, hint) from None
+            raise fail(message("file.no_package", name=file), span, hint) from None
         self.file = file
         self.span = span
         try:
@@ -38,7 +39,7 @@ class Tensors:
             self._found = dict(deserialize(data))
         except safetensors.SafetensorError as error:
             hint = str(error).partition(": ")[2][:80] or str(error)[:80]
-            raise fail(f"'{file}' is not a safetensors file that can be read", span, hint) from None
+            raise fail(message("file.no_tensors", name=file), span, hint) from None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,10 +57,10 @@ class Tensors:
 
         label = f"{self.file}[{shortened(name)}]"
         kind, shape = str(self._found[name]["dtype"]), self.shape(name)
-        limits.check("indices", len(shape), f"'{label}'", self.span)
-        limits.check("elements", math.prod(shape), f"'{label}'", self.span)
+        limits.check("indices", len(shape), lambda: message("syntax.word", word=label), self.span)
+        limits.check("elements", math.prod(shape), lambda: message("syntax.word", word=label), self.span)
         if not math.prod(shape):
-            raise fail(f"'{label}' is empty", self.span)
+            raise fail(message("file.empty", name=label), self.span)
         data = self._found[name]["data"]
         array: Array
         if kind == "BF16":  # the upper half of a float32
@@ -68,6 +69,6 @@ class Tensors:
             array = np.frombuffer(data, _TYPES[kind])
             array = array.astype(np.float32 if kind == "F16" else array.dtype.newbyteorder("="))
         else:
-            known = f"{', '.join((*_TYPES, 'BF16'))} are read"
-            raise fail(f"'{label}' holds {shortened(kind)}, not plain numbers", self.span, known)
+            known = message("file.types", names=", ".join((*_TYPES, "BF16")))
+            raise fail(message("file.kind", name=label, kind=shortened(kind)), self.span, known)
         return array.reshape(shape)

@@ -8,6 +8,7 @@ import stat
 import sys
 import unicodedata
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, Problems, Source, Span, fail
 from bptt_solver.limits import Limits
 
@@ -19,7 +20,8 @@ FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u2028-\u202e\u2060-\u2069\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef"
     "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f\U000f0000-\U0010ffff]|\r(?!\n)"
 )
-_CONTROL_NAMES = {0: "NULL", 7: "BELL", 8: "BACKSPACE", 0x0D: "CARRIAGE RETURN without line feed", 0x1B: "ESCAPE"}
+_CONTROL_NAMES = {0: "NULL", 7: "BELL", 8: "BACKSPACE", 0x1B: "ESCAPE"}
+_UNNAMED = {"Cc": "character.control", "Co": "character.private"}  # keys of messages
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _MARKS = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -28,12 +30,12 @@ _MARKS = (
     (b"\xfe\xff", "UTF-16"),
 )
 _KINDS = (
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x1f\x8b", "gzip-compressed"),
-    (b"%PDF-", "a PDF file"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"\x93NUMPY", "a NumPy file"),
-    (b"\x80\x04\x95", "a Python pickle"),
+    (b"PK\x03\x04", "file.zip"),
+    (b"\x1f\x8b", "file.gzip"),
+    (b"%PDF-", "file.pdf"),
+    (b"\x89PNG", "file.png"),
+    (b"\x93NUMPY", "file.numpy"),
+    (b"\x80\x04\x95", "file.python"),
 )
 
 
@@ -52,7 +54,7 @@ def read_bytes(path: str, shown: str, limits: Limits, span: Span | None = None) 
         try:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
-                raise fail(f"cannot read {shown}: {_kind(status.st_mode)}, not a file", span)
+                raise fail(message("file.no_file", name=shown, kind=message(_kind(status.st_mode))), span)
             limits.check("bytes", status.st_size, shown, span)
             with open(handle, "rb", closefd=False) as file:
                 data = file.read(limits.get("bytes") + 1)
@@ -68,17 +70,33 @@ def read_bytes(path: str, shown: str, limits: Limits, span: Span | None = None) 
 def unreadable(shown: str, error: Exception, span: Span | None = None) -> ProblemError:
     """The error for a file that the system does not let us read."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return fail(f"cannot read {shown}: {reason[:1].lower()}{reason[1:]}", span)
+    return fail(
+        message("file.cannot_read", name=shown, reason=_reason(error, f"{reason[:1].lower()}{reason[1:]}")), span
+    )
+
+
+def _reason(error: Exception, said: str) -> str:
+    """The usual reasons of the system in every language; the others in its own words."""
+    key = _REASONS.get(type(error))
+    told = message(key) if key else said
+    return told if told == said else said
+
+
+_REASONS: dict[type, str] = {
+    FileNotFoundError: "file.not_found",
+    PermissionError: "file.permission",
+    IsADirectoryError: "file.is_folder",
+}
 
 
 def _kind(mode: int) -> str:
-    tests = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-    return next((name for test, name in tests if test(mode)), "a device")
+    tests = ((stat.S_ISDIR, "file.folder"), (stat.S_ISFIFO, "file.pipe"), (stat.S_ISSOCK, "file.socket"))
+    return next((name for test, name in tests if test(mode)), "file.device")
 
 
 def _read_standard_input(limits: Limits) -> bytes:
     if sys.stdin is None:
-        raise fail("standard input is closed")
+        raise fail(message("file.stdin_closed"))
     try:
         data = sys.stdin.buffer.read(limits.get("bytes") + 1)
     except (OSError, ValueError) as error:
@@ -92,12 +110,12 @@ def decode(data: bytes, name: str) -> Source:
     """The text of bytes in strict UTF-8, without byte order mark; `check_characters` looks at what is in it."""
     encoding = next((kind for mark, kind in _MARKS if data.startswith(mark)), None)
     if encoding is None and len(data) > 3 and 0 in data[:2]:
-        encoding = "UTF-16 or UTF-32"
+        encoding = message("file.utf16")
     if encoding:
-        raise fail(f"{name} is {encoding}", hint="save it as UTF-8")
+        raise fail(message("file.encoding", name=name, encoding=encoding), hint=message("file.save"))
     kind = next((kind for mark, kind in _KINDS if data.startswith(mark)), None)
     if kind:
-        raise fail(f"{name} is {kind}, not a document", hint="a document is YAML text in UTF-8")
+        raise fail(message("file.no_document", name=name, kind=message(kind)), hint=message("file.yaml"))
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     try:
@@ -110,10 +128,8 @@ def _not_utf8(data: bytes, error: UnicodeDecodeError, name: str) -> ProblemError
     source = Source(name, data.decode("utf-8", "replace"))
     at = len(data[: error.start].decode("utf-8"))
     byte = data[error.start]
-    hint = "save the file as UTF-8"
-    if byte >= 0xA0:
-        hint += f"; in Latin-1 this byte is '{chr(byte)}'"
-    return fail(f"byte 0x{byte:02x} at offset {error.start:,} is not UTF-8", Span(source, at, at + 1), hint)
+    hint = message("file.save_file_latin" if byte >= 0xA0 else "file.save_file", character=chr(byte))
+    return fail(message("file.not_utf8", byte=f"{byte:02x}", offset=f"{error.start:,}"), Span(source, at, at + 1), hint)
 
 
 def check_characters(source: Source) -> None:
@@ -122,18 +138,17 @@ def check_characters(source: Source) -> None:
     for count, found in enumerate(FORBIDDEN.finditer(source.text)):
         if count >= Problems.MOST:
             break
-        message, hint = forbidden(found.group())
-        problems.add(message, Span(source, found.start(), found.end()), hint)
+        told, hint = forbidden(found.group())
+        problems.add(told, Span(source, found.start(), found.end()), hint)
     problems.raise_if_any()
 
 
 def forbidden(character: str) -> tuple[str, str]:
     """Message and hint for a character that `FORBIDDEN` matches."""
     code = ord(character)
-    name = _CONTROL_NAMES.get(code) or unicodedata.name(character, "")
+    name: str = message("character.return") if character == "\r" else _CONTROL_NAMES.get(code, "")
+    name = name or unicodedata.name(character, "")
     if not name:
-        name = {"Cc": "a control character", "Co": "a private-use character"}.get(
-            unicodedata.category(character), "not a character"
-        )
-    reason = "it changes the direction of the text around it" if character in _DIRECTIONS else "it cannot be seen"
-    return f"character U+{code:04X} ({name}) is not allowed", f"{reason}; delete it"
+        name = message(_UNNAMED.get(unicodedata.category(character), "character.none"))
+    reason = "character.direction" if character in _DIRECTIONS else "character.unseen"
+    return message("character.not_allowed", code=f"U+{code:04X}", name=name), message(reason)

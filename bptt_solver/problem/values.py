@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bptt_solver.catalogues import Message, message
 from bptt_solver.errors import ProblemError, Problems, Source, Span
 from bptt_solver.language.expressions import Numeral
 from bptt_solver.language.tokens import NAME, NUMBER, SYMBOL, Malformed, literal, normal_name, scan
@@ -142,10 +143,10 @@ class ValueReader:
         self.found = 0  # how many problems were noted
         self.elements = 0
 
-    def note(self, message: str, node: Node, hint: str | None = None) -> None:
+    def note(self, told: str, node: Node, hint: str | None = None) -> None:
         """A problem at a node."""
         self.found += 1
-        self.problems.add(message, node.span(self.source), hint)
+        self.problems.add(told, node.span(self.source), hint)
 
     def name(self, key: Scalar) -> tuple[str, tuple[int, ...] | None] | None:
         """The name and the member that a key is: ``h[0]`` is ``("h", (0,))``. None if it is neither; then noted."""
@@ -153,13 +154,13 @@ class ValueReader:
         try:
             tokens = [(kind, word) for kind, word, _ in scan(text, 0, len(text))][:-1]
             if not tokens or tokens[0][0] != NAME:
-                raise Malformed(f"'{shortened(text)}' is not a name", _name_hint(text))
+                raise Malformed(message("value.no_name", text=shortened(text)), _name_hint(text))
             name = normal_name(tokens[0][1], self.limits)
             members = _members(tokens[1:], self.limits)
             if len(tokens) > 1 and members is None:
-                hint = _name_hint(text) or "a name, or a member with whole numbers: h, h[0], a[1,2]"
-                raise Malformed(f"'{shortened(text)}' is not a name", hint)
-            self.limits.check("indices", len(members or ()), f"'{name}'")
+                hint = _name_hint(text) or message("value.name_or_member")
+                raise Malformed(message("value.no_name", text=shortened(text)), hint)
+            self.limits.check("indices", len(members or ()), lambda: message("syntax.word", word=name))
         except Malformed as error:
             self.note(error.message, key, error.hint)
         except ProblemError as error:
@@ -168,36 +169,36 @@ class ValueReader:
             return name, members
         return None
 
-    def number(self, node: Node, what: str = "a number") -> Numeral | None:
-        """The number that a node is, or None; then noted."""
+    def number(self, node: Node, what: str = "expect.number", whole: bool = False) -> Numeral | None:
+        """The number that a node is, or None; then noted. ``what`` is the key of what is expected."""
         if not isinstance(node, Scalar):
-            self.note(f"expected {what}, got {kind_of(node)}", node, f"for example {NUMBER_EXAMPLE}")
+            self.note(expected(what, kind_of(node), whole), node, message("expect.example", example=NUMBER_EXAMPLE))
             return None
         if node.absent:
-            self.note(f"expected {what}, got nothing", node, f"for example {NUMBER_EXAMPLE}")
+            self.note(expected(what, kind_of(node), whole), node, message("expect.example", example=NUMBER_EXAMPLE))
             return None
         try:
             value = read_number(node.text, self.limits)
         except Malformed as error:
-            expected = f"expected {what}" if error.message.endswith("is not a number") else None
-            self.note(error.message, node, error.hint or expected)
+            wanted = expected(what, whole=whole) if error.message.endswith("is not a number") else None
+            self.note(error.message, node, error.hint or wanted)
         except ProblemError as error:
             self.note(error.problems[0].message, node, error.problems[0].hint)
         else:
             if node.style == PLAIN or "/" in node.text:  # fractions may be quoted: JSON has no other way
                 return value
-            self.note(f"expected a number, got the text {_quoted(node)}", node, "remove the quotes")
+            self.note(message("expect.no_text", text=_quoted(node)), node, message("value.no_quotes"))
         return None
 
     def whole(self, node: Node, what: str, least: int | None = None) -> int | None:
         """The whole number that a node is, or None; then noted."""
-        value = self.number(node, f"{what}, a whole number")
+        value = self.number(node, what, whole=True)
         if value is None:
             return None
         if not isinstance(value, int):
-            self.note(f"expected {what}, a whole number, got {_written(node)}", node)
+            self.note(expected(what, _written(node), whole=True), node)
         elif least is not None and value < least:
-            self.note(f"{what} must be at least {least}, got {_written(node)}", node)
+            self.note(message("expect.least", what=message(what), least=least, got=_written(node)), node)
         else:
             return value
         return None
@@ -213,8 +214,8 @@ class ValueReader:
         fault = _fault(value)
         if fault is None:
             return value
-        path, message, hint = fault
-        self.note(message, locate(node, path), hint)
+        path, told, hint = fault
+        self.note(told, locate(node, path), hint)
         return None
 
     def _nested(self, node: Node) -> Nested:
@@ -231,7 +232,7 @@ class ValueReader:
                 into.append(self._packed(node))
             else:
                 self._grown(1, node)
-                value = self.number(node, "a number or a list of numbers")
+                value = self.number(node, "expect.numbers")
                 into.append(0 if value is None else value)
         return result[0]
 
@@ -239,7 +240,7 @@ class ValueReader:
         self.elements += amount
         if self.elements > self.limits.get("elements"):
             place = node.span(self.source)
-            raise self.limits.exceeded("elements", self.elements, "the document", place, or_more=True)
+            raise self.limits.exceeded("elements", self.elements, message("limit.document"), place, or_more=True)
 
     def _packed(self, node: Packed) -> Nested:
         stack: list[list[Nested]] = []
@@ -268,7 +269,7 @@ class ValueReader:
         for word in _WORD.finditer(self.source.text, start, end):
             if self.found > Problems.MOST:
                 return
-            self.number(Scalar(word.group(), PLAIN, word.start(), word.end()), "a number or a list of numbers")
+            self.number(Scalar(word.group(), PLAIN, word.start(), word.end()), "expect.numbers")
 
 
 _PACKED = re.compile(r"([\[\]])|([^\[\]]+)")
@@ -300,15 +301,15 @@ def _members(tokens: list[tuple[int, str]], limits: Limits) -> tuple[int, ...] |
 
 def _name_hint(text: str) -> str | None:
     if ":" in text:
-        return "write a space after ':'"
+        return message("value.space")
     if ")" in text or "(" in text:
-        return "a formula stands under `equations:`; inside { } a text with commas needs quotes"
+        return message("value.formula_place")
     if text[:1].isdigit() or text[:1] == "_":
-        return "a name begins with a letter"
+        return message("value.letter")
     if "[" in text and any(c.isalpha() for c in text.partition("[")[2]):
-        return "a member has whole numbers: h[0]; a whole family is given as h: [..] or h: {from: 0, values: [..]}"
+        return message("value.member")
     if " " in text.strip():
-        return "names have no spaces; write _"
+        return message("value.spaces")
     return None
 
 
@@ -321,23 +322,19 @@ def _fault(value: Nested) -> tuple[tuple[int, ...], str, str | None] | None:
         for place, entry in enumerate(level):
             path = _path(place, shape)
             if not isinstance(entry, list):
-                return path, "expected a list like the first entry, got a number", None
+                return path, message("value.list_first"), None
             if not entry:
-                return path, "an empty list has no shape", "leave the name out, or give its numbers"
+                return path, message("value.empty_shape"), message("value.leave_out")
             if len(entry) != size:
-                message = f"row {place + 1} has {_entries(len(entry))}, row 1 has {size:,}"
-                members = "fill shorter ones up with 0 where nothing reads it, or give members one by one: W[1]: .."
-                return path, message, f"rows are equally long; {members}"
+                key = "value.row_one" if len(entry) == 1 else "value.row"
+                told = message(key, row=place + 1, count=f"{len(entry):,}", size=f"{size:,}")
+                return path, told, message("value.rows")
         shape.append(size)
         level = [item for entry in level if isinstance(entry, list) for item in entry]
     for place, entry in enumerate(level):
         if isinstance(entry, list):
-            return _path(place, shape), "expected a number like the first entry, got a list", None
+            return _path(place, shape), message("value.number_first"), None
     return None
-
-
-def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count:,} entries"
 
 
 def _path(place: int, shape: list[int]) -> tuple[int, ...]:
@@ -360,14 +357,20 @@ def shape_of(value: Nested) -> tuple[int, ...]:
 def kind_of(node: Node) -> str:
     """What a node is, for a message."""
     if isinstance(node, Mapping):
-        return "a mapping"
+        return message("expect.a_mapping")
     if isinstance(node, Scalar):
-        return "nothing" if node.absent else _written(node)
-    return "a list"
+        return message("expect.nothing") if node.absent else _written(node)
+    return message("expect.a_list")
+
+
+def expected(what: str, got: str = "", whole: bool = False) -> Message:
+    """``expected a size, a whole number, got 'x'``; ``what`` is the key of what is expected."""
+    wanted = message("expect.whole", what=message(what)) if whole else message(what)
+    return message("expect.got", what=wanted, got=got) if got else message("expect.what", what=wanted)
 
 
 def _written(node: Node) -> str:
-    return f"'{shortened(node.text)}'" if isinstance(node, Scalar) else kind_of(node)
+    return message("syntax.word", word=shortened(node.text)) if isinstance(node, Scalar) else kind_of(node)
 
 
 def _quoted(node: Scalar) -> str:

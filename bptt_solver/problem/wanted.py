@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Excerpt, Source, Span, fail, suggest
 from bptt_solver.language.expressions import Index, Reference
 from bptt_solver.language.shapes import Shape
@@ -50,8 +51,8 @@ class Wanted:
         for index in reference.indices:
             for word in index.variables():
                 if word not in system.sizes:
-                    hint = suggest(word, system.sizes) or f"write a number, or declare it: `sizes: {{{word}: 3}}`"
-                    raise fail(f"'{word}' is not a size", span, hint)
+                    hint = suggest(word, system.sizes) or message("size.number_or", name=word)
+                    raise fail(message("size.no_size", name=word), span, hint)
         key = self._key(reference, system, span)
         reference = Reference(reference.name, tuple(map(Index, key[1])))
         if key not in unfolded.number:
@@ -61,9 +62,9 @@ class Wanted:
         shape = shapes.get(unfolded.number[key], ())
         if shape:
             raise fail(
-                f"the target {instance_text(key)} is {loose_text(shape)}, not a number",
+                message("target.shape", name=instance_text(key), shape=loose_text(shape)),
                 span,
-                "name a number: for example its sum, defined by an equation",
+                message("target.name_number"),
             )
         return reference
 
@@ -78,8 +79,8 @@ class Wanted:
         try:
             return reference.name, tuple(system.index(i, {}) for i in reference.indices)
         except (KeyError, OutsideMap):
-            message = f"the indices of '{reference.name}' must be numbers or sizes here"
-            raise fail(message, span, f"write for example {reference.name}[2]") from None
+            told = message("target.indices", name=reference.name)
+            raise fail(told, span, message("target.example", name=reference.name)) from None
 
     def _default_target(self, system: System, unfolded: Unfolded, shapes: Mapping[int, Shape]) -> Reference:
         """The only number without indices that no other quantity uses; else the user has to say."""

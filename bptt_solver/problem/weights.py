@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Problems, Span, fail
 from bptt_solver.limits import Limits
 from bptt_solver.problem import nodes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic]
 
 _MOST = 12  # names in a hint
-_BY_NAME = "each name can be given from a file by itself: W: {file: weights.npz, key: W}"
+_BY_NAME = "weights.by_name"  # the key of a hint
 
 
 def library_of(document: Document) -> str:
@@ -33,10 +34,10 @@ def packing_of(document: Document, network: Network) -> Packing:
     settings, library = document.settings["weights"], library_of(document)
     packing = network.packings.get(library)
     if packing is None:
-        told = f"weights of {library} do not go together with the parameters of this network"
-        raise fail(told, settings.span_of("library"), _BY_NAME)
+        told = message("weights.apart", library=library)
+        raise fail(told, settings.span_of("library"), message(_BY_NAME))
     if isinstance(packing, str):
-        raise fail(f"no weights of {library} for this network: {packing}", settings.span_of("library"))
+        raise fail(message("weights.none", library=library, reason=packing), settings.span_of("library"))
     return packing
 
 
@@ -76,7 +77,7 @@ def imported(document: Document, network: Network | None, limits: Limits) -> lis
     missing, that is not known, or that has another shape."""
     settings = document.settings["weights"]
     if network is None:
-        raise fail("weights belong to a network", settings.span, _BY_NAME)
+        raise fail(message("weights.network"), settings.span, message(_BY_NAME))
     from bptt_solver.problem.files import Archive
 
     file, span = str(settings.options["file"]), settings.span_of("file")
@@ -103,15 +104,16 @@ def _wanted(document: Document, packing: Packing) -> Iterator[tuple[str, Packed]
     settings = document.settings["weights"]
     prefixes = _texts(document, "prefix") or [""] * len(packing.tensors)
     if len(prefixes) != len(packing.tensors):
-        told = f"there {'is 1 prefix' if len(prefixes) == 1 else f'are {len(prefixes)} prefixes'}"
-        hint = "one for each layer, first forwards and then backwards: [a., b.]"
-        raise fail(f"{told}, the network has {len(packing.tensors)}", settings.span_of("prefix"), hint)
+        hint = message("weights.each_layer")
+        key = "weights.one_prefix" if len(prefixes) == 1 else "weights.prefixes"
+        told = message(key, count=len(prefixes), wanted=len(packing.tensors))
+        raise fail(told, settings.span_of("prefix"), hint)
     for prefix, tensors in zip(prefixes, packing.tensors, strict=True):
         yield from ((prefix + name, packed) for name, packed in tensors.items())
     for output in _texts(document, "output"):
         if not packing.output:
-            told = f"the output layer is not read from weights of {library_of(document)}"
-            raise fail(told, settings.span_of("output"), "give it under 'parameters'")
+            told = message("weights.no_output", library=library_of(document))
+            raise fail(told, settings.span_of("output"), message("weights.parameters"))
         yield from ((output + name, packed) for name, packed in packing.output.items())
 
 
@@ -134,25 +136,26 @@ def _check_names(document: Document, wanted: Mapping[str, Packed], names: Sequen
         ending = first.removeprefix(next(iter(_texts(document, "prefix")), ""))
         near = sorted({name.removesuffix(ending) for name in names if name.endswith(ending)})
         holds = ", ".join(names[:_MOST]) + (", …" if len(names) > _MOST else "")
-        hint = f"add prefix: {near[0]}" if near and near[0] else f"it holds {holds}"
-        problems.add(f"no tensor '{first}' in '{file}'", span, hint)
+        hint = message("weights.prefix", prefix=near[0]) if near and near[0] else message("file.holds", names=holds)
+        problems.add(message("weights.no_tensor", name=first, file=file), span, hint)
         return
     for name, packed in wanted.items():
         if name not in names:
             parts = ", ".join(part for row in packed.parts for part in row)
             near = [n for n in names if n.replace(".", "") == name.replace(".", "")]
-            hint = f"there is '{near[0]}': mind the dot" if near else f"the network wants {parts} from it"
-            problems.add(f"no tensor '{name}' in '{file}'", span, hint)
+            hint = message("weights.dot", name=near[0]) if near else message("weights.wants", names=parts)
+            problems.add(message("weights.no_tensor", name=name, file=file), span, hint)
     prefixes = (*(_texts(document, "prefix") or [""]), *_texts(document, "output"))
     for name in names:
         if name in wanted or not any(name.startswith(prefix) for prefix in prefixes):
             continue
         before, dot, last = name.rpartition(".")
         if last in ("weight", "kernel", "bias") and not _texts(document, "output"):
-            hint = f"if it is the output layer, add output: {before}{dot}"
+            hint = message("weights.output", before=before, dot=dot)
         else:
-            hint = f"the network has only {', '.join([*wanted][:_MOST])}{', …' if len(wanted) > _MOST else ''}"
-        problems.add(f"nothing in the network is '{name}' of '{file}'", span, hint)
+            only = ", ".join([*wanted][:_MOST]) + (", …" if len(wanted) > _MOST else "")
+            hint = message("weights.only", names=only)
+        problems.add(message("weights.nothing", name=name, file=file), span, hint)
 
 
 def _apart(
@@ -168,9 +171,9 @@ def _apart(
     if array.shape != wanted:
         parts = ", ".join(label for row in packed.parts for label in row)
         each = "×".join(map(str, rows[0][0]))
-        hint = f"it holds {parts}, " + (f"each of them {each}" if sum(map(len, rows)) > 1 else f"which is {each}")
-        found, asked = ("×".join(map(str, shape)) or "a number" for shape in (array.shape, wanted))
-        problems.add(f"'{name}' is {found}, the network wants {asked}", span, hint)
+        hint = message("weights.each" if sum(map(len, rows)) > 1 else "weights.which", names=parts, size=each)
+        found, asked = ("×".join(map(str, shape)) or message("shape.a_number") for shape in (array.shape, wanted))
+        problems.add(message("weights.shape", name=name, found=found, asked=asked), span, hint)
         return
     for place, labels in enumerate(packed.parts):
         row = array[place] if packed.stacked else array

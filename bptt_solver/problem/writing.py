@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Excerpt, Problem, ProblemError, Source, Span, fail
 from bptt_solver.language.equations import Equation, Origin
 from bptt_solver.options import shown
@@ -40,8 +41,8 @@ def read_equations(making: Making) -> None:
     if making.network is not None and block is not None and making.network.places:
         making.equations = [_placed(e, making.network, block) for e in making.equations]
     if not making.equations:
-        raise fail("there is no equation", hint="write one equation a line under `equations: |`")
-    making.limits.check("equations", len(making.equations), "the document")
+        raise fail(message("document.no_equation"), hint=message("document.one_a_line"))
+    making.limits.check("equations", len(making.equations), lambda: message("limit.document"))
 
 
 def _placed(equation: Equation, network: Network, block: NetworkBlock) -> Equation:
@@ -67,8 +68,8 @@ def _option_problem(error: OptionError, block: NetworkBlock) -> ProblemError:
     span = block.span_in(error.path, *error.at) if error.at else block.span_of(*error.path, key=error.key)
     notes = []
     if error.also and block.has(*error.also):
-        notes = [(f"{shown(error.also)} is here", block.span_of(*error.also))]
-    return ProblemError(Problem(str(error), span, notes=notes))
+        notes = [(message("option.here", option=shown(error.also)), block.span_of(*error.also))]
+    return ProblemError(Problem(error.args[0], span, notes=notes))
 
 
 def read_maps(making: Making) -> None:
@@ -78,7 +79,7 @@ def read_maps(making: Making) -> None:
         table: dict[tuple[int, ...], int] = {}
         for indices, value in leaves(item.value, item.starts):
             if type(value) is not int:
-                making.problems.add(f"the map '{item.name}' holds whole numbers only", item.value_span)
+                making.problems.add(message("map.whole", name=item.name), item.value_span)
                 break
             table[indices] = value
         making.maps[item.name] = IntegerMap(item.name, table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Excerpt, Source
 from bptt_solver.language.expressions import Index
 from bptt_solver.problem.making import Making
@@ -34,7 +35,8 @@ def members_of(making: Making, label: str) -> list[tuple[str, tuple[int, ...]]]:
     try:
         for item in equation.ranges:
             ends = [(b, _number(making, item.low, b), _number(making, item.high, b)) for b in bindings]
-            making.limits.check("instances", sum(high - low + 1 for _, low, high in ends), f"'{label}'")
+            count = sum(high - low + 1 for _, low, high in ends)
+            making.limits.check("instances", count, lambda: message("syntax.word", word=label))
             bindings = [{**b, item.variable: k} for b, low, high in ends for k in range(low, high + 1)]
         return [(equation.name, tuple(_number(making, i, b) for i in equation.indices)) for b in bindings]
     except KeyError:

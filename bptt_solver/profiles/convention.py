@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import fail, suggest
 from bptt_solver.language.expressions import Index, Reference, derivative_name, derivative_parts, is_derivative
 from bptt_solver.language.notation.writer import PLAIN_STYLE, Style
@@ -11,6 +13,9 @@ from bptt_solver.problem.names import lookalike
 from bptt_solver.problem.problem import Problem
 from bptt_solver.profiles.profile import STANDARD, Profile
 from bptt_solver.profiles.roles import Roles, find_roles
+
+if TYPE_CHECKING:
+    from bptt_solver.blocks import Item
 
 _BY_LAYER = ("a", "h", "W_x", "W_h", "b_h")
 Name = tuple[str, tuple[Index, ...]]  # a new name, and indices that stand before its own
@@ -21,11 +26,12 @@ class Convention:
     keep their name though the profile has another one, which is taken; ``unknown``: families without a role.
     """
 
-    __slots__ = ("deltas", "kept", "names", "problem", "profile", "roles", "rows", "signed", "style", "target",
-                 "transposed", "unknown")  # fmt: skip
+    __slots__ = ("deltas", "kept", "names", "problem", "profile", "roles", "rows", "shown", "signed", "style",
+                 "target", "transposed", "unknown")  # fmt: skip
 
     def __init__(self, profile: Profile, problem: Problem, target: str) -> None:
         self.target = target
+        self.shown: dict[object, tuple[object, list[Item]]] = {}  # lines that are in this convention already
         self.profile = profile
         self.problem = problem
         self.roles: Roles = find_roles(problem)
@@ -68,7 +74,7 @@ class Convention:
             wanted.update({f: _split(known[f]) for f in families if f in known})
         for old, new in profile.rename.items():
             if old not in families:
-                raise fail(f"'{old}' is not a name of this document", profile.place("rename", old, key=True),
+                raise fail(message("profile.no_name", name=old), profile.place("rename", old, key=True),
                            suggest(old, families))  # fmt: skip
             wanted[old] = (new, ())
         self._settle(families, wanted)
@@ -123,11 +129,11 @@ class Convention:
         return None
 
     def _refuse(self, family: str, name: str, other: str) -> None:
-        clash = f"'{other}' has that name" if other == name else f"so is '{other}'"
+        key = "profile.taken" if other == name else "profile.same"
         raise fail(
-            f"'{family}' cannot be written '{name}': {clash}",
+            message(key, family=family, name=name, other=other),
             self.profile.place("rename", family),
-            "every name of the output must mean one thing",
+            message("profile.one_thing"),
         )
 
     # -- ordered derivatives
@@ -146,13 +152,13 @@ class Convention:
         families = self._families()
         for old, new in profile.delta.items():
             if old not in families:
-                raise fail(f"'{old}' is not a name of this document", profile.place("delta", old, key=True),
+                raise fail(message("profile.no_name", name=old), profile.place("delta", old, key=True),
                            suggest(old, families))  # fmt: skip
             if old == self.problem.target.name:
                 raise fail(
-                    f"'{old}' is what is differentiated",
+                    message("profile.differentiated", name=old),
                     profile.place("delta", old, key=True),
-                    "name the derivative by something that it depends on",
+                    message("profile.by"),
                 )
             by_family[old] = new
         taken = {(lookalike(self.name(f)[0]), self.problem.system.arity(f)) for f in families}
@@ -165,7 +171,7 @@ class Convention:
             written = pattern.replace("*", new)
             clash = (lookalike(written), self.problem.system.arity(family)) in taken
             if clash and family in profile.delta:
-                raise fail(f"the derivative of '{family}' cannot be written '{written}': that is a name",
+                raise fail(message("profile.derivative", family=family, written=written),
                            profile.place("delta", family))  # fmt: skip
             if not clash:
                 self.deltas[family] = (written, before)
@@ -174,7 +180,7 @@ class Convention:
             owners[delta] = owners.get(delta, 0) + 1
         for family in [f for f, d in self.deltas.items() if owners[d] > 1]:
             if family in profile.delta:
-                raise fail(f"two derivatives would be written '{self.deltas[family][0]}'",
+                raise fail(message("profile.two", name=self.deltas[family][0]),
                            profile.place("delta", family))  # fmt: skip
             del self.deltas[family]
 

@@ -18,9 +18,11 @@ from bptt_solver.blocks import (
     Ordered,
     Paragraph,
     Partial,
+    Step,
     Table,
     Use,
     Value,
+    Way,
     Words,
 )
 from bptt_solver.language.expressions import Call, Reference, derivative_parts, is_derivative
@@ -64,7 +66,7 @@ class Presenter:
         turn = self._turns([w for c in cells for w in c])
         header = [self.words(c, turn) for c in table.header]
         rows = [[self.words(c, turn) for c in row] for row in table.rows]
-        return Table(header, rows, self.words(table.caption))
+        return Table(header, rows, self.words(table.caption), table.shade, table.curve)
 
     def _turns(self, words: Sequence[object]) -> bool:
         names = [_family(w) for w in words if isinstance(w, Reference)]
@@ -76,12 +78,33 @@ class Presenter:
     def line(self, line: Line) -> Line:
         """A line: what is done to its first item is done to all."""
         if not line.chain:
-            return Line((), self.words(line.lead), self.words(line.remark))
-        chain = self.chain(line.chain, True, self._turns(line.lead))
+            return Line((), self.words(line.lead), self.words(line.remark), line.step)
+        chain = self._shown(line.chain, self._turns(line.lead))
         remark = self.words(line.remark)
         if self._shapes_turn(line.chain[0]):
             remark = tuple([_SHAPES.sub(_turned_shapes, w) if isinstance(w, str) else w for w in remark])
-        return Line(chain, self.words(line.lead), remark)
+        return Line(chain, self.words(line.lead), remark, self._step(line))
+
+    def _step(self, line: Line) -> Step | None:
+        """The step that a line is, its terms in the order and in the names of the convention."""
+        step = line.step
+        if step is None or not step.ways:
+            return step
+        ways = [Way(way.instance, self.words(way.name)) for way in step.ways]
+        if self.convention.signed and self._is_derivative(line.chain[0]):
+            head = line.chain[0]
+            front, count = self._front(line.chain, isinstance(head, Reference) and self.rewriter.flips(head), True, -1)
+            if front and count == len(ways):
+                ways = [ways[front], *ways[:front], *ways[front + 1 :]]
+        return Step(step.instance, step.part, ways)
+
+    def _shown(self, items: Sequence[Item], lead: bool) -> list[Item]:
+        """A line's items, changed once for all languages: they share the derivation."""
+        key = (id(items), lead)
+        known = self.convention.shown.get(key)
+        if known is None:
+            known = self.convention.shown[key] = (items, self.chain(items, True, lead))
+        return known[1]
 
     def chain(self, items: Sequence[Item], deltas: bool, lead: bool = False) -> list[Item]:
         """Items between equals signs. ``deltas``: with δ, and with its sign, where the notation has it. ``lead``:

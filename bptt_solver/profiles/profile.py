@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, Span, fail, suggest
 from bptt_solver.problem.network import Settings
 
@@ -29,8 +30,8 @@ class Profile:
 
     def __init__(self, name: str, data: Mapping[str, Any]) -> None:
         self.name = name
-        self.title: str = data["title"]
-        self.summary: str = data["summary"]
+        self.title: str = message(f"profile.{name}.title", own=data.get("own", ""))
+        self.summary: str = message(f"profile.{name}.summary")
         self.names: dict[str, str] = dict(data.get("names", {}))
         self.derivatives: dict[str, str] = dict(data.get("derivatives", {}))
         self.sign: int = data.get("sign", 1)
@@ -64,7 +65,11 @@ def profile(name: str, span: Span | None = None) -> Profile:
     """A profile by name. Raises ProblemError for an unknown one."""
     if name not in _data():
         near = suggest(name, profile_names())
-        raise fail(f"unknown notation '{name}'", span, near or f"one of {', '.join(profile_names())}")
+        raise fail(
+            message("profile.unknown", name=name),
+            span,
+            near or message("option.one_of", names=message.listed([*profile_names()], "list.comma")),
+        )
     return Profile(name, _data()[name])
 
 
@@ -79,8 +84,8 @@ def chosen(settings: Settings | None, name: str | None) -> Profile:
         return profile(_text(settings, options.get("", STANDARD)), settings.span if settings is not None else None)
     for key in options:
         if key not in OPTIONS:
-            hint = suggest(key, OPTIONS) or f"its options are {', '.join(OPTIONS)}"
-            raise fail(f"unknown option '{key}' of 'notation'", settings.span_of(key, key=True), hint)
+            hint = suggest(key, OPTIONS) or message("profile.options", names=message.listed([*OPTIONS], "list.comma"))
+            raise fail(message("profile.unknown_option", name=key), settings.span_of(key, key=True), hint)
     own = _text(settings, options.get("profile", STANDARD), "profile")
     found = profile(name or own, None if name else settings.span_of("profile"))
     found.settings = settings
@@ -90,7 +95,7 @@ def chosen(settings: Settings | None, name: str | None) -> Profile:
     if "delta_sign" in options:
         sign = options["delta_sign"]
         if sign not in (1, -1) or isinstance(sign, bool):
-            raise fail("'delta_sign' is 1 or -1", settings.span_of("delta_sign"), "-1: δ is minus the derivative")
+            raise fail(message("profile.sign"), settings.span_of("delta_sign"), message("profile.minus"))
         found.sign = int(str(sign))
     found.rename = _pairs(settings, "rename", "rename: {W_h: U}")
     found.delta = _pairs(settings, "delta", "delta: {a: δ}")
@@ -100,7 +105,11 @@ def chosen(settings: Settings | None, name: str | None) -> Profile:
 def _text(settings: Settings | None, value: object, *path: str) -> str:
     if not isinstance(value, str):
         span = settings.span_of(*path) if settings is not None else None
-        raise fail("expected the name of a notation", span, f"one of {', '.join(profile_names())}")
+        raise fail(
+            message("profile.name"),
+            span,
+            message("option.one_of", names=message.listed([*profile_names()], "list.comma")),
+        )
     return value
 
 
@@ -108,19 +117,29 @@ def _one_of(settings: Settings, key: str, known: tuple[str, ...], default: str) 
     value = settings.options.get(key, default)
     if value not in known:
         hint = suggest(value, known) if isinstance(value, str) else None
-        raise fail(f"'{key}' is one of {', '.join(known)}", settings.span_of(key), hint)
+        raise fail(
+            message("profile.one_of", option=key, names=message.listed([*known], "list.comma")),
+            settings.span_of(key),
+            hint,
+        )
     return str(value)
 
 
 def _pairs(settings: Settings, key: str, example: str) -> dict[str, str]:
     value = settings.options.get(key, {})
     if not isinstance(value, dict):
-        raise fail(f"'{key}' maps names to names", settings.span_of(key), f"for example {example}")
+        raise fail(
+            message("profile.maps", option=key), settings.span_of(key), message("expect.example", example=example)
+        )
     found: dict[str, str] = {}
     for old, new in value.items():
         name = _name(new) if isinstance(new, str) else None
         if name is None:
-            raise fail(f"the new name of '{old}' is not a name", settings.span_of(key, old), f"for example {example}")
+            raise fail(
+                message("profile.new_name", name=old),
+                settings.span_of(key, old),
+                message("expect.example", example=example),
+            )
         found[str(old)] = name
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.blocks import Belonging, Entry, Formula, Item, Leaf, Ordered, Partial, Use, Value
+from bptt_solver.blocks import Belonging, Cell, Entry, Formula, Item, Leaf, Ordered, Partial, Use, Value
 from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, children, transform
 from bptt_solver.language.templates import Slot
 from bptt_solver.profiles.convention import Convention
@@ -99,7 +99,8 @@ class Rewriter:
         """The transpose of a matrix of numbers; everything else as it is."""
         array = value.value
         if is_array(array):
-            return Value(array.T, value.digits) if array.ndim == 2 else value
+            of = None if value.of is None else value.of.transposed()
+            return Value(array.T, value.digits, of) if array.ndim == 2 else value
         if isinstance(array, list) and array and isinstance(array[0], list):
             return Value([list(row) for row in zip(*array, strict=True)], value.digits)
         return value
@@ -252,11 +253,12 @@ def _dimensions(value: Value) -> int:
 def negated(value: Value) -> Value:
     """Minus a value; minus 0 is 0."""
     array = value.value
+    of = value.of.negated() if type(value.of) is Cell else None
     if is_array(array):
-        return Value(0.0 - array, value.digits)
+        return Value(0.0 - array, value.digits, of)
     if isinstance(array, list):
         return Value([negated(Value(v)).value for v in array], value.digits)
-    return Value(0 - array, value.digits)
+    return Value(0 - array, value.digits, of)
 
 
 def signed(tree: Expression) -> tuple[int, Expression]:

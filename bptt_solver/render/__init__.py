@@ -1,4 +1,4 @@
-"""Blocks become text, Markdown, LaTeX or HTML: one class a format, one method a block."""
+"""Blocks become text, Markdown, LaTeX, HTML or Typst: one class a format, one method a block."""
 
 from __future__ import annotations
 

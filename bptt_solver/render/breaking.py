@@ -50,6 +50,8 @@ def _cut(row: str, width: int, indent: str, deep: int) -> list[str]:
 def forced(row: str, width: int, indent: str = "  ") -> list[str]:
     """A row as rows that fit, cut anywhere if it has to be: for a terminal, which would cut it as well."""
     rows: list[str] = []
+    if columns(row) > width and 2 * (len(row) - len(row.lstrip(" "))) > width:  # it is set in too far
+        row = indent + row.lstrip(" ")
     while columns(row) > width:
         end = split_at(row, width)
         space = row.rfind(" ", len(row) - len(row.lstrip(" ")), end + 1)

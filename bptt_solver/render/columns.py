@@ -49,9 +49,9 @@ def is_wide(character: str) -> bool:
     return _WIDTHS[character] == 2
 
 
-def in_parentheses(text: str) -> str:
-    """A text in parentheses, wide ones where it is written in wide characters."""
-    return f"（{text}）" if any(map(is_wide, text)) else f"({text})"
+def in_parentheses(text: str, beside: str = "") -> str:
+    """A text in parentheses, wide ones where it, or what it stands beside, is written in wide characters."""
+    return f"（{text}）" if any(map(is_wide, text + beside)) else f"({text})"
 
 
 def breakable(text: str) -> Iterator[tuple[str, str]]:

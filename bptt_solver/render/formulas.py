@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -28,7 +29,7 @@ from bptt_solver.language.notation.latex import Latex, latex_name, latex_number
 from bptt_solver.language.notation.numbers import format_number
 from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Piece, Style
 from bptt_solver.language.templates import Slot
-from bptt_solver.render.base import HIGH, Mark, Renderer, block_of
+from bptt_solver.render.base import HIGH, Mark, Renderer, block_of, harmless
 
 TWO = 2
 MOST = 6  # entries of an array along an axis
@@ -126,10 +127,26 @@ class LatexFormulas(Renderer):
             remark = self.remark(line.remark)
             if self.width(row) + self.width(remark) + 5 > wide:
                 rows.append(row)
-                row = rf"&\qquad {remark}"
+                *before, row = [rf"&\qquad {part}" for part in self._remarks(line.remark, remark, self.WIDE - left - 8)]
+                rows += before
             else:
                 row += rf" \qquad {remark}"
         return [*rows, row]
+
+    def _remarks(self, words: Words, whole: str, room: float) -> list[str]:
+        """A remark in parts that fit on the page, broken between its words."""
+        if not self.PAGE or self.width(whole) <= room:
+            return [whole]
+        parts: list[list[str | Item]] = [[]]
+        for word in words:
+            pieces: list[str | Item] = [*re.findall(r"\S*\s*", word)] if isinstance(word, str) else [word]
+            for piece in pieces:
+                if not piece:
+                    continue
+                if parts[-1] and self.width(self.remark((*parts[-1], piece))) > room:
+                    parts.append([])
+                parts[-1].append(piece)
+        return [self.remark(tuple(part)) for part in parts]
 
     def packed(self, lines: Sequence[Line]) -> list[str]:
         """Short lines side by side, as rows of an aligned block; a longer one has a row for itself."""
@@ -267,7 +284,6 @@ _WIDTHS = {
 
 _GLUE = {c: c for c in "()[]+/= 0123456789"} | {"−": "-", "·": r" \cdot ", "Δ": r"\Delta "}
 _WORDS = {
-    "\\": r"\backslash{}",
     "{": r"\{",
     "}": r"\}",
     "$": r"\$",
@@ -275,8 +291,6 @@ _WORDS = {
     "#": r"\#",
     "&": r"\&",
     "_": r"\_",
-    "^": r"\^{}",
-    "~": r"\~{}",
 }
 _SYMBOLS = {
     "×": "}\\times\\text{",
@@ -285,12 +299,15 @@ _SYMBOLS = {
     "⁺": "}^{+}\\text{",
     "∂": "}\\partial\\text{",
     "Σ": "}\\Sigma\\text{",
+    "\\": "}\\backslash\\text{",
+    "^": "}\\wedge\\text{",
+    "~": "}\\sim\\text{",
 }
 
 
 def latex_words(text: str) -> str:
     """Words inside ``\\text{}``."""
-    return "".join([_WORDS.get(c) or _SYMBOLS.get(c) or c for c in text])
+    return "".join([_WORDS.get(c) or _SYMBOLS.get(c) or c for c in harmless(text)])
 
 
 class _Names(Latex):

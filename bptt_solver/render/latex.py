@@ -1,4 +1,4 @@
-"""A LaTeX article that compiles with amsmath alone."""
+"""A LaTeX article that compiles with amsmath alone, or its body."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from bptt_solver.render.formulas import LatexFormulas
 _PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
-\usepackage[a4paper,margin=2cm]{geometry}
-\usepackage{amsmath,amssymb,iftex}
+"""
+_COMMON = r"""\usepackage[a4paper,margin=2cm]{geometry}
+\usepackage{amsmath,amssymb,iftex,graphicx}
 \allowdisplaybreaks
-\setlength{\parindent}{0pt}
+\setlength{\parindent}{0pt}\setlength{\emergencystretch}{3em}
 \setlength{\parskip}{4pt}
 """
-_FRAGMENT = "% needs \\usepackage{amsmath,amssymb}\n"
-_FONTS = {"zh-Hans": "Noto Serif CJK SC", "zh-Hant": "Noto Serif CJK TC"}
-_CHINESE = {
-    language: rf"""% Chinese: compile with xelatex or lualatex. With the package ctex (TeX Live: langchinese) nothing else is needed;
-% without it LuaLaTeX or XeLaTeX takes the font that is named here, wherever it is installed.
-\PassOptionsToPackage{{no-math}}{{fontspec}}
-\AddToHook{{begindocument/before}}{{\ifPDFTeX\else
-\IfFileExists{{ctex.sty}}{{\usepackage[scheme=plain,fontset=fandol]{{ctex}}}}{{\usepackage{{fontspec}}\setmainfont{{{font}}}}}\fi}}
+_CHINESE = r"""% Chinese: compile with xelatex or lualatex. The package ctex (TeX Live: langchinese) sets it properly;
+% without it the font that is named below has to be installed. pdflatex prints the numbers of the characters.
+\documentclass[11pt]{article}
+\usepackage{iftex}
+\ifPDFTeX
+\usepackage[utf8]{inputenc}
+\usepackage[T1]{fontenc}
+\else
+\IfFileExists{ctex.sty}{\usepackage[scheme=plain]{ctex}}{\usepackage[no-math]{fontspec}\setmainfont{FONT}}
+\ifXeTeX\XeTeXlinebreaklocale "zh"\XeTeXlinebreakskip=0pt plus 1pt\fi
+\fi
 """
-    for language, font in _FONTS.items()
-}
+_FITTING = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}"
+_FONTS = {"zh-Hans": "Noto Serif CJK SC", "zh-Hant": "Noto Serif CJK TC"}
+_FRAGMENT = "% needs \\usepackage{amsmath,amssymb,graphicx}\n"
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -57,8 +62,9 @@ class LatexRenderer(LatexFormulas):
         body = "\n".join([self.block(b) for b in blocks])
         if self.fragment:
             return f"{_FRAGMENT}{body}\n"
-        chinese = _CHINESE.get(self.language, "")
-        return f"{chinese}{_PREAMBLE}{_declared(body)}\\begin{{document}}\n{body}\n\\end{{document}}\n"
+        font = _FONTS.get(self.language)
+        start = _PREAMBLE if font is None else _CHINESE.replace("FONT", font)
+        return f"{start}{_COMMON}{_declared(body)}\\begin{{document}}\n{body}\n\\end{{document}}\n"
 
     def plain(self, text: str) -> str:
         return "".join([_SPECIAL.get(c) or (f"${latex_name(c)}$" if "Α" <= c <= "ω" else c) for c in harmless(text)])
@@ -110,7 +116,14 @@ class LatexRenderer(LatexFormulas):
         caption = f"{self.words(block.caption)}\n\n" if block.caption else ""
         table = f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}\n{head}\\\\\n\\hline\n{rest}\n\\end{{tabular}}"
         spread = "\\renewcommand{\\arraystretch}{1.6}" if "\\frac" in body else ""  # fractions do not touch each other
+        if self._columns(rows) > self.WIDE * 0.9:  # smaller, if it does not fit
+            table = f"{_FITTING}{{!}}{{%\n{table}}}"
         return f"{caption}\\begin{{center}}\\small{spread}\n{table}\n\\end{{center}}\n"
+
+    def _columns(self, rows: Sequence[Sequence[str]]) -> float:
+        """Roughly how many characters wide a table is."""
+        count = max(map(len, rows))
+        return sum(max(self.width(row[at]) for row in rows if at < len(row)) + 2 for at in range(count))
 
     def note(self, block: Note) -> str:
         return f"\\emph{{{self.words(block.words)}}}\n"
@@ -119,8 +132,21 @@ class LatexRenderer(LatexFormulas):
         return f"\\fbox{{\\parbox{{0.95\\linewidth}}{{{self.words(block.words)}}}}}\n"
 
     def _math(self, rows: Sequence[str]) -> str:
-        body = " \\\\\n".join(rows)
-        return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
+        """Rows aligned at their signs of equality, in as many groups as the page needs: a long left side would push the
+        right sides of its neighbours over the edge."""
+        groups: list[list[str]] = []
+        left = right = 0.0
+        for row in rows:
+            before, _, after = row.partition("&")
+            wide, rest = self.width(before), self.width(after)
+            new = max(left, wide) + max(right, rest) > self.WIDE and before != ""
+            if not groups or new:
+                groups.append([])
+                left = right = 0.0
+            groups[-1].append(row)
+            left, right = max(left, wide), max(right, rest)
+        bodies = [" \\\\\n".join(group) for group in groups]
+        return "\n".join([f"\\begin{{align*}}\n{body}\n\\end{{align*}}" for body in bodies])
 
 
 def _declared(body: str) -> str:

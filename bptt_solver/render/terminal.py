@@ -102,7 +102,7 @@ class TerminalRenderer(TextRenderer):
         for number, row in enumerate(rows):
             size = _size(row)
             here = [(s - seen, e - seen, code) for s, e, code in coded if s < seen + size and e > seen]
-            if here:
+            if here and size:
                 rows[number] = _coded(row, here)
             seen += size
         return "\n".join(rows)
@@ -149,5 +149,3 @@ def _coded(row: str, spans: Sequence[Span]) -> str:
         out += [row[done:first], f"\x1b[{code}m", row[first:last], _END]
         done = last
     return "".join([*out, row[done:]])
-
-

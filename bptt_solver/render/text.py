@@ -99,7 +99,7 @@ class TextRenderer(Renderer):
         text = f"{block.number} {self.words(block.words)}" if block.number else self.words(block.words)
         if not block.remark:
             return self._wrapped(text, "", " " * INDENT)
-        remark = in_parentheses(self.words(block.remark))
+        remark = in_parentheses(self.words(block.remark), text if block.level else "")
         if block.level:
             return self._wrapped(text + remark if remark[0] == "（" else f"{text} {remark}", "", " " * INDENT)
         if columns(text) + 4 + columns(remark) <= self.width:
@@ -144,7 +144,7 @@ class TextRenderer(Renderer):
                 rows.append(row)
                 row = indent + text
             if columns(row) > self.width:
-                *full, row = self._line(item, row[: len(row) - len(text)])
+                *full, row = self._long(item, row[: len(row) - len(text)])
                 rows += full
             empty = False
         return "\n".join(self._fitting([*rows, row]))
@@ -209,6 +209,16 @@ class TextRenderer(Renderer):
     def _joined(self, line: Line) -> str:
         text = self.words(line.lead) + " = ".join([self.item(i) for i in line.chain])
         return f"{text} {self.words(line.remark)}" if line.remark else text
+
+    def _long(self, line: Line, start: str) -> list[str]:
+        """The rows of a formula in a flow that needs several."""
+        inset = " " * (2 * INDENT)
+        if not line.chain:
+            return self._wrapped(self._joined(line), start, inset).split("\n")
+        rows = self._line(line, start + self.words(line.lead))
+        if not line.remark:
+            return rows
+        return [*rows[:-1], *self._wrapped(self.words(line.remark), rows[-1] + " ", inset).split("\n")]
 
     def _room(self, line: Line) -> int:
         """What a short remark behind a line takes up."""

@@ -97,7 +97,8 @@ _PREAMBLE = r"""#set page(paper: "a4", margin: (x: 2cm, y: 2.2cm), numbering: "1
   par(leading: 0.6em, items.pos().join(h(1.8em, weak: true) + sym.zws))
 }
 #let note(body) = block(inset: (left: 0.8em, y: 0.2em), stroke: (left: 1.5pt + luma(200)), remark(body))
-#let alert(body) = block(width: 100%, inset: 0.7em, radius: 3pt, fill: rgb("#fdeee9"), stroke: 0.8pt + rgb("#c0392b"), body)
+#let red = rgb("#c0392b")
+#let alert(body) = block(width: 100%, inset: 0.7em, radius: 3pt, fill: red.lighten(90%), stroke: 0.8pt + red, body)
 // A table as wide as the page allows: a wider one is drawn smaller.
 #let fitting(body) = layout(size => {
   let own = measure(body).width

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from bptt_solver.blocks import Alert, Block, Curve, Flow, Formulas, Heading, Line, Note, Paragraph, Table, Words
+from bptt_solver.language.notation.mathml import escaped
 from bptt_solver.language.notation.omml import measured, omml, run, word
 from bptt_solver.language.notation.writer import PLAIN_STYLE, Style
 from bptt_solver.render.base import Renderer, harmless
 from bptt_solver.render.curve import standing_alone
-from bptt_solver.render.html import LABELS, HtmlRenderer, escaped
+from bptt_solver.render.html import LABELS, HtmlRenderer
 from bptt_solver.render.shades import mixed, shades
 
-WIDE = 76.0  # characters that fit on a row
+WIDE = 68.0  # characters that fit on a row
 SHORT = 34.0  # characters of a formula that shares a row
 INDENT = 454  # twentieths of a point that a group is set in
 HANGING = 567  # and the rows below the first
@@ -21,7 +22,7 @@ PIXEL = 7200  # English metric units of a pixel in a picture: three quarters of 
 WIDEST = 6_120_000
 SOFT = '<w:rPr><w:color w:val="5B6770"/><w:sz w:val="19"/></w:rPr>'
 _EQUALS = run("=")
-_QUAD = run("\u2003")
+_QUAD = word("\u2003\u2002")
 
 Png = Callable[[str], "bytes | None"]
 
@@ -99,7 +100,9 @@ class WordRenderer(HtmlRenderer):
             rows.append(self._row_of([self.words(c) for c in cells], colours, wide, size))
         caption = paragraph(self.words(block.caption), "Caption") if block.caption else ""
         drawn = "" if block.curve is None else self._curve(block.curve, block)
-        borders = "".join([f'<w:{side} w:val="single" w:sz="8" w:space="0" w:color="444444"/>' for side in ("top", "bottom")])
+        borders = "".join(
+            [f'<w:{side} w:val="single" w:sz="8" w:space="0" w:color="444444"/>' for side in ("top", "bottom")]
+        )
         margins = '<w:tblCellMar><w:left w:w="70" w:type="dxa"/><w:right w:w="70" w:type="dxa"/></w:tblCellMar>'
         grid = f'<w:gridCol w:w="{max(1400, 9000 // (wide + 1) * 2 if wide < 4 else 9000 // (wide + 1))}"/>'
         grid += f'<w:gridCol w:w="{9000 // (wide + 1)}"/>' * (wide - 1)
@@ -111,7 +114,11 @@ class WordRenderer(HtmlRenderer):
     def _row_of(
         self, cells: Sequence[str], colours: Sequence[int | None], wide: int, size: int, head: bool = False
     ) -> str:
-        border = '<w:tcBorders><w:bottom w:val="single" w:sz="4" w:space="0" w:color="444444"/></w:tcBorders>' if head else ""
+        border = (
+            '<w:tcBorders><w:bottom w:val="single" w:sz="4" w:space="0" w:color="444444"/></w:tcBorders>'
+            if head
+            else ""
+        )
         out: list[str] = []
         for at, cell in enumerate([*cells, *[""] * (wide - len(cells))]):
             shade = colours[at] if at < len(colours) else None
@@ -205,9 +212,10 @@ class WordRenderer(HtmlRenderer):
         told = escaped(harmless(svg.partition("<desc")[2].partition(">")[2].partition("<")[0])).replace("&amp;", "&")
         named = f'id="{number}" name="picture {number}" descr="{told}"'
         picture = (
-            f'<pic:pic><pic:nvPicPr><pic:cNvPr {named}/><pic:cNvPicPr/></pic:nvPicPr><pic:blipFill>'
+            f"<pic:pic><pic:nvPicPr><pic:cNvPr {named}/><pic:cNvPicPr/></pic:nvPicPr><pic:blipFill>"
             f'<a:blip r:embed="picture{number}"/><a:stretch><a:fillRect/></a:stretch></pic:blipFill><pic:spPr><a:xfrm>'
-            f'<a:off x="0" y="0"/><a:ext {size}/></a:xfrm><a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic>'
+            f'<a:off x="0" y="0"/><a:ext {size}/></a:xfrm>'
+            '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic>'
         )
         inline = (
             f'<w:r><w:drawing><wp:inline distT="0" distB="0" distL="0" distR="0"><wp:extent {size}/><wp:docPr {named}/>'
@@ -225,6 +233,10 @@ def _add(rows: list[tuple[str, float]], text: str, width: float, may_break: bool
         rows.append((text, width))
     else:
         rows[-1] = (before + text, filled + width)
+    for sign in ("=", "+", "−"):
+        start = run(sign)
+        if len(rows) > 1 and rows[-1][0].startswith(start):  # LibreOffice looks for what stands in front of a sign
+            rows[-1] = (word(f"{sign}\u2005") + rows[-1][0].removeprefix(start), rows[-1][1])
 
 
 def paragraph(inside: str, style: str = "", indent: int = 0, align: str = "") -> str:

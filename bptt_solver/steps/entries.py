@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.blocks import Entry, Formula, Item, Leaf
+from bptt_solver.blocks import Cell, Entry, Formula, Item, Leaf, Value
+from bptt_solver.catalogues import message
 from bptt_solver.derivation import Chain
 from bptt_solver.errors import ProblemError, fail, suggest
 from bptt_solver.language import build
@@ -41,12 +42,12 @@ def chosen_entries(whole: Indexed, entries: Sequence[str]) -> dict[Instance, lis
         key = names.get(name)
         if key is None:
             raise fail(
-                f"--entry {text}: there is no '{name}'",
-                hint=suggest(name, list(names)) or "write for example h[2]:1 or W_h:1,2",
+                message("entry.no_name", text=text, name=name),
+                hint=suggest(name, list(names)) or message("entry.example"),
             )
         shape = whole.computation.shapes.get(whole.unfolded.number[key], ())
         if not shape:
-            raise fail(f"--entry {text}: {name} is a number, it has no entries")
+            raise fail(message("entry.number", text=text, name=name))
         at = tuple(int(part) for part in inside.split(",") if part.strip().isdigit())
         if len(at) != len(shape) or any(not 1 <= i <= n for i, n in zip(at, shape, strict=False)):
             wanted = ",".join("1" for _ in shape)
@@ -58,7 +59,7 @@ def chosen_entries(whole: Indexed, entries: Sequence[str]) -> dict[Instance, lis
 def _no_such_entry(text: str, name: str, shape: At, wanted: str) -> ProblemError:
     size = "×".join(map(str, shape if len(shape) > 1 else (*shape, 1)))
     return fail(
-        f"--entry {text}: {name} is {size}", hint=f"write for example {name}:{wanted}; entries are counted from 1"
+        message("entry.size", text=text, name=name, size=size), hint=message("entry.counted", name=name, wanted=wanted)
     )
 
 
@@ -89,20 +90,22 @@ def entry_chain(whole: Indexed, number: int, at: At) -> Chain | None:
     except NoEntry:
         return None
     value = members.values[number][tuple(i - 1 for i in at)]
-    shown = members.value(value.item() if hasattr(value, "item") else value)
+    place = tuple(i - 1 for i in at)
+    shown = members.value(value.item() if hasattr(value, "item") else value, members.cell(number, place))
     name = Entry(members.name(number), at)
     chain: list[Item] = [name, members.sum_of(symbols), members.sum_of(numbers)]
-    products = [_entry(p.value.value, at) for p in pieces]
     if len(pieces) > 1 and all(not isinstance(n.expression, Slot) for n in numbers):
-        chain.append(members.items([members.value(v) for v in products]))
+        chain.append(members.items([_entry(p.value, at) for p in pieces]))
     return Chain((*chain, shown))
 
 
-def _entry(value: Any, at: At) -> Any:
-    if not is_array(value):
+def _entry(value: Value, at: At) -> Value:
+    if not is_array(value.value):
         return value
-    found = value[tuple(i - 1 for i in at)]
-    return found.item() if hasattr(found, "item") else found
+    place = tuple(i - 1 for i in at)
+    found = value.value[place]
+    of = None if value.of is None else Cell(value.of.kind, value.of.number, place)
+    return Value(found.item() if hasattr(found, "item") else found, value.digits, of)
 
 
 class _Expansion:
@@ -185,7 +188,8 @@ class _Expansion:
             return self._new(name, self.members.shown(source))
         found = value[at]
         return self._new(
-            Entry(name, tuple(i + 1 for i in at)), self.members.value(found.item() if hasattr(found, "item") else found)
+            Entry(name, tuple(i + 1 for i in at)),
+            self.members.value(found.item() if hasattr(found, "item") else found, self.members.cell(source, at)),
         )
 
     def _new(self, name: Leaf, value: Leaf) -> Expression:

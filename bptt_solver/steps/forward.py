@@ -70,6 +70,7 @@ class _View:
         self.problem = carried.computation.problem
         self.backward = carried.system.system
         self.shapes = carried.shapes
+        self.made = None  # a page does not compute it again
 
 
 class _Names(Members):

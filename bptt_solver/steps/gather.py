@@ -9,9 +9,10 @@ from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Use, Value
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.derivation import Cut, GatherStep, LossTable, shortened
-from bptt_solver.language.expressions import Expression, Index, Number, Reference, Sum, substitute_indices, transform
+from bptt_solver.language.expressions import Expression, Index, Reference, Sum, substitute_indices, transform
 from bptt_solver.steps.lines import Piece
 from bptt_solver.steps.local import use_label
+from bptt_solver.steps.members import or_zero
 
 if TYPE_CHECKING:
     from bptt_solver.steps.indexed import Indexed
@@ -50,7 +51,7 @@ def _step(whole: Indexed, number: int) -> GatherStep:
     chain = whole.lines.chain(number, pieces, symbols)
     if zeros and len(pieces) == len(zeros) + 1:
         rest = next(p for p in pieces if _zero(whole, p) is None)
-        parts = [p.symbols if p is rest else whole.members.items((Number(0),)) for p in pieces]
+        parts = [p.symbols if p is rest else whole.members.items((or_zero(p.value),)) for p in pieces]
         chain.items = (chain.items[0], symbols, whole.members.sum_of(parts), chain.items[-1])
     if whole.derivation.detail == "summary":
         chain.items = (chain.items[0], symbols, chain.items[-1])

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.blocks import Domain, Formula, Item, Leaf, Value
+from bptt_solver.blocks import FIXED, Domain, Formula, Item, Several
 from bptt_solver.derivation import MOST_LINES, Chain, Cut, Group, functions_used, shortened
 from bptt_solver.language.equations import Equation
-from bptt_solver.language.expressions import Call, Index, Number, Reference, Sum, preorder
-from bptt_solver.steps.members import same
+from bptt_solver.language.expressions import Call, Index, Reference, Sum, preorder
+from bptt_solver.steps.members import or_zero, same
 from bptt_solver.steps.tables import forward_tables
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def fill_given(whole: Indexed) -> None:
     derivation.domains = groups
     used = {v for e in system.equations for r in e.ranges for i in (r.low, r.high) for v in i.variables()}
     values: list[Chain | Cut] = [
-        Chain((Reference(name), members.value(size))) for name, size in system.sizes.items() if name in used
+        Chain((Reference(name), members.value(size, FIXED))) for name, size in system.sizes.items() if name in used
     ]
     for name in system.maps:
         values += _map(whole, name)
@@ -64,9 +64,11 @@ def _map(whole: Indexed, name: str) -> list[Chain | Cut]:
     table = whole.system.maps[name].table
     keys = sorted(table)
     if keys and keys == [(at,) for at in range(1, len(keys) + 1)] and len(keys) <= 2 * MOST_MEMBERS:
-        return [Chain((Reference(name), whole.members.value([table[at] for at in keys])))]
+        return [Chain((Reference(name), whole.members.value([table[at] for at in keys], FIXED)))]
     return [
-        at if isinstance(at, Cut) else Chain((Reference(name, tuple(map(Index, at))), whole.members.value(table[at])))
+        at
+        if isinstance(at, Cut)
+        else Chain((Reference(name, tuple(map(Index, at))), whole.members.value(table[at], FIXED)))
         for at in shortened(keys, whole.everything, MOST_MEMBERS)
     ]
 
@@ -82,7 +84,8 @@ def _values(whole: Indexed, name: str) -> list[Chain | Cut]:
         and all(len(i) == 1 for i in indices)
         and [i[0] for i in indices] == list(range(1, len(indices) + 1))
     ):
-        return [Chain((Reference(name), members.value([members.values[n] for n in numbers])))]
+        cells = [cell for n in numbers if (cell := members.cell(n)) is not None]
+        return [Chain((Reference(name), members.value([members.values[n] for n in numbers], Several(cells))))]
     return [
         n if isinstance(n, Cut) else Chain((members.name(n), members.shown(n)))
         for n in shortened(numbers, whole.everything, MOST_MEMBERS)
@@ -147,6 +150,7 @@ def _summands(whole: Indexed, grounds: Sequence[Ground]) -> list[Item]:
     values = [members.arithmetic.compile(a)(slots) for a in tree.arguments]
     if not 1 < len(values) <= 4 or any(not is_array(v) or v.size > 16 for v in values):
         return []
-    zero = [Number(0) if not v.any() else members.value(v) for v in values]
-    leaves: list[Leaf] = list(zero)
-    return [] if sum(isinstance(z, Value) for z in zero) < 2 else [members.items(leaves)]
+    cells = [members.made_of("t", a, grounds[0].slots) for a in tree.arguments]
+    if sum(bool(v.any()) for v in values) < 2:
+        return []
+    return [members.items([or_zero(members.value(v, of)) for v, of in zip(values, cells, strict=True)])]

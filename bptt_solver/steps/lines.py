@@ -9,17 +9,17 @@ from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Formula, Item, Leaf, Value
 from bptt_solver.chain_rule import AdjointEquation, Term
 from bptt_solver.derivation import Chain
-from bptt_solver.language.expressions import Call, Number, Reference
+from bptt_solver.language.expressions import Call, Reference
 from bptt_solver.language.inference import infer_shape
 from bptt_solver.language.templates import Slot
-from bptt_solver.steps.members import DOTS, FIRST_TERMS, LAST_TERMS, Members, same
+from bptt_solver.made import ONE, Source
+from bptt_solver.steps.members import DOTS, FIRST_TERMS, LAST_TERMS, Members, or_zero, same
 
 if TYPE_CHECKING:
     from bptt_solver.instances import Ground
     from bptt_solver.system import Environment, Instance
 
 Shape = tuple[int, ...]
-ZERO = Number(0)
 
 
 class Piece:
@@ -78,7 +78,8 @@ class Lines:
         cotangent = self._cotangent(term, environment)
         symbols = self._symbols(ground)
         values = members.slot_values(ground)
-        value = members.value(members.evaluate(ground.template, values))
+        expression = ground.template.expression
+        value = members.value(members.evaluate(ground.template, values), members.made_of("t", expression, ground.slots))
         partial: Value | None = None
         numbers: Formula | None = None
         if scalar and all(not is_array(v) for v in values):
@@ -92,7 +93,9 @@ class Lines:
                 partial = value
             else:
                 values[at] = 1
-                partial = members.value(members.evaluate(ground.template, values))
+                slots: list[Source] = [ONE if k == at else s for k, s in enumerate(ground.slots)]
+                of = members.made_of("p", expression, slots)
+                partial = members.value(members.evaluate(ground.template, values), of)
                 received = members.shown(cotangent)  # type: ignore[arg-type]
                 trivial = isinstance(symbols.expression, Slot)
                 numbers = members.items((received,)) if trivial else members.product(received, partial)
@@ -138,7 +141,7 @@ class Lines:
             if len(pieces) > 1 and any(not self._just_values(p.numbers) for p in pieces if p.numbers):
                 items.append(members.items([p.value if p else DOTS for p in shown]))
         elif len(pieces) > 1 and self._small(number):
-            items.append(members.items([_or_zero(p.value) if p else DOTS for p in shown]))
+            items.append(members.items([or_zero(p.value) if p else DOTS for p in shown]))
         return Chain(distinct([*items, result]), self.shapes(number, pieces))
 
     def _just_values(self, formula: Formula) -> bool:
@@ -184,9 +187,3 @@ def distinct(items: list[Item]) -> list[Item]:
 
 def _two(shape: Shape) -> Shape:
     return (shape[0], 1) if len(shape) == 1 else shape
-
-
-def _or_zero(value: Value) -> Leaf:
-    """An array of zeros is written 0."""
-    array = value.value
-    return ZERO if is_array(array) and not array.any() else value

@@ -217,7 +217,8 @@ class Locals:
                     continue
                 expression = members.folded(template.expression, slots)
                 names = Formula(expression, [members.leaf(s, False) for s in slots], members.ranks(template))
-                step.values.append(Chain((names, members.value(value))))
+                of = members.made_of("p", template.expression, slots)
+                step.values.append(Chain((names, members.value(value, of))))
 
 
 def use_label(equation: AdjointEquation, term: Term) -> Reference:

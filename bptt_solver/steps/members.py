@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import is_array
-from bptt_solver.blocks import Dots, Formula, Item, Leaf, Value
+from bptt_solver.blocks import FIXED, Cell, Dots, Formula, Item, Leaf, Value
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Index, IndexValue, Number, Reference, preorder, transform
 from bptt_solver.language.templates import Slot, Template, slot
+from bptt_solver.made import Made, Other, Source
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation
@@ -36,7 +38,9 @@ class Members:
         count = len(self.unfolded.keys)
         self._names: list[Reference | None] = [None] * count
         self._shown: list[Value | None] = [None] * count
-        self._constants: list[Leaf] = [Number(v) if v >= 0 else Value(v, digits) for _, v in self.unfolded.constants]
+        constants = [v for _, v in self.unfolded.constants]
+        self._constants: list[Leaf] = [Number(v) if v >= 0 else Value(v, digits, FIXED) for v in constants]
+        self.made: Made | None = computation.made
         self._known: dict[object, Any] = {}
         self._keep: list[object] = []
 
@@ -54,12 +58,40 @@ class Members:
         """An instance's value."""
         known = self._shown[number]
         if known is None:
-            known = self._shown[number] = Value(readable(self.values[number]), self.digits)
+            known = self._shown[number] = Value(readable(self.values[number]), self.digits, self.cell(number))
         return known
 
-    def value(self, value: Any) -> Value:
+    def value(self, value: Any, of: Cell | None = None) -> Value:
         """Any other value."""
-        return Value(readable(value), self.digits)
+        return Value(readable(value), self.digits, of)
+
+    def cell(self, number: int, at: Sequence[int] = ()) -> Cell | None:
+        """Which number an instance's value is, or an entry of it."""
+        if self.made is None:
+            return None
+        return Cell("v" if number < self.unfolded.first else "d", number, at)
+
+    def made_of(
+        self, kind: str, expression: Expression, slots: Sequence[Source], at: Sequence[int] = ()
+    ) -> Cell | None:
+        """Which number an expression is (or an entry of it), with the numbers of what stands in its slots."""
+        if self.made is None:
+            return None
+        return Cell(kind, self.made.place(expression, slots), at)
+
+    def added(self, kind: str, cells: Sequence[Cell | None]) -> Cell | None:
+        """Which number the sum of numbers that were made is."""
+        if len(cells) == 1:
+            return cells[0]
+        return self.made_of(kind, _sum_of(len(cells)), [Other(c.number) for c in cells if c is not None])
+
+    def times(self, number: int, other: Cell | None) -> Cell | None:
+        """Which number the product of an instance's value with a number that was made is."""
+        return None if other is None else self.made_of("t", _PRODUCT, (number, Other(other.number)))
+
+    def norm(self, number: int) -> Cell | None:
+        """Which number the norm of an instance's value is."""
+        return self.made_of("t", _NORM, (number,))
 
     def leaf(self, source: int, numbers: bool) -> Leaf:
         """What stands in a slot: a constant, a name or a value."""
@@ -283,6 +315,18 @@ def readable(value: Any) -> Any:
 
 
 _PRODUCT = Call("mul", (slot(0), slot(1)))
+_NORM = Call("norm2", (slot(0),))
+
+
+@cache
+def _sum_of(count: int) -> Expression:
+    return Call("add", tuple([slot(at) for at in range(count)]))
+
+
+def or_zero(value: Value) -> Value:
+    """An array of zeros is written 0."""
+    array = value.value
+    return Value(0, value.digits, value.of) if is_array(array) and not array.any() else value
 
 
 def _ranks(formula: Formula) -> Sequence[int]:

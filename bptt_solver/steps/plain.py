@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bptt_solver.blocks import Formula, Item, Leaf, Partial, Value
+from bptt_solver.blocks import FIXED, Cell, Formula, Item, Leaf, Partial, Value
 from bptt_solver.chain_rule import AdjointEquation, is_unindexed
 from bptt_solver.derivation import (
     FIRST_LINES,
@@ -171,7 +171,7 @@ class _Plain:
         members = self.members
         name = Partial(members.name(user), members.name(used))
         if not uses:
-            return Chain((name, members.value(0)))
+            return Chain((name, members.value(0, FIXED)))
         value = self._partial(user, used, uses)
         if len(uses) > 1:
             return Chain((name, value))
@@ -195,12 +195,14 @@ class _Plain:
             uses = [(g, at) for g in self.forward.grounds[user] or () for at, s in enumerate(g.slots) if s == used]
         values = self.computation.values
         total: Any = 0
+        cells: list[Cell | None] = []
         for count, (ground, at) in enumerate(uses):
             template, sources = ground.template.pullback(at, True)
-            slots = [values[ground.slots[s]] if s >= 0 else values[user] for s in sources]  # type: ignore[index]
-            value = self.members.evaluate(template, slots)
+            reads: list[Any] = [ground.slots[s] if s >= 0 else user for s in sources]
+            value = self.members.evaluate(template, [values[n] for n in reads])
             total = value if count == 0 else total + value
-        known = self.partials[user, used] = self.members.value(total)
+            cells.append(self.members.made_of("p", template.expression, reads))
+        known = self.partials[user, used] = self.members.value(total, self.members.added("p", cells))
         return known
 
     def _step(self, equation: AdjointEquation) -> SweepStep:
@@ -234,7 +236,7 @@ class _Plain:
             numbers += (members.shown(cotangent), partial)
             product = members.values[cotangent] * partial.value
             nonzero += product != 0
-            products.append(members.value(product))
+            products.append(members.value(product, members.times(cotangent, partial.of)))
         cut = len(later) > members.most and not self.everything
         sum_of_products, total = self._trees(len(products) - 1, cut)
         items: list[Item] = [members.name(me), Formula(sum_of_products, names), Formula(sum_of_products, numbers)]

@@ -85,4 +85,4 @@ def _cell(whole: Indexed, number: int, norm: bool) -> Value:
     if not norm:
         return whole.members.shown(number)
     squares = sum(float(v) ** 2 for v in value.ravel().tolist())
-    return whole.members.value(squares**0.5)
+    return whole.members.value(squares**0.5, whole.members.norm(number))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from bptt_solver.catalogues import message
+
 ON_TERMINAL, ELSEWHERE = 1.0, 10.0  # seconds between two lines
 
 
@@ -31,5 +33,9 @@ class Reporter:
             self._begun, self._at, self._step = True, now, step
         elif now - self._at >= self._pause:
             rate = (step - self._step) / (now - self._at)
-            self._say(f"training: step {step - 1:,} of {last:,}, loss {loss:.6g}, {rate:,.0f} steps/s")
+            self._say(
+                message(
+                    "training.progress", step=f"{step - 1:,}", last=f"{last:,}", loss=f"{loss:.6g}", rate=f"{rate:,.0f}"
+                )
+            )
             self._at, self._step = now, step

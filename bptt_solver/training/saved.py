@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 from bptt_solver.arithmetic import Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.errors import Source, Span, fail
 from bptt_solver.problem.files import Archive
 from bptt_solver.problem.problem import Problem
@@ -29,14 +30,16 @@ def ending_of(path: str, option: str = "--save") -> str:
     ending = os.path.splitext(path)[1].lower()
     if ending not in ENDINGS:
         span = Span(Source(option, path), 0, len(path))
-        raise fail(f"'{path}' is not a name for a file of parameters", span, f"known endings: {', '.join(ENDINGS)}")
+        raise fail(
+            message("training.file_name", path=path), span, message("training.endings", endings=", ".join(ENDINGS))
+        )
     return ending
 
 
 def check_asked(problem: Problem, save: str | None) -> None:
     """Whether there will be something to save, and in a known format; before the work is done. Raises ProblemError."""
     if "update" not in problem.document.settings:
-        raise no_update(problem, "nothing to save")
+        raise no_update(problem, message("training.nothing_to_save"))
     if save is not None:
         ending_of(save)
 
@@ -99,7 +102,7 @@ def _safetensors(arrays: dict[str, Any], path: str) -> bytes:
     except ImportError:
         span = Span(Source("--save", path), 0, len(path))
         hint = "pip install 'bptt-solver[weights]'"
-        raise fail(f"'{path}' needs the package safetensors, which is not installed", span, hint) from None
+        raise fail(message("training.safetensors", path=path), span, hint) from None
     return bytes(save(arrays))
 
 
@@ -115,7 +118,7 @@ def resumed(problem: Problem, path: str) -> tuple[Problem, Start]:
     was not saved by a training of these parameters with this rule."""
     plan = read_plan(problem)
     if plan is None:
-        raise no_update(problem, "nothing to go on with")
+        raise no_update(problem, message("training.nothing_to_resume"))
     ending_of(path, "--resume")
     span = Span(Source("--resume", path), 0, len(path))
     place = os.path.realpath(path)
@@ -125,18 +128,22 @@ def resumed(problem: Problem, path: str) -> tuple[Problem, Start]:
     if _step_name(rule) not in names:
         others = [name.split(".")[1] for name in names if name.startswith("training.") and name.endswith(".step")]
         hint = (
-            f"it was saved with the rule {others[0]}" if others
-            else "it holds no training; give its arrays as parameters: {W: {file: ..., key: W}}"
+            message("training.other_rule", rule=others[0]) if others
+            else message("training.no_training", text="{W: {file: ..., key: W}}")
         )  # fmt: skip
-        raise fail(f"training with the rule {rule} cannot go on from '{path}'", span, hint)
+        raise fail(message("training.cannot_go_on", rule=rule, path=path), span, hint)
 
     def array(name: str, like: Value) -> Value:
         if name not in names:
-            raise fail(f"no '{name}' in '{path}'", span, f"it holds {', '.join(names[:20])}")
+            raise fail(
+                message("training.no_name", name=name, path=path),
+                span,
+                message("training.holds", names=", ".join(names[:20])),
+            )
         found = archive.array(name)
         wanted = like.shape if is_array(like) else ()
         if found.shape != wanted:
-            raise fail(f"'{name}' in '{path}' has the shape {found.shape}, but here it is {wanted}", span)
+            raise fail(message("training.file_shape", name=name, path=path, found=found.shape, expected=wanted), span)
         return found.astype(float) if wanted else float(found)
 
     given = dict(problem.given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from bptt_solver.catalogues import message
 from bptt_solver.errors import ProblemError, Span, fail, suggest
 from bptt_solver.formulas import RESERVED
 from bptt_solver.problem.network import Settings
@@ -15,7 +16,6 @@ from bptt_solver.training.rules import Rule
 MOST_STEPS = 10_000_000
 DEFAULT_RULE = "sgd"
 _CLIP_OPTIONS = (NORM, VALUE, "per")
-_CLIP_HINT = "for example clip: {norm: 1} or clip: {value: 0.5}"
 
 
 class Plan:
@@ -41,7 +41,11 @@ def read_plan(problem: Problem) -> Plan | None:
     span = settings.span_of("rule")
     registry = problem.registry.registry
     if not isinstance(named, str):
-        raise fail("expected the name of an update rule", span, "for example update: {rule: sgd, learning_rate: 0.1}")
+        raise fail(
+            message("training.rule_name"),
+            span,
+            message("training.for_example", text="update: {rule: sgd, learning_rate: 0.1}"),
+        )
     formulas = registry.update_rule(named, span)
     asked = formulas.record.name
     given = [name for name in options if name not in RESERVED]
@@ -51,14 +55,18 @@ def read_plan(problem: Problem) -> Plan | None:
     record = formulas.record
     for name in given:
         if name not in record.options:
-            hint = suggest(name, [*record.options, *RESERVED]) or f"known: {', '.join([*RESERVED, *record.options])}"
-            raise fail(f"the update rule {record.name} has no option '{name}'", settings.span_of(name, key=True), hint)
+            hint = suggest(name, [*record.options, *RESERVED]) or message(
+                "training.known", names=message.listed([*RESERVED, *record.options], "list.comma")
+            )
+            raise fail(
+                message("training.no_option", rule=record.name, name=name), settings.span_of(name, key=True), hint
+            )
     chosen = {name: _option(settings, name, options.get(name, default), record.domain.get(name))
               for name, default in record.options.items()}  # fmt: skip
     steps = options.get("steps", 1)
     if type(steps) is not int or not 1 <= steps <= MOST_STEPS:
-        message = f"steps must be a whole number from 1 to {MOST_STEPS:,}, not {_shown(steps)}"
-        raise fail(message, settings.span_of("steps"))
+        text = message("training.steps", most=f"{MOST_STEPS:,}", found=_shown(steps))
+        raise fail(text, settings.span_of("steps"))
     return Plan(Rule(formulas, chosen, problem.operations), asked, steps, read_clip(problem), settings)
 
 
@@ -69,32 +77,42 @@ def read_clip(problem: Problem) -> Clip | None:
     outer = problem.document.settings.get("clip")
     if inner is not None and update is not None:
         if outer is not None:
-            raise fail("clipping is declared twice", update.span_of("clip", key=True), "keep one of the two")
+            raise fail(message("training.clip_twice"), update.span_of("clip", key=True), message("training.keep_one"))
         return _clip(inner, update, ("clip",))
     return None if outer is None else _clip(outer.options, outer, ())
 
 
+def _clip_hint() -> str:
+    return message("training.for_example_two", one="clip: {norm: 1}", other="clip: {value: 0.5}")
+
+
 def _clip(options: object, settings: Settings, path: tuple[str, ...]) -> Clip:
     if not isinstance(options, Mapping) or "" in options:
-        raise fail("clip says what to limit, and to what", settings.span_of(*path), _CLIP_HINT)
+        raise fail(message("training.clip_what"), settings.span_of(*path), _clip_hint())
     for name in options:
         if name not in _CLIP_OPTIONS:
-            hint = suggest(str(name), _CLIP_OPTIONS) or f"known: {', '.join(_CLIP_OPTIONS)}"
-            raise fail(f"clip has no option '{name}'", settings.span_of(*path, str(name), key=True), hint)
+            hint = suggest(str(name), _CLIP_OPTIONS) or message(
+                "training.known", names=message.listed(_CLIP_OPTIONS, "list.comma")
+            )
+            raise fail(message("training.clip_option", name=name), settings.span_of(*path, str(name), key=True), hint)
     kinds = [kind for kind in (NORM, VALUE) if kind in options]
     if len(kinds) != 1:
-        message = "clip by norm or by value, not both" if kinds else "clip by what?"
-        raise fail(message, settings.span_of(*path, *kinds[1:], key=True), _CLIP_HINT)
+        text = message("training.clip_both") if kinds else message("training.clip_by")
+        raise fail(text, settings.span_of(*path, *kinds[1:], key=True), _clip_hint())
     (kind,) = kinds
     limit = _number(options[kind])
     if limit is None or not limit > 0:
-        message = f"the {kind} must be limited by a number above 0, not {_shown(options[kind])}"
-        raise fail(message, settings.span_of(*path, kind), _CLIP_HINT)
+        text = message("training.clip_limit", kind=kind, found=_shown(options[kind]))
+        raise fail(text, settings.span_of(*path, kind), _clip_hint())
     per = options.get("per", ALL)
     if per not in (ALL, PARAMETER) or (kind == VALUE and "per" in options):
-        message = f"per must be {ALL} or {PARAMETER}, not {_shown(per)}"
-        message = "clipping by value looks at every entry for itself" if kind == VALUE else message
-        raise fail(message, settings.span_of(*path, "per"), "for example clip: {norm: 1, per: parameter}")
+        text = message("training.per", all=ALL, parameter=PARAMETER, found=_shown(per))
+        text = message("training.per_value") if kind == VALUE else text
+        raise fail(
+            text,
+            settings.span_of(*path, "per"),
+            message("training.for_example", text="clip: {norm: 1, per: parameter}"),
+        )
     return Clip(kind, limit, str(per))
 
 
@@ -102,10 +120,11 @@ def _option(settings: Settings, name: str, value: object, bounds: tuple[float, f
     """The number that an option is, within its bounds."""
     number = _number(value)
     if number is None:
-        raise fail(f"{name} must be a number, not {_shown(value)}", settings.span_of(name))
+        raise fail(message("training.number", name=name, found=_shown(value)), settings.span_of(name))
     if bounds is not None and not bounds[0] <= number < bounds[1]:
-        span = f"at least {bounds[0]:g} and less than {bounds[1]:g}"
-        raise fail(f"{name} must be {span}, not {_shown(value)}", settings.span_of(name))
+        least, below = (f"{bound:g}" for bound in bounds)
+        text = message("training.bounds", name=name, least=least, below=below, found=_shown(value))
+        raise fail(text, settings.span_of(name))
     return number
 
 
@@ -123,10 +142,14 @@ def _shown(value: object) -> str:
         return f"'{value[:40]}'"
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)[:40] if isinstance(value, int | float | Fraction) else f"a {type(value).__name__}"
+    return (
+        str(value)[:40]
+        if isinstance(value, int | float | Fraction)
+        else message("training.a_kind", kind=type(value).__name__)
+    )
 
 
 def no_update(problem: Problem, what: str) -> ProblemError:
     """What to say where ``--save`` and the like are asked for, but the document declares no training."""
-    hint = "add for example update: {rule: sgd, learning_rate: 0.1, steps: 100}"
-    return fail(f"{what}: this document declares no training", Span(problem.document.source, 0, 1), hint)
+    hint = message("training.add", text="update: {rule: sgd, learning_rate: 0.1, steps: 100}")
+    return fail(message("training.none", what=what), Span(problem.document.source, 0, 1), hint)

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import Value, is_array, is_exact
+from bptt_solver.catalogues import message
 from bptt_solver.computation import Computation
 from bptt_solver.errors import ProblemError, fail
 from bptt_solver.evaluate import Program
@@ -173,8 +174,8 @@ def train(
     problem = computation.problem
     keys, computed = trained(problem)
     if not keys:
-        hint = "name what is to be trained under `parameters:`, or in `wrt:`"
-        raise fail("there is nothing to train: nothing that is given is wanted", plan.settings.span, hint)
+        hint = message("training.name_parameters")
+        raise fail(message("training.nothing"), plan.settings.span, hint)
     exact = is_exact(computation.value(computation.target_key))
     result = Training(plan, start or Start(0, {}, ""), exact, computed)
     weights = [floating(problem.given[key], weight=True) for key in keys]
@@ -243,9 +244,11 @@ class _Steps:
             try:
                 new_weight, new_state = self.plan.rule.apply(weight, gradient, state, step)
             except (ArithmeticError, ValueError) as error:
-                raise _diverged(f"{instance_text(self.keys[at])}: {error}", step, self.result) from None
+                raise _diverged(
+                    message("training.failed", name=instance_text(self.keys[at]), reason=error), step, self.result
+                ) from None
             if not _finite(new_weight):
-                raise _diverged(f"{instance_text(self.keys[at])} is not a finite number", step, self.result)
+                raise _diverged(message("training.not_finite", name=instance_text(self.keys[at])), step, self.result)
             new_weights.append(new_weight)
             new_states.append(new_state)
         if not self.result.first:
@@ -273,9 +276,10 @@ class _Steps:
 def _diverged(what: str, step: int, result: Training) -> ProblemError:
     plan = result.plan
     told = ", ".join(f"{loss:.6g}" for loss in result.losses[-3:])
-    smaller = "a smaller learning_rate" if "learning_rate" in plan.rule.options else "smaller steps"
-    hint = f"the losses before it: {told}; try {smaller}" + ("" if plan.clip else ", or clip: {norm: 1}")
-    return fail(f"training diverged: after step {step:,} {what}", plan.settings.span, hint)
+    rate = "rate" if "learning_rate" in plan.rule.options else "steps"
+    clip = "clip" if plan.clip else "no_clip"
+    hint = message(f"training.try_{rate}_{clip}", losses=told, clip="clip: {norm: 1}")
+    return fail(message("training.diverged", step=f"{step:,}", what=what), plan.settings.span, hint)
 
 
 def table_steps(first: int, last: int) -> list[int]:

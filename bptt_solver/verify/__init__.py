@@ -29,7 +29,7 @@ def verify(computation: Computation, level: str = "fast", claimed: Mapping[Insta
     fails is a note in the result.
     """
     if level not in LEVELS:
-        raise ValueError(f"the level of a check is one of {', '.join(LEVELS)}, not {level!r}")
+        raise ValueError(message("check.level", levels=message.listed([*LEVELS], "list.comma"), level=repr(level)))
     if level == "none":
         return Check("none", notes=(message("check.none"),))
     from bptt_solver.verify.checking import Checking

@@ -8,6 +8,7 @@ from typing import Any
 
 from bptt_solver.arithmetic import NotFinite, is_exact
 from bptt_solver.catalogues import message
+from bptt_solver.progress import counted
 from bptt_solver.verify.comparing import ERRORS, EXACT, JUDGED, LINES, SEED, Comparing, digits_of
 from bptt_solver.verify.kinks import Kinks
 from bptt_solver.verify.noise import Random
@@ -78,7 +79,7 @@ class Checking(Comparing):
             route = ComplexStep(self.view)
         except ERRORS as error:
             return self.unable(method, error)
-        for spot in spots:
+        for spot in counted(spots, _by_complex_step):
             if spot[0] in self.kinks.affected or 0 < abs(self.ours(*spot)) < _ROOM:
                 continue
             try:
@@ -133,7 +134,7 @@ class Checking(Comparing):
             self.unable("forward mode", error)
         try:
             route = ComplexStep(view)
-            for spot in chosen[: max(1, min(CHOSEN, _RUNS // work))]:
+            for spot in counted(chosen[: max(1, min(CHOSEN, _RUNS // work))], _by_complex_step):
                 if spot[0] not in self.kinks.affected and not 0 < abs(self.ours(*spot)) < _ROOM:
                     self.compare(spot, route.derivative(*spot), ComplexStep.method)
                     self.used(ComplexStep.method)
@@ -142,7 +143,7 @@ class Checking(Comparing):
 
     def _in_directions(self) -> None:
         """A large system: all entries at once, those too that have no line of their own."""
-        method = f"{DIRECTIONS} random directions"
+        method = message("method.directions", count=DIRECTIONS)
         try:
             if self.errors:
                 self.spread()
@@ -217,7 +218,7 @@ class Checking(Comparing):
             found = forward.directions(arrays, count)
         errors = [abs(x - y) / z for x, y, z in zip(found, expected, scale, strict=True) if z]
         if not all(math.isfinite(e) for e in errors):
-            raise NotFinite("not a finite number")
+            raise NotFinite(message("value.not_finite_number"))
         return max(errors, default=0.0)
 
     def _locate(self, forward: Forward) -> bool:
@@ -282,3 +283,7 @@ class Checking(Comparing):
             status, self.methods, *self.worst, len(self.checked), total, SEED, digits, self.failures[:JUDGED],
             self.more + max(0, len(self.failures) - JUDGED), self.limited, self.kinks.found[:JUDGED], shown, self.notes,
         )  # fmt: skip
+
+
+def _by_complex_step() -> str:
+    return message("progress.check", method=message("method.complex_step"))

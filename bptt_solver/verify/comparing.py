@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import Value, is_array
-from bptt_solver.catalogues import message
-from bptt_solver.errors import ProblemError
+from bptt_solver.catalogues import Message, message
+from bptt_solver.errors import Problem, ProblemError
 from bptt_solver.system import Instance
 from bptt_solver.verify.judge import Judge, is_rational
 from bptt_solver.verify.kinks import Kinks
@@ -52,7 +52,7 @@ class Comparing:
         self.claims: list[Value] = [self._claim(n, claimed) for n in range(self.view.count)]
         for key in claimed:
             if key not in self.view.unfolded.number:
-                raise ValueError(f"there is no instance {key}")
+                raise ValueError(message("check.no_instance", key=key))
         self.flat: list[list[Any]] = [c.ravel().tolist() if is_array(c) else [c] for c in self.claims]
         self.methods: list[str] = []
         self.by_rules: Forward | None = None  # forward mode over a large system, made once
@@ -80,7 +80,9 @@ class Comparing:
         if value.shape == shape:
             return value
         if key in claimed:
-            raise ValueError(f"{self.view.name(number)} has the shape {shape}, not {value.shape}")
+            raise ValueError(
+                message("check.instance_shape", name=self.view.name(number), shape=shape, value=value.shape)
+            )
         if not value.shape:
             return numpy.full(shape, value.item(), dtype=value.dtype)
         self.notes.append(message("check.shape", name=self.view.name(number), shape=value.shape, expected=shape))
@@ -117,7 +119,9 @@ class Comparing:
 
     def unable(self, method: str, error: Exception) -> None:
         """A route cannot be gone; say why."""
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        told = error.args[0] if error.args else ""
+        told = told.message if isinstance(told, Problem) else told
+        reason = told if isinstance(told, Message) else str(error).partition("\n")[0] or type(error).__name__
         note = message("check.unable", method=method, reason=reason)
         if note not in self.notes:
             self.notes.append(note)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import LongArithmetic, NotFinite, Value, is_array
+from bptt_solver.catalogues import message
 from bptt_solver.evaluate import Program, Values
 from bptt_solver.verify.report import relative
 from bptt_solver.verify.routes import View
@@ -42,7 +43,7 @@ class Judge:
         ):  # it shrinks with the step: the derivative is 0, the rest is the step's square
             return second * 0
         if relative(first, second) > 1e-12:
-            raise NotFinite("50 and 100 digits do not agree")
+            raise NotFinite(message("value.digits_apart"))
         return second
 
     def _central(self, number: int, at: int, digits: int, unit: float) -> Any:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import Arithmetic, ComplexArithmetic, NotFinite, Value, is_array, is_exact, to_float
+from bptt_solver.catalogues import message
 from bptt_solver.evaluate import Program, Values
 from bptt_solver.forward_mode import STEP, ForwardMode, step_at
 from bptt_solver.language.expressions import Call, Expression, derivative_name, preorder
 from bptt_solver.language.templates import Template
+from bptt_solver.progress import counted
 from bptt_solver.system import Instance
 from bptt_solver.tangents import Sparse
 from bptt_solver.unfold import Ground, instance_text
@@ -201,7 +203,7 @@ class ComplexStep:
         result = view.rerun(self.program, list(self.base), number, at, complex(0, step))
         if not is_array(result) and math.isfinite(result.imag) and (step == STEP or abs(result.imag) > _LEAST):
             return float(result.imag / step)
-        raise NotFinite("not a finite number")
+        raise NotFinite(message("value.not_finite_number"))
 
 
 def _as_complex(value: Value) -> Value:
@@ -277,10 +279,10 @@ class Forward:
         """The ordered derivatives with respect to entries, in that order."""
         view = self.view
         if view.scalar:
-            return [self.derivative({n: 1}) for n, _ in spots]
+            return [self.derivative({n: 1}) for n, _ in counted(spots, _by_forward_mode)]
         found: list[Any] = []
         lanes = max(8, _PASS_ELEMENTS // max(1, view.entries))
-        for start in range(0, len(spots), lanes):
+        for start in counted(range(0, len(spots), lanes), _by_forward_mode):
             chunk = spots[start : start + lanes]
             seeds: dict[int, Any] = {}
             for lane, (number, at) in enumerate(chunk):
@@ -356,7 +358,7 @@ class Lines:
         total = [numpy.full(view.sizes[n] if c is None else len(c), 0, dtype=kind) for n, c in enumerate(chosen)]
         total[view.target][:] = 1
         with numpy.errstate(all="ignore"):
-            for number in view.order:
+            for number in counted(view.order, _line_by_line):
                 g = self.claims[number]
                 if g.any() if is_array(g) else g:
                     for source in view.unfolded.reads(number):
@@ -411,3 +413,11 @@ class Lines:
         with numpy.errstate(all="ignore"):
             self._add(number, g, source, None, total, absolute=True)
         return list(total.tolist())
+
+
+def _by_forward_mode() -> str:
+    return message("progress.check", method=message("method.forward_mode"))
+
+
+def _line_by_line() -> str:
+    return message("progress.lines")

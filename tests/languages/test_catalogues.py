@@ -109,7 +109,7 @@ def test_a_message_is_a_string_that_can_be_told_again() -> None:
     inside = message("error.note", text=told)
     assert inside.in_language("zh-Hant") == "說明：是不是「z4」？"
     listed = message.listed(["a", "b", told], "list.or")
-    assert listed == "a, b or did you mean 'z4'?" and in_language(listed, "zh-Hans") == "a、b 或 是不是“z4”？"
+    assert listed == "a, b or did you mean 'z4'?" and in_language(listed, "zh-Hans") == "a、b 或是不是“z4”？"
 
 
 def test_a_catalogue_of_a_plugin_may_lack_a_language(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_labels_are_the_same_in_every_language() -> None:
     found = all_labels()
     assert list(found) == list(NAMES) == list(LANGUAGES)
     fields = {k: sorted(re.findall(r"{\w+}", v)) for k, v in found["en"].items()}
-    script = asset("page.js")
+    script = "".join(map(asset, ("page.js", "live.js", "interpreter.js")))
     for texts in found.values():
         assert {k: sorted(re.findall(r"{\w+}", v)) for k, v in texts.items()} == fields
     source = "".join(p.read_text("utf-8") for p in files("bptt_solver.page").iterdir() if p.name.endswith(".py"))

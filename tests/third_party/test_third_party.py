@@ -39,6 +39,14 @@ print("sound")
 """
 
 
+SAY = 'say = Messages(os.path.join(os.path.dirname(__file__), "locale"))'
+FINISH = '    net.role("a", say("role"))\n    net.finish()'
+CATALOGUE = {
+    "en": {"note": "What a step computes is added to the state.", "role": "what is added"},
+    "zh-Hant": {"note": "每一步算出的量加到狀態上。", "role": "加上的量"},
+}
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the package was installed."""
@@ -77,6 +85,28 @@ def test_a_document_uses_it(site: Path) -> None:
     text = run(site, "-m", "bptt_solver", "-", given=DOCUMENT).stdout
     assert "bent(a_{n,t})" in text
     assert "What a step computes is added to the state." in " ".join(text.split())
+
+
+def test_it_may_speak_other_languages(site: Path, tmp_path: Path) -> None:
+    """The same package with a catalogue beside its module."""
+    folder = tmp_path / "site"
+    shutil.copytree(site, folder)
+    code = (folder / "bptt_residual.py").read_text(encoding="utf-8")
+    note = f'net.network("{CATALOGUE["en"]["note"]}")'
+    assert note in code
+    code = code.replace(note, 'net.network(say("note"))').replace("    net.finish()", FINISH)
+    code = code.replace("BENT = ", f"import os\nfrom bptt_solver.catalogues import Messages\n{SAY}\nBENT = ", 1)
+    (folder / "bptt_residual.py").write_text(code, encoding="utf-8")
+    (folder / "locale").mkdir()
+    for language, texts in CATALOGUE.items():
+        lines = "".join(f'"{key}" = "{text}"\n' for key, text in texts.items())
+        (folder / "locale" / f"messages.{language}.toml").write_text(lines, encoding="utf-8")
+    for language, said in (("en", "en"), ("zh-Hant", "zh-Hant"), ("zh-Hans", "en")):  # it has no simplified Chinese
+        done = run(folder, "-m", "bptt_solver", "-", "--lang", language, given=DOCUMENT)
+        assert (done.returncode, done.stderr) == (0, "")
+        text = "".join(done.stdout.split())
+        for sentence in CATALOGUE[said].values():
+            assert "".join(sentence.split()) in text
 
 
 def test_without_it_the_name_is_unknown() -> None:

@@ -20,8 +20,10 @@ from bptt_solver.analyses.methods.wanted import (
     wanted_instances,
 )
 from bptt_solver.arithmetic import divide, is_exact
+from bptt_solver.catalogues import message
 from bptt_solver.computation import Computation
 from bptt_solver.errors import ProblemError
+from bptt_solver.progress import counted
 from bptt_solver.results import plain
 from bptt_solver.system import Instance
 from bptt_solver.verify.routes import View
@@ -74,15 +76,18 @@ class PerturbationMethod:
         self.value = computation.value(computation.target_key)
         entries = [(k, e) for k in self.wanted for e in entries_of(computation, k)]
         numbers = sum(size_of(problem.shapes, n) for n in problem.unfolded.order)
-        what = f"perturbation of {len(entries):,} entries, two runs of {numbers:,} numbers each,"
+
+        def what() -> str:
+            return message("limit.perturbation", entries=f"{len(entries):,}", numbers=f"{numbers:,}")
+
         problem.limits.check("elements", 2 * len(entries) * numbers, what)
         self.compared = Compared(computation, 0.0)
         self.runs: list[Run] = []
-        for at, (key, entry) in enumerate(entries):
+        for at, (key, entry) in enumerate(counted(entries, _named)):
             self.runs.append(self._run(key, entry))
             self.compared.add(key, entry, self.runs[-1].quotient)
             if tell is not None and (at + 1) % EACH == 0:
-                tell(f"perturbation: {at + 1:,} of {len(entries):,} entries")
+                tell(message("progress.perturbed", done=f"{at + 1:,}", count=f"{len(entries):,}"))
         self.costs = [
             backward_cost(computation, self.wanted),
             _rtrl_cost(computation, self.wanted),
@@ -112,7 +117,9 @@ class PerturbationMethod:
             )
         except ProblemError as error:
             for problem in error.problems:
-                problem.message = f"{entry_text(key, entry)} changed by {float(h):g}: {problem.message}"
+                problem.message = message(
+                    "check.changed", entry=entry_text(key, entry), step=f"{float(h):g}", reason=problem.message
+                )
             raise
         return plus, minus
 
@@ -179,3 +186,7 @@ def _rtrl_cost(computation: Computation, wanted: Sequence[Instance]) -> Cost:
     for key in wanted:
         cost.add(Carried(computation, key, paths), len(entries_of(computation, key)))
     return cost.total()
+
+
+def _named() -> str:
+    return message("progress.perturbation")

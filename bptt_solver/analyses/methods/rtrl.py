@@ -9,10 +9,12 @@ from typing import Any
 from bptt_solver.analyses.methods.costs import Cost, Counter, Memory, backward_cost, perturbation_cost, size_of
 from bptt_solver.analyses.methods.wanted import Compared, Entry, entries_of, entry_text, wanted_instances
 from bptt_solver.arithmetic import Value
+from bptt_solver.catalogues import Message, message
 from bptt_solver.computation import Computation
 from bptt_solver.errors import ProblemError
 from bptt_solver.evaluate import Program, Values
 from bptt_solver.language.shapes import Shape
+from bptt_solver.progress import tell as told
 from bptt_solver.results import plain
 from bptt_solver.sensitivity import Paths, Sensitivities
 from bptt_solver.system import Instance
@@ -73,6 +75,8 @@ class Carried:
 
     def readable(self, text: str) -> str:
         """A message with the names of sensitivities as people write them."""
+        if isinstance(text, Message):
+            return text.changed(lambda part: self.readable(part + " ")[:-1])
         weight, keys = instance_text(self.key), self.computation.problem.unfolded.keys
         for base, own in self.system.of.items():
             text = text.replace(
@@ -136,8 +140,9 @@ class Rtrl:
                 if kept <= MOST_IN_JSON:
                     self._kept[key, entry] = values
                 done += 1
+                told(_named, done, len(self.entries))
                 if tell is not None and done % EACH == 0:
-                    tell(f"forward sensitivities: {done:,} of {len(self.entries):,} entries")
+                    tell(message("progress.sensitivities", done=f"{done:,}", count=f"{len(self.entries):,}"))
         self.compared.settle(lambda key, entry: self.along(key).noise(entry))
         self.costs = [
             backward_cost(computation, self.wanted),
@@ -153,7 +158,10 @@ class Rtrl:
         """P entries times the numbers of the forward pass, before anything of that size is made."""
         problem = self.computation.problem
         numbers = sum(size_of(problem.shapes, n) for n in problem.unfolded.order)
-        what = f"forward mode with {len(self.entries):,} entries times {numbers:,} computed numbers"
+
+        def what() -> str:
+            return message("limit.forward_mode", entries=f"{len(self.entries):,}", numbers=f"{numbers:,}")
+
         problem.limits.check("elements", len(self.entries) * numbers, what)
 
     def _run(self, carried: Carried, entry: Entry) -> Values:
@@ -162,7 +170,7 @@ class Rtrl:
         except ProblemError as error:
             for problem in error.problems:
                 said = carried.readable(problem.message)
-                problem.message = f"forward sensitivities by {entry_text(carried.key, entry)}: {said}"
+                problem.message = message("check.sensitivities", entry=entry_text(carried.key, entry), reason=said)
                 problem.hint = None if problem.hint is None else carried.readable(problem.hint)
             raise
 
@@ -214,6 +222,10 @@ class ForwardCost:
     def total(self) -> Cost:
         """All of it, carried along together."""
         return Cost("rtrl", self._passes, self._count, self._memory.peak())
+
+
+def _named() -> str:
+    return message("progress.rtrl")
 
 
 __all__ = ["Carried", "ForwardCost", "Rtrl", "Tell", "paths_of"]

@@ -138,10 +138,11 @@ _ASCII = {
 }
 
 
-def ascii_text(text: str) -> str:
+def ascii_text(text: str, encoding: str = "") -> str:
     """A spelling of a text for terminals that know only ASCII: ``∂⁺E/∂h_{t−1}²`` becomes ``d+E/dh_{t-1}^2``.
 
-    What has no spelling (Chinese prose) is written as ``U+6743`` in angle brackets.
+    What has no spelling (Chinese prose) is written as ``U+6743`` in angle brackets, unless it belongs to an
+    ``encoding`` (GBK, Big5) and fills two columns.
     """
     if text.isascii():
         return text
@@ -167,9 +168,21 @@ def ascii_text(text: str) -> str:
             raised = unicodedata.normalize("NFKC", text[at - 1 : end]).replace("−", "-")
             out.append("^" + "".join([c if c.isascii() else _spelling(c) for c in raised]))
             at = end
+        elif encoding and _is_kept(character, encoding):
+            out.append(character)
         else:
             out.append(_spelling(character))
     return "".join(out)
+
+
+def _is_kept(character: str, encoding: str) -> bool:
+    """Whether a wide character need not be spelled."""
+    if unicodedata.east_asian_width(character) not in "WF":
+        return False
+    try:
+        return bool(character.encode(encoding))
+    except UnicodeEncodeError:
+        return False
 
 
 def _spelling(character: str) -> str:

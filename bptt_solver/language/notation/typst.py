@@ -22,11 +22,12 @@ from bptt_solver.language.expressions import (
 from bptt_solver.language.notation.latex import _GREEK, _LETTERS
 from bptt_solver.language.notation.numbers import format_number, integer_text
 from bptt_solver.language.notation.text import Text
-from bptt_solver.language.notation.writer import ATOM, POWER, IndexStyle, Piece, Shape
+from bptt_solver.language.notation.writer import ATOM, POWER, PRODUCT, IndexStyle, Piece, Shape
 
 COMMA = "\\,"  # a plain comma would separate the arguments of frac and mat
 HALF = "frac(1, 2)"
 NABLA = "∇_("
+TIMES = "⋅"  # the middle dot · would belong to a name before it
 _NAMED = frozenset(name for name in _GREEK if not name.startswith("var"))
 _LETTER = {name: letter for letter, name in _LETTERS.items()}
 _OWN = {"epsilon": "ϵ", "phi": "ϕ"}  # the shapes that LaTeX prints
@@ -87,7 +88,7 @@ def _greek(word: str) -> str:
 
 
 def typst_number(text: str) -> str:
-    """A number's text as `format_number` gives it: ``−3·10^(−7)``, ``frac(1, 2)``."""
+    """A number's text as `format_number` gives it: ``−3⋅10^(−7)``, ``frac(1, 2)``."""
     sign = "−" if text.startswith("−") else ""
     text = text.removeprefix("−")
     top, slash, bottom = text.partition("/")
@@ -96,7 +97,7 @@ def typst_number(text: str) -> str:
     mantissa, times, power = text.partition("·10")
     if times:
         exponent = "".join(["−0123456789"[_SUPERSCRIPTS.index(c)] for c in power])
-        return f"{sign}{mantissa}·10^({exponent})"
+        return f"{sign}{mantissa}{TIMES}10^({exponent})"
     plain = all(c in "0123456789.e+-" for c in text)
     return sign + (text if plain or text == "∞" else quoted(text))
 
@@ -204,12 +205,14 @@ class Typst(Text):
     # --- operations
 
     def rank(self, node: Expression, text: str | None) -> int:
-        if text is not None and text.startswith(("frac(", NABLA)):
+        if text is not None and text.startswith(("frac", NABLA)):
             return POWER
+        if text is not None and text[:1] in "−0123456789" and TIMES in text:
+            return PRODUCT
         return super().rank(node, text)
 
     def mul(self, factors: Sequence[Expression], leading: bool) -> Sequence[Piece]:
-        signs = {"½": HALF, " ⊙ ": "⊙"}
+        signs = {"½": HALF, " ⊙ ": "⊙", "·": TIMES}
         return [signs.get(p, p) if isinstance(p, str) else p for p in super().mul(factors, leading)]
 
     def div(self, top: Expression, bottom: Expression, leading: bool) -> Sequence[Piece]:

@@ -52,11 +52,17 @@ const Place = (() => {
         return "sum";
       }
       if (!operator) return this.isBase(this.node) ? "base" : "lead";
-      if (isMo(operator, "+")) {
+      if (isMo(operator, "+") && (operator.getAttribute("form") === "infix" || this.isTerm())) {
         this.operator = operator;
         return "sum";
       }
       return isMo(operator) && "=([,|".includes(operator.textContent) ? "lead" : "fence";
+    }
+
+    /** Whether no factor follows. */
+    isTerm() {
+      const behind = this.node.nextElementSibling;
+      return !behind || (isMo(behind) && "+−)]|,".includes(behind.textContent));
     }
 
     /** Whether all that is raised to a power is this node. */
@@ -192,6 +198,23 @@ const Place = (() => {
       else place.showArray(found);
     }
   };
+  const shown = (value) => (value === undefined ? "?" : printed(value));
+  /** The numbers of a node of the picture, in its title. */
+  const entitle = () => {
+    const at = new Map(data.names.map((own, number) => [own, number]));
+    const below = new Map(data.backward.map((number, place) => [number, data.names.length + place]));
+    const text = (value) => {
+      if (value === undefined || !interpreter.isArray(value)) return shown(value);
+      return value.shape.length === 1 && value.data.length <= 6 ? `(${Array.from(value.data, (v) => printed(v)).join(", ")})` : null;
+    };
+    for (const node of document.querySelectorAll("#picture [data-node]")) {
+      const number = at.get(node.dataset.node), title = node.querySelector("title");
+      if (number === undefined || !title) continue;
+      const lines = [number, below.get(number)].filter((n) => n !== undefined).map((n) => [name(n), text(now.values[n])]);
+      title.own ??= title.textContent;
+      title.textContent = [title.own, ...lines.filter(([, v]) => v !== null).map(([own, v]) => `${own} = ${v}`)].join("\n");
+    }
+  };
   const tell = (key, fill) => Object.entries(fill).reduce((text, [field, value]) => text.replace(`{${field}}`, value), seam.say(key));
   const told = () => {
     for (const [at, { texts }] of given) {
@@ -208,12 +231,13 @@ const Place = (() => {
   const isChanged = () => [...given.values()].some(({ texts, was }) => texts.some((text, at) => number(text) !== number(was[at])));
   const recompute = () => {
     if (!data) return;
-    base ??= run("was");
     const changed = isChanged();
     if (!changed && !root.classList.contains("changed")) return;
     now = run("texts");
     root.classList.toggle("changed", changed);
     paint();
+    entitle();
+    result.value = shown(interpreter.look(now, `v${data.result[0]}`));
     message.textContent = changed ? told() : "";
     message.classList.toggle("bad", changed && message.textContent !== seam.say("given.changed"));
     reset.disabled = !changed;
@@ -275,6 +299,7 @@ const Place = (() => {
     return shown;
   };
   const FEW = 12; // numbers of a family that are shown at once
+  const result = element("output"), target = element("span", { class: "name" });
   const message = element("p", { role: "status", class: "message" });
   const reset = labelled("button", "given.reset", { type: "button" });
   reset.disabled = true;
@@ -284,20 +309,27 @@ const Place = (() => {
     recompute();
   });
   const body = element("div", { class: "fields" });
-  const panel = element("details", { id: "given", class: "given" }, labelled("summary", "given"), element("div", { class: "tools" }, reset, message), body);
+  const panel = element("details", { id: "given", class: "given" }, labelled("summary", "given"), element("div", { class: "tools" }, reset, element("span", { class: "result" }, target, " = ", result)), message, body);
   const flat = (value) => (Array.isArray(value) ? value.flatMap(flat) : [value]);
   const shapeOf = (value) => (Array.isArray(value) ? [value.length, ...shapeOf(value[0])] : []);
-  const start = async () => {
-    if (data) return;
-    data = await unpack();
+  let started = null;
+  const start = () => (started ??= begin());
+  const begin = async () => {
+    const found = await unpack();
+    data = found;
     program = interpreter.program(data);
     for (const [at, value] of data.given) given.set(at, { shape: shapeOf(value), texts: flat(value), was: flat(value) });
+    target.innerHTML = data.result[1];
+    base = now = run("was");
+    result.value = shown(interpreter.look(now, `v${data.result[0]}`));
     body.append(...data.families.map(family));
-    seam.ready?.();
+    entitle();
   };
   panel.addEventListener("toggle", () => { if (panel.open) start(); });
-  (document.querySelector("#picture") ?? document.querySelector("main")).prepend(panel);
-  document.querySelector("#picture")?.append(panel);
+  const picture = document.querySelector("#picture");
+  if (picture) picture.append(panel);
+  else document.querySelector("main").prepend(panel);
   mark();
+  (window.requestIdleCallback ?? setTimeout)(start);
   seam.live = { start, given, recompute, values: () => now, program: () => program };
 })();

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.cells import OPTIONS, Cell, Layers
 from bptt_plugins.topologies.packing import packed
+from bptt_solver.draft import role_of
 from bptt_solver.records import Network, Topology
 
 ROLES = {
-    "a": "pre-activation", "h": "hidden state", "W_x": "weights from the input", "W_h": "recurrent weights",
-    "b_h": "biases of the hidden layer",
+    "a": say("role.pre_activation"), "h": say("role.hidden_state"), "W_x": say("role.from_input"),
+    "W_h": say("role.recurrent"), "b_h": role_of(say("role.biases"), say("place.hidden_layer")),
 }  # fmt: skip
 PARAMETERS = {"W_x": ("hidden", "input"), "W_h": ("hidden", "hidden"), "b_h": ("hidden",)}
 
@@ -37,6 +39,6 @@ TOPOLOGY = Topology(
     build,
     {**OPTIONS, "directions": "both"},
     example={"sizes": {"input": 2, "hidden": 2, "output": 2}, "steps": 3},
-    summary="one chain forwards and one backwards in time",
+    summary=say("bidirectional.summary"),
     source="Schuster & Paliwal 1997",
 )

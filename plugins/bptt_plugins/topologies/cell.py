@@ -24,8 +24,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.cells import INPUT, JOINED, OPTIONS, TIME, Cell, Layers
 from bptt_solver import options as read
+from bptt_solver.draft import role_of
 from bptt_solver.errors import Excerpt, ProblemError, suggest
 from bptt_solver.formulas import OPERATORS
 from bptt_solver.language.equations import Equation
@@ -53,7 +55,7 @@ def build(options: Mapping[str, object]) -> Network:
     for name, lag in _earlier(lines, own):
         lags[name] = max(lag, lags.get(name, 1))
     state = {name: sizes.get(name, "hidden") for name in own if name in lags}
-    roles = {name: "state of the cell" if name in state else "quantity of the cell" for name in own}
+    roles = {n: role_of(say("role.state" if n in state else "role.quantity"), say("place.cell")) for n in own}
     cell = Cell(str(options["cell"]), state, parameters, roles, sends, sizes.get(sends, "hidden"), lags)
     network = net.write(cell)
     lines_of = {line.name + suffix: (("cell",), _place(line)) for line in lines for suffix, _ in net.chains}
@@ -63,24 +65,26 @@ def build(options: Mapping[str, object]) -> Network:
 def _lines(text: object) -> list[Equation]:
     """The lines as equations, after a look at what they define."""
     if not isinstance(text, str) or not text.strip():
-        raise OptionError("cell must be lines of equations, written with `cell: |`", "cell")
+        raise OptionError(say("cell.lines"), "cell")
     try:
         lines = parse_equations(Excerpt.of(text, "cell"))
     except ProblemError as error:
         problem = error.problems[0]
         place = (problem.span.start, problem.span.end) if problem.span else None
-        told = problem.message + (f" ({problem.hint})" if problem.hint else "")
-        raise OptionError(f"cell: {told}", "cell", at=place) from None
+        told = say("cell.wrong", text=problem.message)
+        if problem.hint:
+            told = say("cell.wrong_hint", text=problem.message, hint=problem.hint)
+        raise OptionError(told, "cell", at=place) from None
     names: list[str] = []
     for line in lines:
         left, at = line.name + ("[t]" if line.indices else ""), _place(line)
         if line.ranges or line.conditions:
-            raise OptionError(f"cell: leave out the range of {left}: the lines are those of one step", "cell", at=at)
+            raise OptionError(say("cell.range", name=left), "cell", at=at)
         if line.indices != (TIME,):
-            raise OptionError(f"cell: a line defines a quantity at time t, like {line.name}[t]", "cell", at=at)
+            raise OptionError(say("cell.time", name=line.name), "cell", at=at)
         if line.name in TAKEN or line.name in names:
-            why = "is defined twice" if line.name in names else "has a meaning already: choose another name"
-            raise OptionError(f"cell: '{line.name}' {why}", "cell", at=at)
+            key = "cell.twice" if line.name in names else "cell.taken"
+            raise OptionError(say(key, name=line.name), "cell", at=at)
         names.append(line.name)
     return lines
 
@@ -95,18 +99,18 @@ def _sends(value: object, own: Sequence[str]) -> str:
     if value == "":
         return "h" if "h" in own else own[-1]
     if value not in own:
-        hint = suggest(str(value), own) or "the lines define " + ", ".join(own)
-        raise OptionError(f"sends: no line of the cell defines '{value}' ({hint})", "sends")
+        hint = suggest(str(value), own) or say("cell.defined", names=", ".join(own))
+        raise OptionError(say("cell.sends", name=value, hint=hint), "sends")
     return str(value)
 
 
 def _sizes(value: object, own: Sequence[str]) -> dict[str, Size]:
     """The sizes of quantities that the option ``state`` names."""
     if not isinstance(value, Mapping):
-        raise OptionError(f"state must be a mapping like {{c: hidden}}, not {value!r}", "state")
+        raise OptionError(say("cell.state", form="{c: hidden}", value=repr(value)), "state")
     for name in value:
         if name not in own:
-            raise OptionError(f"state: no line of the cell defines '{name}'", "state", str(name))
+            raise OptionError(say("cell.no_line", name=name), "state", str(name))
     return {str(name): _size(size, "state", str(name)) for name, size in value.items()}
 
 
@@ -114,7 +118,7 @@ def _size(value: object, *path: str | int) -> Size:
     if isinstance(value, str):
         for word in value.split("+"):
             if word.strip() not in ("input", "hidden", "output"):
-                raise OptionError(f"{read.shown(path)}: '{word}' is not a size: input, hidden, output", *path)
+                raise OptionError(say("cell.size", option=read.shown(path), word=word), *path)
         return value
     return read.whole(value, *path)
 
@@ -126,9 +130,8 @@ def _earlier(lines: Sequence[Equation], own: Sequence[str]) -> Iterator[tuple[st
             if isinstance(node, Reference) and node.name in (*own, INPUT) and node.indices:
                 lag = TIME.plus(node.indices[0], -1)
                 if len(node.indices) > 1 or lag.terms or lag.constant < 0 or (lag.constant and node.name == INPUT):
-                    allowed = "t" if node.name == INPUT else "t, or at an earlier time like t-1"
-                    told = f"cell: '{node.name}' must be read at time {allowed}"
-                    raise OptionError(told, "cell", at=_place(line, node))
+                    key = "cell.input_time" if node.name == INPUT else "cell.state_time"
+                    raise OptionError(say(key, name=node.name), "cell", at=_place(line, node))
                 if lag.constant:
                     yield node.name, lag.constant
 
@@ -136,7 +139,7 @@ def _earlier(lines: Sequence[Equation], own: Sequence[str]) -> Iterator[tuple[st
 def _shapes(value: object, lines: Sequence[Equation], sizes: Mapping[str, Size]) -> dict[str, tuple[Size, ...]]:
     """The shapes of the parameters, declared or read off the lines."""
     if not isinstance(value, Mapping):
-        raise OptionError(f"shapes must be a mapping like {{W: [hidden, input]}}, not {value!r}", "shapes")
+        raise OptionError(say("cell.shapes", form="{W: [hidden, input]}", value=repr(value)), "shapes")
     own = [line.name for line in lines]
     found: dict[str, tuple[Size, ...]] = {}
     plain: dict[str, tuple[Size, ...]] = {}
@@ -151,10 +154,9 @@ def _shapes(value: object, lines: Sequence[Equation], sizes: Mapping[str, Size])
     shapes = plain | found
     for name, shape in value.items():
         if name not in shapes:
-            raise OptionError(f"shapes: the cell has no parameter '{name}'", "shapes", str(name))
+            raise OptionError(say("cell.no_parameter", name=name), "shapes", str(name))
         if not isinstance(shape, Sequence) or isinstance(shape, str):
-            told = f"shapes.{name} must be a list of sizes like [hidden, input], not {shape!r}"
-            raise OptionError(told, "shapes", str(name))
+            raise OptionError(say("cell.shape", name=name, value=repr(shape)), "shapes", str(name))
         shapes[str(name)] = tuple(_size(size, "shapes", str(name), i) for i, size in enumerate(shape))
     return shapes
 
@@ -179,5 +181,5 @@ TOPOLOGY = Topology(
         "cell": "s[t] = sigmoid(W_s @ x[t] + b_s)\nh[t] = s[t]*h[t-1] + (1 - s[t])*tanh(W @ x[t] + U @ h[t-1])",
         "steps": 3,
     },
-    summary="layers of a recurrence that is given by its equations",
+    summary=say("cell.summary"),
 )

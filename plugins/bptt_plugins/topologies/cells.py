@@ -23,8 +23,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bptt_plugins.messages import say
 from bptt_solver import options as read
-from bptt_solver.draft import COMMON, SIZES, Draft, is_bias
+from bptt_solver.draft import COMMON, SIZES, Draft, is_bias, role_of
 from bptt_solver.errors import Excerpt
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Index, Reference, preorder, transform
@@ -37,7 +38,8 @@ OPTIONS: Mapping[str, object] = {**COMMON, "layers": 1, "directions": "forward",
 INPUT = "x"  # what a cell's lines call its input
 FORWARD, BACKWARD = "_fw", "_bw"  # suffixes where there are chains in both directions
 JOINED = "u"  # what both chains of a layer send to the next one
-WORDS = {FORWARD: ", forwards in time", BACKWARD: ", backwards in time", "": ""}
+WAYS = {FORWARD: "role.forwards", BACKWARD: "role.backwards"}
+PARAMETER = role_of(say("role.parameter"), say("place.cell"))
 TIME = Index.variable("t")
 _LOGITS = re.compile(r"(?<![\w'])o(?![\w'])")
 Size = str | int  # a length, or its name, or names with + between them
@@ -106,7 +108,7 @@ class Layers(Draft):
         self.counts |= {"L": len(self.hidden)} if self.layered else {}
         self.taken = False  # whether a cell has a quantity o
         if self.scalar and self.directions == "both" and self.joined_by == "concat":
-            raise OptionError("combine must be sum where there are layers of numbers in both directions", "combine")
+            raise OptionError(say("cells.combine"), "combine")
 
     def _layers(self, value: object) -> list[Size]:
         if isinstance(value, int) or not isinstance(value, Sequence) or isinstance(value, str):
@@ -133,17 +135,17 @@ class Layers(Draft):
         source = INPUT if not self.layered else JOINED if self.joined_by else cell.output
         self.taken = "o" in own
         if self.taken:
-            self.role("z_y", "pre-activation of the output", "output", 0)
+            self.role("z_y", role_of(say("role.pre_activation"), say("place.output")), "output", 0)
         for suffix, _ in self.chains:
             for place, name in enumerate(own):
-                self.role(name + suffix, cell.roles.get(name, "") + WORDS[suffix], f"hidden{suffix}", place)
+                self.role(name + suffix, going(cell.roles.get(name, ""), suffix), f"hidden{suffix}", place)
             for name in cell.parameters:
-                self.role(name + suffix, cell.roles.get(name, "parameter of the cell") + WORDS[suffix])
+                self.role(name + suffix, going(cell.roles.get(name, PARAMETER), suffix))
             self._declare(cell, suffix)
         if self.layered:
             if self.inputs == "all":
                 self.line(f"{source}[0,t] = x[t]")
-            self.note("Layer k reads layer k-1 at the same time; each layer has its own parameters and initial state.")
+            self.note(say("cells.layers"))
         for suffix, backward in self.chains:
             at = Place(Index.variable("k") if self.layered else None, suffix, backward, source)
             lowest = at._replace(layer=Index(1) if self.layered else None, source=INPUT)
@@ -157,13 +159,13 @@ class Layers(Draft):
         if self.directions == "both":
             self._join(cell)
         elif self.directions == "backward":
-            self.note("The chain runs backwards in time: it starts at T from the state at T+1.")
+            self.note(say("cells.backward"))
 
     def _declare(self, cell: Cell, suffix: str) -> None:
         below: Size = "input"
         backward = dict(self.chains)[suffix]
         if backward and any(lag > 1 for lag in cell.lags.values()):
-            raise OptionError("directions: a cell that reads further back than t-1 runs forwards only", "directions")
+            raise OptionError(say("cells.lags"), "directions")
         for number, own in enumerate(self.hidden, 1):
             at = f"[{number}]" if self.layered else ""
             for name, shape in cell.parameters.items():
@@ -190,24 +192,17 @@ class Layers(Draft):
         rest = without(equation.right, reads_only_input)
         for times, present in self._input_runs("1..T"):
             if not present and _reads_input(rest):
-                told = f"inputs must be all: {equation.name}[t] reads x[t] otherwise than in a summand of its own"
-                raise OptionError(told, "inputs")
+                raise OptionError(say("cells.inputs", name=equation.name), "inputs")
             self._write(equation if present else Equation(equation.name, equation.indices, rest), times)
 
     def _join(self, cell: Cell) -> None:
-        how = {"": "has one matrix for each of them", "concat": "reads their concatenation", "sum": "reads their sum"}
         apart = self.combine == "matrices"
-        self.note(
-            "One chain (_fw) runs forwards, the other (_bw) backwards in time, each with its own parameters; "
-            f"the output {how['' if apart else self.joined_by]}."
-        )
+        self.note(say(f"cells.both.{'matrices' if apart else self.joined_by}"))
         if self.targets == "last":
-            self.note(
-                "The output at T reads the state of the chain backwards at T, which has seen the input at T alone."
-            )
+            self.note(say("cells.last"))
         if not self.joined_by:
             return
-        self.role(JOINED, "what both directions of a layer send on", "joined", 0)
+        self.role(JOINED, say("role.sent_on"), "joined", 0)
         k = "k," if self.layered else ""
         chains = [f"{cell.output}{suffix}[{k}t]" for suffix, _ in self.chains]
         right = " + ".join(chains) if self.joined_by == "sum" else f"concat({', '.join(chains)})"
@@ -223,13 +218,12 @@ class Layers(Draft):
             (JOINED if self.directions == "both" else cell.output, "W_y")]  # fmt: skip
         if not self.readout:
             if apart:
-                told = "readout: false is not possible with two output matrices (combine: concat or sum)"
-                raise OptionError(told, "readout")
+                raise OptionError(say("cells.readout"), "readout")
             self.losses(self.output(names[0][0], wide).replace("[t]", f"[{'L,' if self.layered else ''}t]"), wide)
             return
         for (_, weights), (suffix, _) in zip(names, self.chains, strict=False):
             self.parameter(weights, "output", wide)
-            self.role(weights, "weights of the output" + (WORDS[suffix] if apart else ""))
+            self.role(weights, going(role_of(say("role.weights"), say("place.output")), suffix if apart else ""))
         self.parameter("b_y", "output")
         top = "L," if self.layered else ""
         self.losses(self.apply_output([*(f"{weights} @ {name}[{top}t]" for name, weights in names), "b_y"]))
@@ -247,6 +241,11 @@ class Layers(Draft):
         self.cells(cell)
         self.read_out(cell)
         return self.network(*notes)
+
+
+def going(role: str, suffix: str) -> str:
+    """A role on a chain: ``hidden state, backwards in time``."""
+    return say(WAYS[suffix], role=role) if suffix else role
 
 
 def placed(net: Draft, size: Size, below: Size, own: Size) -> Size:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.layers import Layer, activated, apply, end_of, layer_runs, read_layers
 from bptt_plugins.topologies.packing import packed
 from bptt_solver import options as read
@@ -45,8 +46,10 @@ def build(options: Mapping[str, object]) -> Network:
 
 
 def _feedback(layers: list[Layer]) -> str:
-    numbers = ", ".join(str(k) for k, layer in enumerate(layers, 1) if layer.recurrent)
-    return f"Layers that read their own last state: {numbers or 'none'} (of {len(layers)})."
+    numbers = [k for k, layer in enumerate(layers, 1) if layer.recurrent]
+    if not numbers:
+        return say("deep.no_feedback", count=len(layers))
+    return say("deep.feedback", numbers=", ".join(map(str, numbers)), count=len(layers))
 
 
 def _linked(layer: Layer) -> tuple[bool, bool]:
@@ -68,10 +71,10 @@ def _declare(net: Draft, width: int, layers: list[Layer]) -> None:
             net.parameter(f"b[{k}]", layer.size)
         width = layer.size
     net.functions |= {layer.activation: layer.path for layer in reversed(layers)}
-    for name, words in (("W", "weights from the layer below"), ("U", "recurrent weights"), ("b", "biases")):
-        net.role(name, words)
-    net.role("z", "pre-activation", "layers", 0)
-    net.role("a", "activation", "layers", 1)
+    for name, key in (("W", "role.from_below"), ("U", "role.recurrent"), ("b", "role.biases")):
+        net.role(name, say(key))
+    net.role("z", say("role.pre_activation"), "layers", 0)
+    net.role("a", say("role.activation"), "layers", 1)
 
 
 TOPOLOGY = Topology(
@@ -80,7 +83,7 @@ TOPOLOGY = Topology(
     {"input": None, "layers": None}
     | {key: value for key, value in COMMON.items() if key not in ("sizes", "readout", "outputs")},
     example={"input": 2, "layers": [3, 2, {"size": 2, "activation": "softmax"}], "loss": "cross_entropy", "steps": 3},
-    summary="recurrent layers on top of each other",
+    summary=say("deep.summary"),
     source="Graves, Mohamed and Hinton 2013; Pascanu et al. 2014",
     aliases=("stacked", "deep_rnn"),
 )

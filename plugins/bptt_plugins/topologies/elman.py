@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.packing import packed
 from bptt_solver.draft import COMMON, Draft
 from bptt_solver.options import choice
@@ -27,11 +28,10 @@ def build(options: Mapping[str, object]) -> Network:
         products = ["W_x @ x[t]", "W_h @ h[t-1]"]
     else:
         if net.scalar or net.inputs != "all":
-            other = "sizes is scalar" if net.scalar else "there is no input at some steps"
-            raise OptionError(f"form: concat joins vectors, but {other}", "form")
+            raise OptionError(say("elman.scalar" if net.scalar else "elman.inputs"), "form")
         net.parameter("W_c", "hidden", net.size("input") + net.size("hidden"))
-        net.role("W_c", "weights from the input and the last state")
-        net.role("x_c", "input and last state", "hidden", -1)
+        net.role("W_c", say("role.from_joined"))
+        net.role("x_c", say("role.joined"), "hidden", -1)
         net.line("x_c[t] = concat(x[t], h[t-1])")
         products = ["W_c @ x_c[t]"]
     net.parameter("b_h", "hidden")
@@ -47,7 +47,7 @@ TOPOLOGY = Topology(
     build,
     {**COMMON, "form": "blocks"},
     example={"sizes": {"input": 2, "hidden": 3, "output": 2}, "output": "softmax", "loss": "cross_entropy", "steps": 3},
-    summary="a hidden layer that reads its own last state",
+    summary=say("elman.summary"),
     source="Elman 1990",
     aliases=("rnn", "srn"),
 )

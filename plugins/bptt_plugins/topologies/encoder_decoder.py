@@ -38,13 +38,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.cells import Cell, Place, placed, reads_bias, reads_only_input, without
 from bptt_plugins.topologies.gru import OWN as GRU_OPTIONS
 from bptt_plugins.topologies.gru import gru_cell
 from bptt_plugins.topologies.lstm import OWN as LSTM_OPTIONS
 from bptt_plugins.topologies.lstm import lstm_cell
 from bptt_solver import options as read
-from bptt_solver.draft import COMMON, SIZES, Draft
+from bptt_solver.catalogues import Message
+from bptt_solver.draft import COMMON, INITIAL_STATE, SIZES, Draft, role_of
 from bptt_solver.errors import Excerpt
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Index, Reference, transform
@@ -63,9 +65,11 @@ OPTIONS: Mapping[str, object] = {
     **GRU_OPTIONS,
 }
 ROLES: Mapping[str, tuple[str, str, int]] = {
-    "p": ("what the decoder reads", "decoder", 0),
-    "start": ("what the decoder reads at first", "", 0),
+    "p": (say("role.decoder_reads"), "decoder", 0),
+    "start": (say("role.decoder_start"), "", 0),
 }
+FROM_INPUT, FROM_FED, FROM_CONTEXT = (say(f"role.from_{what}") for what in ("input", "fed", "context"))
+PLACES = {"encoder": say("place.encoder"), "decoder": say("place.decoder")}
 GATED: Mapping[str, tuple[Callable[[Draft], tuple[Cell, list[str]]], Mapping[str, object]]] = {
     "lstm": (lstm_cell, LSTM_OPTIONS),
     "gru": (gru_cell, GRU_OPTIONS),
@@ -93,30 +97,27 @@ def build(options: Mapping[str, object]) -> Network:
     read_in, lengths = _lengths(options)
     common = {**COMMON, **options, **lengths, "inputs": "none", "steps": after}
     if after == "data" and not lengths["lengths"] and options["targets"] not in ("all", "mask"):
-        raise OptionError("steps.output is needed: the targets are not there at every step", "steps")
+        raise OptionError(say("encoder_decoder.steps"), "steps")
     net = Draft(common, (*SIZES, "decoder"))
     net.roles |= ROLES
     if feed == "target" and net.targets not in ("all", "mask"):
-        raise OptionError("feed: target reads the target of every step, so targets must be all or mask", "targets")
+        raise OptionError(say("encoder_decoder.feed"), "targets")
     decoder = "decoder" if "decoder" in net.sizes else "hidden"
     if context != "each" and decoder == "decoder" and net.size("decoder") != net.size("hidden"):
-        first = "s[0] is h[S]" if options["cell"] == "simple" else f"h{DECODER}[0] is h{ENCODER}[S]"
-        told = f"sizes.decoder is {net.size('decoder')} and sizes.hidden is {net.size('hidden')}, but {first}"
-        raise OptionError(f"{told}: use context: each", "sizes", "decoder")
+        left, right = ("s", "h") if options["cell"] == "simple" else (f"h{DECODER}", f"h{ENCODER}")
+        first = say("encoder_decoder.first", left=f"{left}[0]", right=f"{right}[S]")
+        told = say("encoder_decoder.sizes", decoder=net.size("decoder"), hidden=net.size("hidden"), first=first)
+        raise OptionError(told, "sizes", "decoder")
     if read_in and before != "data":
-        told = f"lengths.input is given, but steps.input is {before}: each sequence has its own length"
+        told = say("encoder_decoder.input_steps", steps=before)
         raise OptionError(told, "lengths", "input", also=("steps", "input"))
     encoder, decoder_part, notes = _parts(net, decoder)
     _encode(net, encoder, before)
     width = placed(net, decoder_part.cell.width, "", decoder)
     _decode(net, context, feed, encoder, decoder_part, width)
     net.finish(decoder_part.state(), width, everywhere=feed == "output")
-    output = "output" if net.readout else "state"
-    said = {
-        "target": f"Teacher forcing: the decoder reads the target before, not its own {output}.",
-        "output": f"Free running: the decoder reads its own {output} before, and this edge carries a derivative.",
-    }
-    notes += [said[feed]] if feed in said else []
+    if feed != "none":
+        notes.append(say(f"encoder_decoder.{feed}.{'readout' if net.readout else 'state'}"))
     if not read_in:
         return net.network(*notes)
     net.maps["len_x"] = read_in
@@ -131,11 +132,11 @@ def _parts(net: Draft, decoder: str) -> tuple[_Part, _Part, list[str]]:
     own = GATED[kind][1] if kind in GATED else {}
     for name, default in {**LSTM_OPTIONS, **GRU_OPTIONS}.items():
         if name not in own and net.options[name] != default:
-            told = f"{name} has no meaning with cell: {kind}"
+            told = say("encoder_decoder.option", option=name, cell=kind)
             raise OptionError(told, name, also=("cell",))
     if kind in GATED:
         cell, notes = GATED[kind][0](net)
-        notes.append("Names that end in _en are of the encoder, those in _de of the decoder.")
+        notes.append(say("encoder_decoder.names"))
         return _Part(cell, ENCODER, "hidden"), _Part(cell, DECODER, decoder), notes
     return _Part(_simple(net, "h", "x"), "", "hidden"), _Part(_simple(net, "s", "p"), "", decoder), []
 
@@ -144,10 +145,9 @@ def _simple(net: Draft, state: str, source: str) -> Cell:
     """One layer of units."""
     lines = f"a_{state}[t] = W_{source} @ x[t] + W_{state} @ {state}[t-1] + b_{state}"
     lines += f"\n{state}[t] = {net.function('hidden', f'a_{state}[t]')}"
-    read_in = "the input" if source == "x" else "what the decoder reads"
     roles = {
-        f"a_{state}": "pre-activation", state: "state", f"W_{state}": "recurrent weights", f"b_{state}": "biases",
-        f"W_{source}": f"weights from {read_in}",
+        f"a_{state}": say("role.pre_activation"), state: say("role.state"), f"W_{state}": say("role.recurrent"),
+        f"b_{state}": say("role.biases"), f"W_{source}": FROM_INPUT if source == "x" else FROM_FED,
     }  # fmt: skip
     shapes = {f"W_{source}": ("hidden", "input"), f"W_{state}": ("hidden", "hidden"), f"b_{state}": ("hidden",)}
     return Cell(lines, {state: "hidden"}, shapes, roles, output=state)
@@ -165,11 +165,11 @@ def _lengths(options: Mapping[str, object]) -> tuple[list[int], dict[str, object
     first = found.get("input", [])
     written = found.get("output", [])
     if first and written and len(first) != len(written):
-        told = f"lengths.input has {len(first)} numbers and lengths.output has {len(written)}"
+        told = say("encoder_decoder.lengths", first=len(first), written=len(written))
         raise OptionError(told, "lengths", "input", also=("lengths", "output"))
     sequences = options["sequences"]
     if first and isinstance(sequences, int) and sequences != len(first):
-        told = f"lengths.input has {len(first)} numbers, but sequences is {sequences}"
+        told = say("encoder_decoder.sequences", first=len(first), sequences=sequences)
         raise OptionError(told, "lengths", "input", also=("sequences",))
     return first, {"lengths": written or "", "sequences": len(first) if first else sequences}
 
@@ -179,7 +179,7 @@ def _steps(value: object) -> tuple[object, object]:
     if value == "data":
         return "data", "data"
     if not isinstance(value, Mapping):
-        raise OptionError(f"steps must be a mapping like {{input: 3, output: 2}}, not {value!r}", "steps")
+        raise OptionError(say("encoder_decoder.steps_form", form="{input: 3, output: 2}", value=repr(value)), "steps")
     given = read.mapping(value, ("input", "output"), "steps")
     steps = {"input": "data", "output": "data", **given}
     for name, number in steps.items():
@@ -192,7 +192,7 @@ def _encode(net: Draft, part: _Part, steps: object) -> None:
     """The recurrence over the inputs."""
     _declare(net, part, "input", "encoder")
     for family, size in part.cell.state.items():
-        net.start(family + part.suffix, placed(net, size, "input", part.size), what="initial state of the encoder")
+        net.start(family + part.suffix, placed(net, size, "input", part.size), what=_starts("encoder"))
     _write(net, part, "1..S", "x")
     net.counts |= {"S": steps} if isinstance(steps, int) else {}
     net.data["x"] = (*(("N",) if net.sequences is not None else ()), "S", *net.shape("input"))
@@ -204,14 +204,14 @@ def _decode(net: Draft, context: str, feed: str, encoder: _Part, part: _Part, wi
     for (family, size), first in zip(part.cell.state.items(), encoder.cell.state, strict=True):
         if context == "each":
             own = placed(net, size, "", part.size)
-            net.start(family + part.suffix, own, what="initial state of the decoder")
+            net.start(family + part.suffix, own, what=_starts("decoder"))
         else:
             net.lines.append(f"{family}{part.suffix}[{n}0] = {first}{encoder.suffix}[{n}S]{each}")
     fed = "output" if net.readout else width
     if feed != "none":
         net.shapes["start"] = net.shape(fed)
         net.zeros.append("start")
-        net.note("What the decoder reads at first, `start`, is 0 unless it is given.")
+        net.note(say("encoder_decoder.start"))
         net.lines.append(f"p[{n}1] = start{each}")
         if net.steps != 1:
             own_output = "y" if net.readout else part.state()
@@ -220,8 +220,7 @@ def _decode(net: Draft, context: str, feed: str, encoder: _Part, part: _Part, wi
         part, weights = _with_context(part, encoder, net.sequences is not None)
         for name, beside in weights.items():
             net.parameter(name, part.size, placed(net, encoder.cell.width, "", encoder.size))
-            _, arrow, gate = part.cell.roles[beside].partition(" to ")
-            net.role(name, "weights from the context" + (f" to {gate} of the decoder" if arrow else ""))
+            net.role(name, _whose(_from(part.cell.roles[beside], FROM_CONTEXT), "decoder"))
     _declare(net, part, fed, "decoder", feed != "none")
     _write(net, part, "1..T", "p" if feed != "none" else "")
 
@@ -263,14 +262,37 @@ def _declare(net: Draft, part: _Part, below: str | int, whose: str, fed: bool = 
     """The parameters of a chain, and what its names are."""
     lines = _lines(part.cell)
     for place, line in enumerate(lines, 1):
-        words, how, rest = part.cell.roles[line.name].partition(" as ")
-        net.role(line.name + part.suffix, f"{words} of the {whose}{how}{rest}", whose, place)
+        net.role(line.name + part.suffix, _whose(part.cell.roles[line.name], whose), whose, place)
     for name, shape in part.cell.parameters.items():
         if fed or "input" not in shape:
             net.parameter(name + part.suffix, *(placed(net, size, below, part.size) for size in shape))
             words = part.cell.roles[name]
-            words = words.replace("from the input", "from what the decoder reads") if whose == "decoder" else words
-            net.role(name + part.suffix, words if words.endswith(("input", "reads")) else f"{words} of the {whose}")
+            words = _from(words, FROM_FED) if whose == "decoder" else words
+            net.role(name + part.suffix, _whose(words, whose))
+
+
+def _starts(whose: str) -> tuple[str, str]:
+    """The words for its initial state, and for several."""
+    one, several = INITIAL_STATE
+    return role_of(one, PLACES[whose]), role_of(several, PLACES[whose])
+
+
+def _from(role: str, sender: str) -> str:
+    """What a role says of the weights from the input, said of those from something else."""
+    if role in (FROM_INPUT, FROM_FED):
+        return sender
+    head = role.field("head") if isinstance(role, Message) else None
+    return role.with_fields(head=_from(head, sender)) if isinstance(role, Message) and isinstance(head, str) else role
+
+
+def _whose(role: str, whose: str) -> str:
+    """A role of the encoder or the decoder, unless it says already where the weights stand."""
+    if role in (FROM_INPUT, FROM_FED, FROM_CONTEXT):
+        return role
+    sent = role.field("role") if isinstance(role, Message) else None
+    if isinstance(role, Message) and isinstance(sent, str):
+        return role.with_fields(role=role_of(sent, PLACES[whose]))
+    return role_of(role, PLACES[whose])
 
 
 def _write(net: Draft, part: _Part, times: str, source: str) -> None:
@@ -294,7 +316,7 @@ TOPOLOGY = Topology(
     build,
     OPTIONS,
     example={"sizes": {"input": 2, "hidden": 3, "output": 2}, "steps": {"input": 3, "output": 2}},
-    summary="one recurrence reads the inputs, another writes the outputs",
+    summary=say("encoder_decoder.summary"),
     source="Sutskever, Vinyals & Le 2014; Cho et al. 2014",
     aliases=("seq2seq",),
 )

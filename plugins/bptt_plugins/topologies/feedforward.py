@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.layers import Layer, activated, apply, biased, end_of, layer_runs, read_layers
 from bptt_solver import options as read
 from bptt_solver.records import Network, OptionError, Topology
@@ -78,7 +79,7 @@ def build(options: Mapping[str, object]) -> Network:
             "E": ("loss", 2),
         }
         | ({"l": ("loss", 0)} if samples else {}),
-        notes=(f"`E` is the {'mean' if mean else 'sum'} of the losses of the samples.",) if samples else (),
+        notes=(say("feedforward.mean" if mean else "feedforward.sum"),) if samples else (),
     )
 
 
@@ -86,7 +87,7 @@ def _samples(value: object) -> int | str | None:
     if value in ("one", "several"):
         return None if value == "one" else "several"
     if isinstance(value, str):
-        raise OptionError(f"samples must be one, several or a whole number, not {value!r}", "samples")
+        raise OptionError(say("feedforward.samples", value=repr(value)), "samples")
     return read.whole(value, "samples")
 
 
@@ -103,9 +104,9 @@ def _parameters(width: int, layers: list[Layer]) -> Iterator[tuple[str, tuple[in
 
 
 def _roles(samples: bool, bias: bool) -> dict[str, str]:
-    roles = {"x": "input", "W": "weights", "b": "biases", "z": "pre-activation", "a": "activation", "d": "target"}
-    roles |= {"l": "loss of one sample"} if samples else {}
-    return {name: role for name, role in roles.items() if bias or name != "b"} | {"E": "loss"}
+    keys = {"x": "input", "W": "weights", "b": "biases", "z": "pre_activation", "a": "activation", "d": "target"}
+    keys |= {"l": "loss_of_sample"} if samples else {}
+    return {name: say(f"role.{key}") for name, key in ({**keys, "E": "loss"}).items() if bias or name != "b"}
 
 
 TOPOLOGY = Topology(
@@ -118,5 +119,5 @@ TOPOLOGY = Topology(
         "loss": "cross_entropy",
         "samples": "several",
     },
-    summary="layers that each read the one before",
+    summary=say("feedforward.summary"),
 )

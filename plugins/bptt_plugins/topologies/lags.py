@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bptt_plugins.messages import say
 from bptt_solver import options as read
-from bptt_solver.draft import COMMON, Draft
+from bptt_solver.draft import COMMON, INITIAL_STATE, Draft
 from bptt_solver.records import Network, OptionError, Topology
 
 
@@ -34,9 +35,10 @@ def lagged(net: Draft, option: str, weights: str, family: str, receiver: str, se
     by their lags, if there are several) and what is read before the first step."""
     lags = list(lags_of(net.options[option], option, least=0 if family == "x" else 1))
     if net.inputs != "all" and family == "x" and max(lags) > 0:
-        raise OptionError(f"{option} names lag {max(lags)}, but there is no input at some steps (inputs)", option)
+        raise OptionError(say("lags.inputs", option=option, lag=max(lags)), option)
+    inputs = (say("role.earlier_input"), say("role.earlier_inputs"))
     for past in range(max(lags)):
-        net.start(family, sender, str(-past), what="input before the first step" if family == "x" else "initial state")
+        net.start(family, sender, str(-past), what=inputs if family == "x" else INITIAL_STATE)
     products = []
     for lag in lags:
         name = weights if len(lags) == 1 else f"{weights}[{lag}]"
@@ -51,7 +53,7 @@ def lags_of(value: object, option: str, least: int) -> Iterator[int]:
     for i, item in enumerate(read.items(value, option)):
         lag = read.whole(item, option, i, least=least)
         if lag in seen:
-            raise OptionError(f"{option} names lag {lag} twice", option, i)
+            raise OptionError(say("lags.twice", option=option, lag=lag), option, i)
         seen.append(lag)
         yield lag
 
@@ -61,6 +63,6 @@ TOPOLOGY = Topology(
     build,
     {**COMMON, "lags": (1, 2), "input_lags": (0,)},
     example={"sizes": {"input": 2, "hidden": 2, "output": 1}, "lags": [1, 2], "steps": 3},
-    summary="a hidden layer that reads its states of several steps ago",
+    summary=say("lags.summary"),
     source="Werbos 1990",
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
+from bptt_plugins.messages import say
 from bptt_solver import options as read
 from bptt_solver.draft import biases_of
 from bptt_solver.records import OptionError
@@ -34,7 +35,7 @@ def read_layers(options: Mapping[str, object], recurrent: bool = False) -> list[
     for i, item in enumerate(listed):
         whole = read.mapping(item, known, "layers", i) if isinstance(item, Mapping) else {"size": item}
         if "size" not in whole:
-            raise OptionError(f"{read.shown(('layers', i))} needs a size", "layers", i)
+            raise OptionError(say("layers.size", option=read.shown(("layers", i))), "layers", i)
         last = i + 1 == len(listed)
         path: tuple[str | int, ...] = ("output",) if last else ("hidden",)
         chosen = options[str(path[0])]

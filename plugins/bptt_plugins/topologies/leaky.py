@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from bptt_plugins.messages import say
 from bptt_solver import options as read
 from bptt_solver.draft import COMMON, Draft
 from bptt_solver.records import Network, OptionError, Topology
@@ -28,7 +29,7 @@ def build(options: Mapping[str, object]) -> Network:
     net.parameter("b_h", "hidden")
     summands = ("W_x @ x[t]", "W_h @ h[t-1]", "b_h")
     if read.truth(options["inside"], "inside"):
-        net.role("u", "what the units receive", "hidden", -1)
+        net.role("u", say("role.received"), "hidden", -1)
         net.start("a", "hidden")
         net.sum("u[t]", *summands)
         net.line(f"a[t] = (1 - {alpha})*a[t-1] + {alpha}*u[t]")
@@ -45,11 +46,11 @@ def _leak(net: Draft, value: object) -> str:
     if value in ("trained", "units"):
         net.parameter("alpha", *(["hidden"] if value == "units" else []))
         net.intervals["alpha"] = (0, 1)
-        net.role("alpha", "part of the state that is renewed in a step")
+        net.role("alpha", say("role.renewed"))
         return "alpha"
     if isinstance(value, int | float | Fraction) and not isinstance(value, bool) and 0 < value <= 1:
         return f"({value})" if isinstance(value, Fraction) else str(value)
-    raise OptionError(f"leak must be a number in 0..1 (not 0), trained or units, not {value!r}", "leak")
+    raise OptionError(say("leaky.leak", value=repr(value)), "leak")
 
 
 TOPOLOGY = Topology(
@@ -57,6 +58,6 @@ TOPOLOGY = Topology(
     build,
     {**COMMON, "leak": "trained", "inside": False},
     example={"sizes": {"input": 2, "hidden": 3, "output": 2}, "leak": 0.3, "steps": 3},
-    summary="units that keep a part of their state",
+    summary=say("leaky.summary"),
     source="Jaeger, Lukosevicius, Popovici and Siewert 2007",
 )

@@ -22,15 +22,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.cells import OPTIONS, Cell, Layers
 from bptt_plugins.topologies.packing import packed
 from bptt_solver import options as read
-from bptt_solver.draft import Draft
+from bptt_solver.draft import Draft, role_of, role_to
 from bptt_solver.errors import suggest
 from bptt_solver.records import Network, OptionError, Topology
 
 ORDERS = {"torch": "ifgo", "keras": "ifgo", "onnx": "iofg"}  # Keras and ONNX write c for the candidate g
-GATES = {"i": "input gate", "f": "forget gate", "g": "candidate", "o": "output gate"}
+GATES = {
+    "i": say("role.input_gate"), "f": say("role.forget_gate"), "g": say("role.candidate"), "o": say("role.output_gate"),
+}  # fmt: skip
 SEEN = {"i": "c[t-1]", "f": "c[t-1]", "o": "c[t]"}  # what a peephole shows
 
 
@@ -80,40 +83,42 @@ def _refused(peephole: bool, coupled: bool, projected: bool) -> dict[str, str]:
     """Why a library has no weights for these options."""
     lacking = dict.fromkeys(("torch", "keras"), "peepholes") if peephole else {}
     lacking |= dict.fromkeys(("keras", "onnx"), "projections") if projected else {}
-    lacking |= dict.fromkeys(("torch", "keras", "onnx"), "coupled gates") if coupled else {}
-    return {library: f"its LSTM has no {what}" for library, what in lacking.items()}
+    lacking |= dict.fromkeys(("torch", "keras", "onnx"), "coupling") if coupled else {}
+    return {library: say(f"lstm.no_{what}") for library, what in lacking.items()}
 
 
 def gate_order(value: object) -> str:
     """The gates in order, ``ifgo``, from a list of them or the name of a library."""
     if isinstance(value, str):
         if value not in ORDERS:
-            known = "torch, keras, onnx, or a list like [i, f, g, o]"
-            raise OptionError(f"unknown gate order '{value}' ({suggest(value, ORDERS) or f'known: {known}'})", "gates")
+            hint = suggest(value, ORDERS) or say("lstm.orders")
+            raise OptionError(say("lstm.unknown_order", name=value, hint=hint), "gates")
         return ORDERS[value]
     if not isinstance(value, Sequence) or sorted(map(str, value)) != sorted(GATES):
-        raise OptionError(f"gates must be the four gates i, f, g, o in some order, not {value!r}", "gates")
+        raise OptionError(say("lstm.gates", value=repr(value)), "gates")
     return "".join(map(str, value))
 
 
 def roles() -> dict[str, str]:
     """What the names are."""
-    words = {"c": "cell state", "q": "cell state as it is sent", "h": "hidden state", "W_p": "the projection"}
+    state = say("role.cell_state")
+    words: dict[str, str] = {"c": state, "q": say("role.sent", role=state), "h": say("role.hidden_state")}
+    words["W_p"] = say("role.projection")
     for gate, what in GATES.items():
-        words |= {f"z_{gate}": f"pre-activation of the {what}", gate: what, f"b_{gate}": f"biases of the {what}"}
-        words |= {f"W_{gate}": f"weights from the input to the {what}", f"U_{gate}": f"recurrent weights of the {what}"}
-        words |= {f"P_{gate}": f"peephole weights of the {what}"}
+        words |= {f"z_{gate}": role_of(say("role.pre_activation"), what), gate: what}
+        words |= {f"b_{gate}": role_of(say("role.biases"), what), f"W_{gate}": role_to(say("role.from_input"), what)}
+        words |= {f"U_{gate}": role_of(say("role.recurrent"), what), f"P_{gate}": role_of(say("role.peephole"), what)}
     return words
 
 
 def _notes(peephole: bool, coupled: bool, projected: bool, order: str) -> list[str]:
-    notes = [f"The gates are written in the order {', '.join(order)}."] if order != "ifgo" else []
+    notes: list[str] = [say("lstm.order", gates=", ".join(order))] if order != "ifgo" else []
     if peephole:
-        notes.append("Peepholes: the gates i and f see the old cell state, the gate o the new one, entry by entry.")
+        notes.append(say("lstm.peephole"))
     if coupled:
-        notes.append("The gates are coupled: `f[t]` is `1 - i[t]`; what enters takes the place of what is forgotten.")
+        notes.append(say("lstm.coupled"))
     if projected:
-        notes.append("The hidden state is a projection of `o[t]*q[t]`; it is what the gates and the output read.")
+        notes.append(say("lstm.projection"))
     return notes
 
 
@@ -125,6 +130,6 @@ TOPOLOGY = Topology(
     build,
     {**OPTIONS, **OWN},
     example={"sizes": {"input": 2, "hidden": 2, "output": 2}, "steps": 3},
-    summary="long short-term memory, plain, with peepholes, coupled gates or a projection",
+    summary=say("lstm.summary"),
     source="Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000",
 )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.lags import lagged
 from bptt_solver.draft import COMMON, Draft
 from bptt_solver.options import choice
@@ -27,11 +28,11 @@ def build(options: Mapping[str, object]) -> Network:
     net = Draft(options)
     parallel = choice(options["mode"], ("parallel", "series"), "mode") == "parallel"
     if not parallel and net.targets not in ("all", "mask"):
-        raise OptionError("mode: series reads the target of every step, but targets does not have them all", "mode")
+        raise OptionError(say("narx.mode"), "mode")
     layer = "hidden" if net.readout else "output"
     inputs = lagged(net, "input_lags", "W_x", "x", layer, "input")
     outputs = lagged(net, "output_lags", "W_r", "y" if parallel else "d", layer, "output")
-    net.role("W_r", "weights from the last outputs" if parallel else "weights from the last targets")
+    net.role("W_r", say("role.from_outputs" if parallel else "role.from_targets"))
     if net.readout:
         net.parameter("b_h", "hidden")
         net.sum("a[t]", *inputs, *outputs, "b_h")
@@ -40,8 +41,7 @@ def build(options: Mapping[str, object]) -> Network:
     else:
         net.parameter("b_y", "output")
         net.losses(net.apply_output((*inputs, *outputs, "b_y"), everywhere=parallel), "output")
-    fed = "its own output" if parallel else "the target"
-    return net.network(f"The network reads {fed} of an earlier step.")
+    return net.network(say("narx.parallel" if parallel else "narx.series"))
 
 
 def build_jordan(options: Mapping[str, object]) -> Network:
@@ -54,7 +54,7 @@ TOPOLOGY = Topology(
     build,
     {**COMMON, "input_lags": (0, 1), "output_lags": (1, 2), "mode": "parallel"},
     example={"sizes": {"input": 1, "hidden": 2, "output": 1}, "steps": 4},
-    summary="an output that reads past inputs and past outputs",
+    summary=say("narx.summary"),
     source="Lin, Horne, Tino and Giles 1996",
 )
 
@@ -63,6 +63,6 @@ JORDAN = Topology(
     build_jordan,
     {**COMMON, "mode": "parallel"},
     example={"sizes": {"input": 2, "hidden": 2, "output": 2}, "steps": 3},
-    summary="a hidden layer that reads the last output",
+    summary=say("jordan.summary"),
     source="Jordan 1986",
 )

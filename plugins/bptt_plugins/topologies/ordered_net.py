@@ -15,22 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.lags import lags_of
 from bptt_solver.draft import COMMON, Draft
 from bptt_solver.records import Network, OptionError, Topology
 
-FROM = ("weights from earlier units", "weights from the step before", "weights from two steps ago")
+FROM = (say("role.from_earlier"), say("role.from_before"), say("role.from_two_before"))
 
 
 def build(options: Mapping[str, object]) -> Network:
     """The equations of a fully ordered network."""
     net = Draft({**options, "readout": True, "outputs": "all"})
     if net.scalar or net.inputs != "all":
-        other = "sizes must count the units" if net.scalar else "every step needs an input: inputs must be all"
-        raise OptionError(f"ordered_net: {other}", "sizes" if net.scalar else "inputs")
+        told, option = ("ordered_net.sizes", "sizes") if net.scalar else ("ordered_net.inputs", "inputs")
+        raise OptionError(say(told), option)
     if net.bias is not net.output_bias:
-        told = f"ordered_net: bias must be true or false, not {options['bias']}: all units have one, or none"
-        raise OptionError(told, "bias")
+        raise OptionError(say("ordered_net.bias", value=options["bias"]), "bias")
     inputs, hidden, outputs = net.size("input"), net.sizes.get("hidden", 0), net.size("output")
     units = inputs + hidden + outputs
     net.counts |= {"I": inputs, "M": units, "K": outputs}
@@ -41,7 +41,7 @@ def build(options: Mapping[str, object]) -> Network:
     summands = []
     for lag in lags:
         if lag > 2:
-            raise OptionError(f"lags: an ordered net has lags 0, 1 and 2, not {lag}", "lags")
+            raise OptionError(say("ordered_net.lags", lag=lag), "lags")
         weights = "W" + "'" * lag
         net.parameter(weights, units, units)
         net.role(weights, FROM[lag])
@@ -51,8 +51,8 @@ def build(options: Mapping[str, object]) -> Network:
     net.sum("z[i,t]", *summands, *(["b[i]"] if net.bias else []), over=["i in I+1..M"])
     _activate(net, hidden)
     net.losses("s[M-K+i,t]", "output", entry="i", over="i in 1..K")
-    for name, words, lane, place in (("s", "unit", "units", 1), ("z", "pre-activation", "units", 0)):
-        net.role(name, words, lane, place)
+    net.role("s", say("role.unit"), "units", 1)
+    net.role("z", say("role.pre_activation"), "units", 0)
     return net.network()
 
 
@@ -63,10 +63,9 @@ def _start(net: Draft, past: int, units: int) -> None:
         return
     value = "0" if net.initial == "zero" else f"{name}[i]"
     net.line(f"s[i,t] = {value}", str(-past), over=["i in 1..M"])
-    told = "0" if value == "0" else f"`{name}`, which is trained; unless it is given, it starts at 0"
-    net.note(f"At t = {-past} all units are {told}.")
+    net.note(say("ordered_net.zero" if value == "0" else "ordered_net.trained", time=-past, name=name))
     if value != "0":
-        net.role(name, "initial value of each unit")
+        net.role(name, say("role.initial_value"))
         net.zeros.extend(f"{name}[{i}]" for i in range(1, units + 1))
         net.trained.extend(f"{name}[{i}]" for i in range(1, units + 1))
         net.shapes.update({f"{name}[{i}]": () for i in range(1, units + 1)})
@@ -88,7 +87,7 @@ TOPOLOGY = Topology(
     {key: value for key, value in COMMON.items() if key not in ("readout", "outputs")}
     | {"hidden": "sigmoid", "output": "sigmoid", "lags": (0, 1)},
     example={"sizes": {"input": 2, "hidden": 2, "output": 1}, "lags": [0, 1, 2], "steps": 3},
-    summary="units in an order, each reading every earlier one",
+    summary=say("ordered_net.summary"),
     source="Werbos 1990",
     aliases=("werbos",),
 )

@@ -26,9 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bptt_plugins.messages import say
 from bptt_plugins.topologies.trees import Tree, tree_of
 from bptt_solver import options as read
-from bptt_solver.draft import COMMON, Draft, run, runs
+from bptt_solver.draft import COMMON, Draft, role_of, role_to, run, runs
 from bptt_solver.options import choice
 from bptt_solver.records import Network, OptionError, Topology
 
@@ -37,7 +38,7 @@ OPTIONS: Mapping[str, object] = {
     "bias": True, "inputs": "leaves", "weights": "children", "cell": "simple", "gate": "sigmoid", "targets": "root",
     "reduction": "sum",
 }  # fmt: skip
-GATES = {"i": "input gate", "o": "output gate", "g": "candidate"}
+GATES = {"i": say("role.input_gate"), "o": say("role.output_gate"), "g": say("role.candidate")}
 LEAVES, INNER, BELOW = "j in 1..L", "j in L+1..M", "k in 1..M-1"
 
 
@@ -50,7 +51,7 @@ class _Nodes(Draft):
         self.fed = choice(options["inputs"], ("leaves", "all"), "inputs") == "all"
         self.embedded = "input" in self.sizes
         if self.fed and not self.embedded:
-            raise OptionError("inputs: all needs sizes.input: how many entries the input of a node has", "sizes")
+            raise OptionError(say("tree.inputs"), "sizes")
         self.data["x"] = ("M" if self.fed else "L", *self.shape("input" if self.embedded else "hidden"))
         self.counts |= {"L": self.tree.leaves, "M": self.tree.root}
 
@@ -79,8 +80,8 @@ def build(options: Mapping[str, object]) -> Network:
         _simple(net, shared)
     _output(net, options["targets"])
     net.note(net.tree.told())
-    for name, words in (("x", "input of a node"), ("h", "state of a node"), ("e", "loss of one node")):
-        net.role(name, words, *net.roles[name][1:])
+    for name, key in (("x", "role.node_input"), ("h", "role.node_state"), ("e", "role.node_loss")):
+        net.role(name, say(key), *net.roles[name][1:])
     network = net.network()
     return network.replace(maps=net.tree.maps(network.equations))
 
@@ -91,7 +92,7 @@ def _simple(net: _Nodes, shared: bool) -> None:
     net.parameter("b_h", "hidden")
     for place in [""] if shared else [f"[{k}]" for k in range(1, net.tree.arity + 1)]:
         net.parameter(f"W_h{place}", "hidden", "hidden")
-    net.role("W_h", "weights from the children" if shared else "weights from the first, second, ... child")
+    net.role("W_h", say("role.from_children" if shared else "role.from_each_child"))
     if net.embedded:
         net.parameter("W_x", "hidden", "input")
         net.node("a[j]", "W_x @ x[j]", bias, over=LEAVES)
@@ -108,20 +109,20 @@ def _simple(net: _Nodes, shared: bool) -> None:
 def _lstm(net: _Nodes) -> None:
     """A child-sum Tree-LSTM."""
     if not net.embedded and not net.scalar:
-        raise OptionError("cell: lstm needs sizes.input: how many entries the input of a leaf has", "sizes")
-    for gate, words in {**GATES, "f": "forget gate"}.items():
+        raise OptionError(say("tree.lstm"), "sizes")
+    for gate, words in {**GATES, "f": say("role.forget_gate")}.items():
         if gate != "f" or net.fed:
             net.parameter(f"W_{gate}", "hidden", "input")
-            net.role(f"W_{gate}", f"weights from the input to the {words}")
+            net.role(f"W_{gate}", role_to(say("role.from_input"), words))
         net.parameter(f"U_{gate}", "hidden", "hidden")
         net.parameter(f"b_{gate}", "hidden")
-        net.role(f"U_{gate}", f"weights from the children to the {words}")
-        net.role(f"b_{gate}", f"biases of the {words}")
-        net.role(f"z_{gate}", f"pre-activation of the {words}", "gates", 2 * "iofg".index(gate))
+        net.role(f"U_{gate}", role_to(say("role.from_children"), words))
+        net.role(f"b_{gate}", role_of(say("role.biases"), words))
+        net.role(f"z_{gate}", role_of(say("role.pre_activation"), words), "gates", 2 * "iofg".index(gate))
         net.role(gate, words, "gates", 2 * "iofg".index(gate) + 1)
-    net.role("s", "sum of the states of the children", "hidden", 0)
-    net.role("c", "cell state of a node", "hidden", 2)
-    net.role("q", "cell state as it is sent", "hidden", 3)
+    net.role("s", say("role.sum_of_children"), "hidden", 0)
+    net.role("c", say("role.node_cell_state"), "hidden", 2)
+    net.role("q", say("role.sent", role=say("role.cell_state")), "hidden", 3)
     net.node("z_f[k]", "W_f @ x[parent[k]]" if net.fed else "", "U_f @ h[k]", "b_f" if net.bias else "", over=BELOW)
     net.node("f[k]", net.function("gate", "z_f[k]"), over=BELOW)
     net.node("s[j]", *net.below("h[k]"), over=INNER)
@@ -161,7 +162,7 @@ def _output(net: _Nodes, targets: object) -> None:
         total = " + ".join(f"sum(e[j] for {over})" if " in " in over else f"e[{over}]" for over in ranges)
         total = f"({total})" if mean and len(ranges) > 1 else total
         net.node("E", total + (f"/{len(nodes)}" if mean and len(nodes) > 1 else ""))
-        net.note(f"`E` is the {'mean' if mean else 'sum'} of the losses of the nodes that have a target.")
+        net.note(say("tree.mean" if mean else "tree.sum"))
 
 
 def _range(low: int, high: int) -> str:
@@ -172,7 +173,7 @@ def _readout(net: _Nodes, state: str, at: str, over: str) -> str:
     """The equations of the output; what the loss reads."""
     if not net.readout:
         if read.function(net.options["output"], "output")[0] != "identity":
-            raise OptionError("output: there is no readout to act on (readout is false)", "output")
+            raise OptionError(say("tree.readout"), "output")
         return state
     logits = "z_y" if "z_o" in net.roles else "o"
     net.parameter("W_y", "output", "hidden")
@@ -181,7 +182,7 @@ def _readout(net: _Nodes, state: str, at: str, over: str) -> str:
     plain = applied == f"{logits}{at}"
     net.node(f"{'y' if plain else logits}{at}", f"W_y @ {state}", "b_y" if net.output_bias else "", over=over)
     if not plain:
-        net.role(logits, "pre-activation of the output", "output", 0)
+        net.role(logits, role_of(say("role.pre_activation"), say("place.output")), "output", 0)
         net.node(f"y{at}", applied, over=over)
     return f"y{at}"
 
@@ -197,9 +198,9 @@ def _targets(value: object, tree: Tree) -> list[int]:
     for place, item in enumerate(read.items(value, "targets")):
         node = named.get(str(item)) if isinstance(item, str) else read.whole(item, "targets", place)
         if node is None or node > tree.root:
-            raise OptionError(f"targets: there is no node {item!r}; there are 1 to {tree.root}", "targets", place)
+            raise OptionError(say("tree.no_node", node=repr(item), count=tree.root), "targets", place)
         if node in nodes:
-            raise OptionError(f"targets names node {item} twice", "targets", place)
+            raise OptionError(say("tree.twice", node=item), "targets", place)
         nodes.append(node)
     return sorted(nodes)
 
@@ -209,7 +210,7 @@ TOPOLOGY = Topology(
     build,
     OPTIONS,
     example={"tree": [[1, 2], 3], "sizes": {"hidden": 2, "output": 2}, "output": "softmax", "loss": "cross_entropy"},
-    summary="a recursive network: the same weights at every node of a tree",
+    summary=say("tree.summary"),
     source="Goller & Küchler 1996; Socher et al. 2011",
     aliases=("recursive",),
 )

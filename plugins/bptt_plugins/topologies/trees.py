@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from bptt_plugins.messages import say
 from bptt_solver.records import OptionError
 
 Path = tuple[str | int, ...]
@@ -53,7 +54,7 @@ class Tree(NamedTuple):
             for j, kids in self.children.items()
         ]
         shown = nodes if len(nodes) <= SHOWN else [*nodes[: SHOWN - 1], "...", nodes[-1]]
-        return f"Inner nodes and their children: {'; '.join(shown)}."
+        return say("tree.told", nodes="; ".join(shown))
 
 
 def tree_of(value: object, *path: str | int) -> Tree:
@@ -63,10 +64,9 @@ def tree_of(value: object, *path: str | int) -> Tree:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         children, places = _from_lists(value, path)
     else:
-        told = "nested lists of leaves like [[1, 2], 3], or nodes with their children like {p: [1, 2], root: [p, 3]}"
-        raise OptionError(f"{path[0]} must be {told}, not {value!r}", *path)
+        raise OptionError(say("tree.form", option=path[0], form="{p: [1, 2], root: [p, 3]}", value=repr(value)), *path)
     if not children:
-        raise OptionError(f"{path[0]} has no inner node", *path)
+        raise OptionError(say("tree.no_inner", option=path[0]), *path)
     parents = _parents(children, places, isinstance(value, Mapping))
     order = _from_children_up(children, parents, places, path)
     leaves = _leaves(parents, children, places, path)
@@ -82,10 +82,10 @@ def _from_map(value: Mapping[object, object], path: Path) -> tuple[dict[str, lis
     for key, items in value.items():
         place = (*path, str(key))
         if not isinstance(items, Sequence) or isinstance(items, str) or not items:
-            raise OptionError(f"{path[0]}: the children of '{key}' must be a list, not {items!r}", *place)
+            raise OptionError(say("tree.children", option=path[0], name=key, value=repr(items)), *place)
         for i, item in enumerate(items):
             if not isinstance(item, str | int) or isinstance(item, bool):
-                raise OptionError(f"{path[0]}: a child of '{key}' must be a leaf's number or a node's name", *place, i)
+                raise OptionError(say("tree.child", option=path[0], name=key), *place, i)
         children[str(key)] = [str(item) for item in items]
         places[str(key)] = place
     return children, places
@@ -99,7 +99,7 @@ def _from_lists(value: object, path: Path) -> tuple[dict[str, list[str]], dict[s
     while stack:
         node, place = stack.pop()
         if not node:
-            raise OptionError(f"{path[0]} has a node without children", *place)
+            raise OptionError(say("tree.childless", option=path[0]), *place)
         name = _name(place)
         children[name], places[name] = [], place
         for i, item in enumerate(node):
@@ -109,7 +109,7 @@ def _from_lists(value: object, path: Path) -> tuple[dict[str, list[str]], dict[s
             elif isinstance(item, int) and not isinstance(item, bool):
                 children[name].append(str(item))
             else:
-                raise OptionError(f"{path[0]}: a leaf must be its number, not {item!r}", *place, i)
+                raise OptionError(say("tree.leaf", option=path[0], value=repr(item)), *place, i)
     return children, places
 
 
@@ -122,9 +122,12 @@ def _parents(children: Mapping[str, Sequence[str]], places: Mapping[str, Path], 
     for name, items in children.items():
         for i, child in enumerate(items):
             if child in parents:
-                what = f"'{child}'" if child in children else f"leaf {child}"
-                both = f"two parents, '{parents[child]}' and '{name}'" if named else "two parents"
-                raise OptionError(f"{places[name][0]}: {what} has {both}", *places[name], i)
+                what = say("tree.a_node", name=child) if child in children else say("tree.a_leaf", number=child)
+                fields = {"option": places[name][0], "node": what}
+                told = say("tree.parents", **fields)
+                if named:
+                    told = say("tree.named_parents", **fields, first=parents[child], second=name)
+                raise OptionError(told, *places[name], i)
             parents[child] = name
     return parents
 
@@ -135,7 +138,7 @@ def _from_children_up(
     """The inner nodes, children before parents. No recursion: a tree may be a chain of thousands."""
     roots = [name for name in children if name not in parents]
     if len(roots) > 1:
-        raise OptionError(f"{path[0]} has two roots, '{roots[0]}' and '{roots[1]}'", *places[roots[1]])
+        raise OptionError(say("tree.roots", option=path[0], first=roots[0], second=roots[1]), *places[roots[1]])
     order: list[str] = []
     stack = [(name, False) for name in roots]
     while stack:
@@ -149,7 +152,7 @@ def _from_children_up(
         reached = set(order)
         circle = list(_circle(next(name for name in children if name not in reached), parents))
         other = places[circle[1]] if len(circle) > 2 else ()  # else the node is its own child
-        raise OptionError(f"{path[0]} has a cycle: {' ← '.join(circle)}", *places[circle[0]], also=other)
+        raise OptionError(say("tree.cycle", option=path[0], nodes=" ← ".join(circle)), *places[circle[0]], also=other)
     return order
 
 
@@ -176,7 +179,7 @@ def _leaves(
     for name in found:
         if not (name.isascii() and name.isdigit() and 1 <= int(name) <= len(found) and str(int(name)) == name):
             raise OptionError(
-                f"{path[0]}: '{name}' is neither a node with children nor a leaf: the leaves are numbered "
-                f"1 to {len(found)}", *places[parents[name]], children[parents[name]].index(name),
+                say("tree.leaves", option=path[0], name=name, count=len(found)), *places[parents[name]],
+                children[parents[name]].index(name),
             )  # fmt: skip
     return len(found)
