@@ -17,8 +17,8 @@ _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 
 def split(text: str) -> list[tuple[str, str]]:
-    """``"a {b} c"`` as pairs of text and the field behind it: ``[("a ", "b"), (" c", "")]``. What stands in braces and is
-    no name, is text."""
+    """``"a {b} c"`` as pairs of text and the field behind it: ``[("a ", "b"), (" c", "")]``. What stands in braces and
+    is no name, is text."""
     parts: list[tuple[str, str]] = []
     at = looked = 0
     while True:
@@ -118,7 +118,6 @@ class Listing(str):
         """The names in a row, in a language of `LANGUAGES`."""
         return str.__str__(self) if language == ENGLISH else self._messages.row(self._items, self._last, language)
 
-
     def changed(self, change: Callable[[str], str]) -> Listing:
         """The same names, each changed."""
         return self._messages.listed([_changed(item, change) for item in self._items], self._last)
@@ -145,7 +144,7 @@ class Messages:
     def __init__(self, folder: str, kind: str = "messages") -> None:
         self.folder = folder
         self.kind = kind
-        self._texts: dict[str, dict[str, list[tuple[str, str]]]] = {}
+        self._texts: dict[str, dict[str, str]] = {}
 
     def __call__(self, key: str, /, **fields: object) -> Message:
         """The message of a key with its fields put in: texts, numbers, or other messages. Raises KeyError for a key or
@@ -162,11 +161,11 @@ class Messages:
 
     def text(self, key: str, fields: dict[str, object], language: str) -> str:
         """A message as a text in a language."""
-        parts = self._read(language).get(key)
-        if parts is None:
-            parts, language = self._read(ENGLISH)[key], ENGLISH
+        sentence = self._read(language).get(key)
+        if sentence is None:
+            sentence, language = self._read(ENGLISH)[key], ENGLISH
         pieces: list[str] = []
-        for text, field in parts:
+        for text, field in split(sentence):
             pieces += (text, in_language(fields[field], language)) if field else (text,)
         return "".join(pieces) if language == ENGLISH else _fitted(pieces)
 
@@ -180,15 +179,14 @@ class Messages:
         pieces[-1:] = [self.text(last, {}, language), words[-1]]
         return "".join(pieces) if language == ENGLISH else _fitted(pieces)
 
-    def _read(self, language: str) -> dict[str, list[tuple[str, str]]]:
+    def _read(self, language: str) -> dict[str, str]:
         known = self._texts.get(language)
         if known is None:
             path = os.path.join(self.folder, f"{self.kind}.{language}.toml")
-            texts: dict[str, str] = {}
+            known = self._texts[language] = {}
             if language in LANGUAGES and os.path.exists(path):
                 with open(path, encoding="utf-8") as file:
-                    texts = read_catalogue(file.read())
-            known = self._texts[language] = {key: split(text) for key, text in texts.items()}
+                    known.update(read_catalogue(file.read()))
         return known
 
 

@@ -293,7 +293,7 @@ def test_every_format(name: str, form: str, by: str) -> None:
     text = bptt_solver.solve(problem, check="none", by=by).render(form)
     if form == "json":
         assert json.loads(text)["contributions"]["by"] == by
-    else:
+    elif form not in ("svg", "dot"):
         assert "All sums agree with the derivatives of sections 5 and 6" in " ".join(text.split())
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,8 +43,8 @@ class Seen(NamedTuple):
 def on_terminal(
     folder: Path,
     *arguments: str,
-    keys: Sequence[bytes] = (),
-    stop_at: bytes = b"",
+    keys: str = "",
+    stop_at: str = "",
     **names: str,
 ) -> Seen:
     """Run the command with a terminal for its input and output and another for its messages."""
@@ -65,7 +65,7 @@ def on_terminal(
         os.execve(sys.executable, [sys.executable, "-P", "-m", "bptt_solver", *arguments], environment)
     os.close(out_end)
     os.close(err_end)
-    found = _read(child, out, err, list(keys), stop_at)
+    found = _read(child, out, err, [key.encode() for key in keys], stop_at.encode())
     return Seen(os.waitstatus_to_exitcode(found[0]), found[1], found[2])
 
 
@@ -220,7 +220,7 @@ def test_a_reader_who_leaves_the_pager_is_no_error(scalar: Path) -> None:
 def test_q_in_less(scalar: Path) -> None:
     if not any(os.access(os.path.join(p, "less"), os.X_OK) for p in os.environ.get("PATH", "").split(os.pathsep)):
         pytest.skip("there is no less")
-    seen = on_terminal(scalar, "a.yaml", keys=[b"q"], PAGER="less", LINES="10")
+    seen = on_terminal(scalar, "a.yaml", keys="q", PAGER="less", LINES="10")
     assert seen.code == 0 and "Traceback" not in seen.told and "error" not in seen.told
 
 
@@ -310,7 +310,7 @@ def test_long_work_shows_a_row_that_goes(tmp_path: Path) -> None:
 
 def test_control_c_leaves_a_clean_row(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SLOW, encoding="utf-8")
-    seen = on_terminal(tmp_path, "a.yaml", "--check", "full", stop_at=b"check by")
+    seen = on_terminal(tmp_path, "a.yaml", "--check", "full", stop_at="check by")
     assert seen.code == 130 and seen.told.endswith("\r\x1b[Kinterrupted\n") and "Traceback" not in seen.told
 
 
@@ -337,3 +337,29 @@ def test_carets_stay_below_what_they_point_at() -> None:
     shown = spelled("a.yaml:3:9: 'β' is not defined\n  ∂⁺E = 权·β + 1\n        ^^\n", "ascii").split("\n")
     assert shown[1] == "  d+E = <U+6743>*beta + 1"
     assert [shown[2].index("^"), shown[2].count("^")] == [shown[1].index("<"), len("<U+6743>")]
+
+
+def encoded(folder: Path, encoding: str, *arguments: str) -> tuple[str, str]:
+    """What the command writes in an encoding, and its messages."""
+    names = {**os.environ, "PYTHONIOENCODING": encoding}
+    words = [sys.executable, "-P", "-m", "bptt_solver", "a.yaml", *arguments]
+    done = subprocess.run(words, cwd=folder, env=names, capture_output=True, check=False)
+    assert done.returncode == 0
+    return done.stdout.decode(encoding), done.stderr.decode(encoding)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex"])
+def test_chinese_where_the_encoding_has_it(scalar: Path, form: str) -> None:
+    text, told = encoded(scalar, "gbk", "--lang", "zh-Hans", "-f", form)
+    assert "验算" in text and told == ""
+    assert form != "text" or ("d+E/dz1" in text and "∂" not in text)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex"])
+def test_english_where_the_encoding_lacks_chinese(scalar: Path, form: str) -> None:
+    text, told = encoded(scalar, "cp437", "--lang", "zh-Hant", "-f", form)
+    assert text == encoded(scalar, "cp437", "--lang", "en", "-f", form)[0]
+    assert told == "warning: the encoding cp437 of standard output has no characters for zh-Hant; English instead\n"
+    assert encoded(scalar, "cp437", "--lang", "zh-Hant", "-f", form, "-q")[1] == ""
+    assert encoded(scalar, "cp437", "--lang", "zh-Hant", "-f", form, "-o", "o")[1] == ""
+    assert "驗算" in (scalar / "o").read_text(encoding="utf-8")

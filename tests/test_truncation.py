@@ -384,7 +384,7 @@ def test_rules_from_python() -> None:
 # ----------------------------------------------------------------------------- as it is printed
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", [form for form in FORMATS if form not in ("svg", "dot")])
 @pytest.mark.parametrize("rule", ["depth=0", "depth=1", "k1=2", "k1=1,k2=2", "k1=2,k2=3", "depth=9"])
 @pytest.mark.parametrize("name", ["04_scalar_rnn", "07_elman", "08_many_to_one", "16_lstm"])
 def test_every_format(name: str, rule: str, form: str) -> None:

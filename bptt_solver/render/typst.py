@@ -53,7 +53,7 @@ FONTS = {
 _LANGUAGES = {"en": '"en"', "zh-Hans": '"zh", region: "cn"', "zh-Hant": '"zh", region: "tw"'}
 _ESCAPED = frozenset("\\#$*_`<>@~=-+/[]\"'{}|^&%")
 _SIGNS = {
-    "∂": "$∂$", "⁺": "#super[\\+]", "ᵀ": "#super[$⊤$]", "⊙": "$⊙$", "ℝ": "$RR$", "∈": "$in$", "‖": "$||$", "→": "$→$",
+    "∂": "$∂$", "⁺": "#super[\\+]", "ᵀ": "$\"\"^⊤$", "⊙": "$⊙$", "ℝ": "$RR$", "∈": "$in$", "‖": "$||$", "→": "$→$",
     "−": "−", "∇": "$∇$", "½": "$1\\/2$", "≤": "$≤$", "≥": "$≥$", "≠": "$≠$", "≈": "$≈$", "∞": "$∞$", "Σ": "$Σ$",
     "·": "$·$", "×": "$×$",
 }  # fmt: skip
@@ -68,6 +68,10 @@ _PREAMBLE = r"""#set page(paper: "a4", margin: (x: 2cm, y: 2.2cm), numbering: "1
 #let soft = rgb("#5b6770")
 #let remark(body) = text(size: 0.88em, fill: soft, body)
 #let part(body) = math.display(body)
+#let tall(body) = {
+  set par(leading: 0pt)
+  par(leading: 0.7em, body)
+}
 #let deep(body) = pad(left: 1.15cm, body)
 #let margin(body) = context h(-1.15cm) + box(width: 1.15cm, strong(body))
 #let group(body) = block(above: 1.1em, strong(body))
@@ -197,9 +201,13 @@ class TypstRenderer(Renderer):
 
     def paragraph(self, block: Paragraph) -> str:
         if block.depth:
-            return f"#deep[{self._margin(block.lead)}{self.words(block.words)}]"
+            return f"#deep[{self._roomy(self._margin(block.lead) + self.words(block.words))}]"
         lead = f"*{self.words(block.lead)}* " if block.lead else ""
-        return f"{lead}{self.words(block.words)}"
+        return self._roomy(f"{lead}{self.words(block.words)}")
+
+    def _roomy(self, text: str) -> str:
+        """A sentence with room above and below its fractions."""
+        return f"#tall[{text}]" if "frac(" in text else text
 
     def formulas(self, block: Formulas) -> str:
         return self._lines(block.lines, block.lead, block.depth)

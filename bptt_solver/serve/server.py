@@ -23,7 +23,7 @@ from starlette.routing import Route
 from bptt_solver.catalogues import ENGLISH, LANGUAGES, in_language, message
 from bptt_solver.errors import fail
 from bptt_solver.output import OutputError
-from bptt_solver.serve.edited import Conflict, Edited, Reading
+from bptt_solver.serve.edited import MOST, Conflict, Edited, Reading
 from bptt_solver.serve.frame import INSIDE, KINDS, POLICY, asset, frame
 from bptt_solver.serve.guard import Guard, TooLong
 from bptt_solver.serve.processes import Solvers, Stopped
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MOST_PAGES = 12
+MOST_KEPT = 100_000_000  # bytes of all pages together
 _PAGE = "text/html; charset=utf-8"
 
 
@@ -197,7 +198,7 @@ class Preview:
         if told["solved"]:
             self._made += 1
             self._pages[self._made] = page
-            while len(self._pages) > MOST_PAGES:
+            while len(self._pages) > (MOST_PAGES if sum(map(len, self._pages.values())) < MOST_KEPT else 1):
                 del self._pages[next(iter(self._pages))]
             told["page"] = self._made
         return JSONResponse({**told, "seconds": round(time.perf_counter() - begun, 3)})
@@ -213,6 +214,8 @@ class Preview:
         text, base = asked.get("text"), asked.get("version")
         if not isinstance(text, str) or not isinstance(base, str):
             return _fault(400, "not a document")
+        if len(text.encode("utf-8", "replace")) > MOST:
+            return _fault(413, message("serve.large").in_language(self.language))
         try:
             async with self._saving:
                 reading = await asyncio.to_thread(self.edited.save, text, base)

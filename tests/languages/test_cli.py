@@ -94,8 +94,8 @@ def test_the_other_commands_have_it_too(command: Command) -> None:
     for arguments in ("plugins --lang zh-Hant", "--lang zh-Hant plugins"):
         assert "更新規則：\n" in command(*arguments.split()).out
     assert command("plugins").out.count("update rules:\n") == 1
-    text = "network: {topology: elman, sizes: {input: 1, hidden: 2, output: 2, steps: 2}, output: softmax, "
-    written(text + "loss: cross_entropy}\nvalues: random\n")
+    text = "network: {topology: elman, sizes: {input: 1, hidden: 2, output: 2}, output: softmax, loss: cross_entropy}\n"
+    written(text + "data: {x: [[1], [2]], d: [[1, 0], [0, 1]]}\n")
     ran = command("lower", "--adjoint", "--lang", "zh-Hans", "a.yaml")
     assert (ran.code, ran.err) == (0, "") and "# sum(d[t]) = 1，对给定的每个 d\n" in ran.out
     assert "# sum(d[t]) = 1 for every given d\n" in command("lower", "--adjoint", "a.yaml").out

@@ -170,6 +170,8 @@ def test_saving(serve: Callable[..., Any], tmp_path: Path) -> None:
     assert served.ask("PUT", "document", {"text": "# mine\n", "version": version})[0] == 200
     assert served.path.read_text(encoding="utf-8") == "# mine\n"
     assert sorted(os.listdir(tmp_path)) == before
+    assert served.ask("PUT", "document", {"text": "#" * (MOST + 1), "version": version})[0] == 413
+    assert served.path.read_text(encoding="utf-8") == "# mine\n"
     for wrong in ({}, {"text": 1, "version": ""}, [1], {"text": "x"}):
         assert served.ask("PUT", "document", wrong)[0] == 400
 

@@ -16,7 +16,8 @@ const disk = { version: "", exists: false, text: "", reason: "", known: false };
 let base = "", running = null, frame = null, next = null, place = null, asked = 0, told = null;
 const fetched = async (where, method, body, signal) => {
   const answer = await fetch(where, { method, signal, body: body && JSON.stringify(body), headers: body ? { "Content-Type": "application/json" } : {} });
-  return { status: answer.status, ...(await answer.json()) };
+  const json = answer.headers.get("content-type")?.includes("json");
+  return { status: answer.status, ...(json ? await answer.json() : { error: await answer.text() }) };
 };
 
 // ---- what is shown about the state
