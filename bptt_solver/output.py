@@ -119,7 +119,7 @@ class Outputs:
             try:
                 os.replace(temporary, place)
             except OSError as error:
-                reason = error.strerror
+                reason = error.strerror or type(error).__name__
                 if count > 1:
                     reason = message("output.written", reason=reason, done=count - len(self._begun), count=count)
                 raise OutputError(self._places.get(place, place), reason) from None

@@ -22,6 +22,7 @@ from bptt_solver.errors import ProblemError
 from bptt_solver.formulas import UpdateFormulas
 from bptt_solver.records import UpdateRule
 from bptt_solver.registry import Registry
+from bptt_solver.render.columns import columns
 from bptt_solver.testing import check_record, check_update_rule
 from bptt_solver.training.clipping import Clip, norm
 from bptt_solver.training.progress import Reporter
@@ -522,7 +523,7 @@ def test_all_formats(example: str) -> None:
     for form in ("text", "markdown", "latex"):
         written = solution.render(form)
         assert "Clipping" in written and "Training" in written and "All gradients come from one sweep" in written
-        assert max(map(len, solution.render("text").splitlines())) <= 120
+        assert max(map(columns, solution.render("text").splitlines())) <= 120
     data = json.loads(solution.render("json"))
     assert len(data["training"]["losses"]) == 13
     assert data["training"]["losses"][0] == pytest.approx(data["value"], rel=1e-14)

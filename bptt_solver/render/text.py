@@ -215,10 +215,13 @@ class TextRenderer(Renderer):
         inset = " " * (2 * INDENT)
         if not line.chain:
             return self._wrapped(self._joined(line), start, inset).split("\n")
-        rows = self._line(line, start + self.words(line.lead))
+        rows = self._line(line, start + self.words(line.lead), self._room(line))
         if not line.remark:
             return rows
-        return [*rows[:-1], *self._wrapped(self.words(line.remark), rows[-1] + " ", inset).split("\n")]
+        remark = self.words(line.remark)
+        if columns(rows[-1]) + 1 + columns(remark) > self.width and self._room(line):
+            return [*rows, inset + remark]
+        return [*rows[:-1], *self._wrapped(remark, rows[-1] + " ", inset).split("\n")]
 
     def _room(self, line: Line) -> int:
         """What a short remark behind a line takes up."""

@@ -57,7 +57,6 @@ PRODUCT = Formula(Call("mul", (slot(0), slot(1))), (Value(-0.5), Value(-2.25)))
 SUM = Formula(Call("add", (slot(0), slot(1), slot(2))), (Value(1), Value(-0.25), Value(Fraction(1, 3))))
 
 
-
 def render(given: Sequence[Block], form: str, style: Style = PLAIN_STYLE) -> str:
     """Blocks in a format; ``word`` is the body of a Word document."""
     return WordRenderer(style).render(given) if form == "word" else rendered(given, form, style)
