@@ -118,7 +118,7 @@ def test_peers_by_hand_agree_with_our_program() -> None:
         task = {"cell": cell, "size": "textbook", "dtype": "float64", "threads": 1}
         ours = sequences.ours("numpy")(task)
         expected = ours.check(ours.call())
-        for make in (*makers, sequences.straight):
+        for make in (*makers, sequences.straight("python")):
             made = make(task)
             assert made.check(made.call()) == pytest.approx(expected, abs=1e-13)
 

@@ -27,8 +27,8 @@ SLOW = """\
 equations: |
   s[t] = tanh(w*s[t-1] + x[t]) for t in 1..T
   E = sum(s[t]*s[t] for t in 1..T)
-sizes: {T: 700}
-values: {"s[0]": 0.5, x: {random: {shape: [700], seed: 1}}}
+sizes: {T: 4000}
+values: {"s[0]": 0.5, x: {random: {shape: [4000], seed: 1}}}
 parameters: {w: 0.9}
 """
 TYPICAL = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PAGER": "cat", "COLUMNS": "90", "LINES": "24"}

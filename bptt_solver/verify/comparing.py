@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bptt_solver.arithmetic import Value, is_array
 from bptt_solver.catalogues import Message, message
 from bptt_solver.errors import Problem, ProblemError
+from bptt_solver.evaluate import Program
 from bptt_solver.system import Instance
 from bptt_solver.verify.judge import Judge, is_rational
 from bptt_solver.verify.kinks import Kinks
@@ -240,11 +241,26 @@ class Comparing:
                 for _ in range(_SAMPLES):
                     noisy = Noisy(self.view.problem.operations, random)
                     moved = Forward(self.view, "rules", noise=noisy).spots(spots)
-                    for s, here, there in zip(spots, still, moved, strict=True):
-                        self._noises[s] = max(self._noises.get(s, 0.0), _MARGIN * abs(there - here))
+                    swept = self._swept(noisy, spots)  # the sweep adds in another order, and cancels elsewhere
+                    for s, here, there, ours in zip(spots, still, moved, swept, strict=True):
+                        shift = max(abs(there - here), ours)
+                        self._noises[s] = max(self._noises.get(s, 0.0), _MARGIN * shift)
             except ERRORS as error:
                 self.unable("disturbed forward mode", error)
         return self._noises
+
+    def _swept(self, noisy: Noisy, spots: Sequence[Spot]) -> list[float]:
+        """How far entries of the ordered derivatives move when the backward sweep itself is disturbed."""
+        computation = self.view.computation
+        program = Program(computation.unfolded, noisy, computation.shapes)
+        moved = program.run(program.extend([noisy.disturbed(v) for v in self.view.floats[: self.view.count]]))
+        shifts: list[float] = []
+        for number, at in spots:
+            place = computation.derivative_number(self.view.unfolded.keys[number])
+            values: tuple[Any, Any] = (0.0, 0.0) if place is None else (moved[place], computation.values[place])
+            here, there = [float(v.reshape(-1)[at] if is_array(v) else v) for v in values]
+            shifts.append(abs(here - there))
+        return shifts
 
     def spread(self) -> None:
         """What is known to few digits makes what is upstream of it known to few digits, though its line may hold."""

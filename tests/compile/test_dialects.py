@@ -207,7 +207,7 @@ def test_every_equation_is_a_comment(dialect: str) -> None:
     problem = loads(BATCHED)
     source = compiled(problem, dialect).source
     for line in (
-        "# z_f[t] = W_f @ x[t] + U_f @ h[t-1] + b_f for t in 1..T",
+        "# z_f[t] = W_f @ x[t] + U_f @ h[t-1] + b_f for t in 1..T  (section 3)",
         "# c[t] = f[t]*c[t-1] + i[t]*g[t] for t in 1..T  (section 3)",
         "# ∂⁺E/∂W_o = sum(outer(∂⁺E/∂z_o[t], x[t]) for t in 1..T)  (section 6)",
     ):

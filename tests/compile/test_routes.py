@@ -183,7 +183,7 @@ def planted(program: Any, text: str) -> None:
     """Let a program run another text."""
     inner = getattr(program, "program", program) if hasattr(program, "direction") else program
     if inner.route == "straight":
-        inner._run = load_source(text, "gradient")
+        inner.function = load_source(text, "gradient")
     elif inner.route == "arrays":
         inner.program.source = text
         inner._run = None
