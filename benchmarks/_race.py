@@ -23,6 +23,9 @@ LONGEST = float(os.environ.get("BENCH_LONGEST", "120"))  # seconds that one answ
 WARM = 0.05  # a call that takes less than this is warmed up by another one before each burst
 
 
+REST = 0.3  # seconds
+
+
 class Made(NamedTuple):
     """What a peer made of a task: what is timed, and numbers by which results are compared (none: not compared)."""
 
@@ -163,6 +166,8 @@ class Race:
                 break
             for row in racing:
                 if "error" not in row:
+                    if self.threads > 1:  # until the threads of the last peer's library no longer wait by turning
+                        time.sleep(REST)
                     found = self.peers[row["peer"]].ask(do="time", seconds=least)
                     times[row["peer"]].append(found.get("seconds", 0.0))
                     row.update({key: value for key, value in found.items() if key == "error"})
