@@ -4,7 +4,6 @@ knows how a block looks in HTML; `bptt_solver.page` puts a page around it.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -51,6 +50,7 @@ from bptt_solver.render.base import (
 )
 from bptt_solver.render.curve import curve_svg
 from bptt_solver.render.elements import Names
+from bptt_solver.render.shades import shades
 
 LABELS = {
     "direct": "direct",
@@ -61,7 +61,6 @@ LABELS = {
 MOST = 6  # entries of an array along an axis
 WIDE = 26  # characters of a sum that is not broken between its terms
 STALE = '<mn class="s">'  # a number that a page does not compute again
-SHADES = 5  # steps of a shaded table, a decade each
 _CLOSING = frozenset(",.:;)]!?’，。：；、）”")
 _EQUALS = '<mo form="infix">=</mo>'
 _TAG = re.compile(r"<[^>]*>")
@@ -240,11 +239,10 @@ class HtmlRenderer(Renderer):
     def table(self, block: Table) -> str:
         width = max(map(len, (block.header, *block.rows)))
         head = "".join([self._cell(c, "col") for c in (*block.header, *[()] * (width - len(block.header)))])
-        largest = _largest(block.rows) if block.shade == "size" else 1.0
         rows: list[str] = []
-        for cells in block.rows:
+        for cells, found in zip(block.rows, shades(block), strict=True):
             texts = [self._cell(cells[0], "row")] if cells else []
-            texts += [self._cell(c, "", self._shade(c, block.shade, largest)) for c in cells[1:]]
+            texts += [self._cell(c, "", _shade_class(s)) for c, s in zip(cells[1:], found[1:], strict=True)]
             texts += ["<td></td>"] * (width - len(cells))
             cut = ' class="cut"' if cells and cells[0] == ("…",) else ""
             rows.append(f"<tr{cut}>{''.join(texts)}</tr>")
@@ -265,20 +263,6 @@ class HtmlRenderer(Renderer):
         if not text:
             return "<td></td>"
         return f'<th scope="{scope}">{text}</th>' if scope else f"<td{shade}>{text}</td>"
-
-    def _shade(self, cell: Words, shade: str, largest: float) -> str:
-        """The class of a number's shade: how many decades it is below the largest one, or away from 1."""
-        number = _number(cell)
-        if not shade or number is None or not largest:
-            return ""
-        if number == 0 or not math.isfinite(number):
-            return ' class="s0"'
-        decades = math.log10(abs(number) / largest)
-        if shade == "growth":
-            step = min(SHADES, round(2 * abs(decades)))
-            return f' class="{"n" if decades < 0 else "p"}{step}"' if step else ' class="s0"'
-        step = max(0, SHADES + math.floor(decades))
-        return f' class="{"n" if number < 0 else "p"}{step}"' if step else ' class="s0"'
 
     def note(self, block: Note) -> str:
         return f'<p class="note" role="note">{self.words(block.words)}</p>'
@@ -395,16 +379,11 @@ def _sign_of(piece: str) -> tuple[str, str]:
     return "", piece
 
 
-def _number(cell: Words) -> float | None:
-    """The number that a cell is."""
-    if len(cell) == 1 and isinstance(cell[0], Value) and isinstance(cell[0].value, (int, float)):
-        return float(cell[0].value)
-    return None
-
-
-def _largest(rows: Sequence[Sequence[Words]]) -> float:
-    found = [abs(n) for cells in rows for c in cells[1:] if (n := _number(c)) is not None and math.isfinite(n)]
-    return max(found, default=0.0)
+def _shade_class(shade: int | None) -> str:
+    """The class of a cell's shade: ``p`` or ``n`` with the step, ``s0`` without colour."""
+    if shade is None:
+        return ""
+    return f' class="{"n" if shade < 0 else "p"}{abs(shade)}"' if shade else ' class="s0"'
 
 
 __all__ = ["LABELS", "HtmlRenderer"]

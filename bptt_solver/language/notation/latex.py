@@ -20,7 +20,7 @@ from bptt_solver.language.expressions import (
 )
 from bptt_solver.language.notation.numbers import format_number, integer_text
 from bptt_solver.language.notation.text import Text
-from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, POWER, IndexStyle, Piece, Shape
+from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, POWER, IndexStyle, Piece, Shape, parts_of_derivative
 
 _GREEK = [
     "alpha",
@@ -212,24 +212,11 @@ class Latex(Text):
 
     def members(self, text: str) -> str:
         """The name of a derivative or of its target, on one line."""
-        out: list[str] = []
-        at = 0
-        while at < len(text):
-            if text.startswith("∂⁺", at):
-                out.append(r"\partial^{+} ")
-                at += 2
-                continue
-            if text[at] in "()/∂":
-                out.append({"(": r"\left(", ")": r"\right)", "/": "/", "∂": r"\partial "}[text[at]])
-                at += 1
-                continue
-            end = at
-            while end < len(text) and text[end] not in "()/∂":
-                end += 1
-            name, _, inside = text[at:end].partition("[")
-            out.append(self.member(name, [latex_number(i) for i in inside.rstrip("]").split(",")] if inside else []))
-            at = end
-        return "".join(out)
+        signs = {"∂⁺": r"\partial^{+} ", "(": r"\left(", ")": r"\right)", "/": "/", "∂": r"\partial "}
+        return "".join(
+            signs[part] if numbers is None else self.member(part, [latex_number(i) for i in numbers])
+            for part, numbers in parts_of_derivative(text)
+        )
 
     # --- indices
 

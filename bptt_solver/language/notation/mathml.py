@@ -33,6 +33,7 @@ from bptt_solver.language.notation.writer import (
     Notation,
     Piece,
     Shape,
+    parts_of_derivative,
 )
 
 SIGN = '<mo form="prefix">−</mo>'
@@ -219,26 +220,12 @@ class MathML(Text):
 
     def members(self, text: str) -> str:
         """The name of a derivative or of its target, on one line."""
-        out: list[str] = []
-        at = 0
-        while at < len(text):
-            if text.startswith("∂⁺", at):
-                out.append("<msup><mi>∂</mi><mo>+</mo></msup>")
-                at += 2
-                continue
-            if text[at] in "()/∂":
-                sign = text[at]
-                out.append("<mi>∂</mi>" if sign == "∂" else f'<mo stretchy="false" lspace="0" rspace="0">{sign}</mo>')
-                at += 1
-                continue
-            end = at
-            while end < len(text) and text[end] not in "()/∂":
-                end += 1
-            name, _, inside = text[at:end].partition("[")
-            indices = [mathml_number(i.replace("-", "−")) for i in inside.rstrip("]").split(",")] if inside else []
-            out.append(self.member(name, indices))
-            at = end
-        return "".join(out)
+        signs = {"∂⁺": "<msup><mi>∂</mi><mo>+</mo></msup>", "∂": "<mi>∂</mi>"}
+        signs |= {sign: f'<mo stretchy="false" lspace="0" rspace="0">{sign}</mo>' for sign in "()/"}
+        return "".join(
+            signs[part] if numbers is None else self.member(part, [mathml_number(i.replace("-", "−")) for i in numbers])
+            for part, numbers in parts_of_derivative(text)
+        )
 
     # --- indices
 

@@ -22,7 +22,7 @@ from bptt_solver.language.expressions import (
 from bptt_solver.language.notation.latex import _GREEK, _LETTERS
 from bptt_solver.language.notation.numbers import format_number, integer_text
 from bptt_solver.language.notation.text import Text
-from bptt_solver.language.notation.writer import ATOM, POWER, PRODUCT, IndexStyle, Piece, Shape
+from bptt_solver.language.notation.writer import ATOM, POWER, PRODUCT, IndexStyle, Piece, Shape, parts_of_derivative
 
 COMMA = "\\,"  # a plain comma would separate the arguments of frac and mat
 HALF = "frac(1, 2)"
@@ -162,25 +162,13 @@ class Typst(Text):
 
     def members(self, text: str) -> str:
         """The name of a derivative or of its target, on one line."""
-        out: list[str] = []
-        at = 0
-        while at < len(text):
-            if text.startswith("∂⁺", at):
-                out.append("∂^(+)")
-                at += 2
-                continue
-            if text[at] in "()/∂":
-                out.append("\\/" if text[at] == "/" else text[at])
-                at += 1
-                continue
-            end = at
-            while end < len(text) and text[end] not in "()/∂":
-                end += 1
-            name, _, inside = text[at:end].partition("[")
-            numbers = [typst_number(i.replace("-", "−")) for i in inside.rstrip("]").split(",")] if inside else []
-            out.append(self.member(name, numbers))
-            at = end
-        return "".join(out)
+        signs = {"∂⁺": "∂^(+)", "/": "\\/"}
+        return "".join(
+            signs.get(part, part)
+            if numbers is None
+            else self.member(part, [typst_number(i.replace("-", "−")) for i in numbers])
+            for part, numbers in parts_of_derivative(text)
+        )
 
     # --- indices
 

@@ -6,7 +6,7 @@ they need to stand there without parentheses. Ranks: a sum 1, a product 2, a min
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from bptt_solver.language.expressions import (
@@ -43,6 +43,24 @@ class Style:
         self.indices = indices
         self.nabla = nabla
         self.raised = raised or indices == "superscripts"
+
+
+def parts_of_derivative(text: str) -> Iterator[tuple[str, list[str] | None]]:
+    """What the name of a derivative or of its target consists of: the signs ``∂⁺ ∂ ( ) /`` (with None), and names with
+    their numbers in brackets."""
+    at = 0
+    while at < len(text):
+        if text[at] in "()/∂":
+            sign = "∂⁺" if text.startswith("∂⁺", at) else text[at]
+            yield sign, None
+            at += len(sign)
+            continue
+        end = at
+        while end < len(text) and text[end] not in "()/∂":
+            end += 1
+        name, _, inside = text[at:end].partition("[")
+        yield name, inside.rstrip("]").split(",") if inside else []
+        at = end
 
 
 PLAIN_STYLE = Style()
