@@ -21,7 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from bptt_solver.arithmetic import Arithmetic, ComplexArithmetic, Value, is_array
 from bptt_solver.instances import Ground, Unfolded, ground_reads
 from bptt_solver.language import build
-from bptt_solver.language.expressions import Call, Expression, Number
+from bptt_solver.language.bottom_up import bottom_up
+from bptt_solver.language.expressions import Expression, Number
 from bptt_solver.language.operations import Operation
 from bptt_solver.language.templates import Slot, Template, slot
 from bptt_solver.tangents import (
@@ -155,25 +156,15 @@ class ForwardMode:
 
     def compile(self, expression: Expression) -> Node:
         """An expression in slots as a function of values and tangents."""
-        done: list[Node] = []
-        stack: list[tuple[Expression, bool]] = [(expression, False)]
-        while stack:
-            node, ready = stack.pop()
-            if isinstance(node, Call):
-                if not ready:
-                    stack.append((node, True))
-                    stack.extend((child, False) for child in reversed(node.arguments))
-                    continue
-                count = len(node.arguments)
-                arguments = done[len(done) - count :]
-                del done[len(done) - count :]
-                done.append(_applied(self.rule(node.operation, count), arguments))
-            elif isinstance(node, Slot):
-                done.append(_item(node.at))
-            else:
-                assert isinstance(node, Number), "a template has slots and numbers"
-                done.append(_constant(self.arithmetic.scalar(node.value)))
-        return done[0]
+        return bottom_up(
+            expression, self._leaf, lambda node, parts: _applied(self.rule(node.operation, len(parts)), parts)
+        )
+
+    def _leaf(self, node: Expression) -> Node:
+        if isinstance(node, Slot):
+            return _item(node.at)
+        assert isinstance(node, Number), "a template has slots and numbers"
+        return _constant(self.arithmetic.scalar(node.value))
 
     def rule(self, name: str, count: int) -> Rule:
         """The rule of an operation that is called with so many arguments."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from bptt_solver.catalogues import message
+from bptt_solver.language.bottom_up import bottom_up
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
     Call,
@@ -20,7 +21,6 @@ from bptt_solver.language.expressions import (
     Lookup,
     Number,
     Reference,
-    Sum,
     preorder,
 )
 from bptt_solver.language.operations import Operations
@@ -345,25 +345,11 @@ def _merge(a: LooseShape, b: LooseShape) -> LooseShape:
 
 def loose_shape(expression: Expression, known: Mapping[str, LooseShape], operations: Operations) -> LooseShape | None:
     """The shape of an expression as far as it follows from what is known; None if even the rank does not."""
-    done: list[LooseShape | None] = []
-    stack: list[tuple[Expression, bool]] = [(expression, False)]
-    while stack:
-        node, ready = stack.pop()
-        if isinstance(node, Reference):
-            done.append(known.get(node.name))
-        elif isinstance(node, Sum):
-            stack.append((node.body, False))
-        elif not isinstance(node, Call):
-            done.append(())
-        elif not ready:
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.arguments))
-        else:
-            count = len(node.arguments)
-            operands = done[len(done) - count :]
-            del done[len(done) - count :]
-            done.append(_loose_call(node, operands, operations))
-    return done[0]
+
+    def leaf(node: Expression) -> LooseShape | None:
+        return known.get(node.name) if isinstance(node, Reference) else ()
+
+    return bottom_up(expression, leaf, lambda node, operands: _loose_call(node, operands, operations))
 
 
 def _loose_call(node: Call, operands: Sequence[LooseShape | None], operations: Operations) -> LooseShape | None:

@@ -10,7 +10,8 @@ from bptt_solver.arithmetic.floats import FLOAT_SCALARS, float_arrays, power
 from bptt_solver.arithmetic.structure import STRUCTURAL
 from bptt_solver.arithmetic.values import EXACT_BITS, Function, Value, elementwise, is_array
 from bptt_solver.language import build
-from bptt_solver.language.expressions import Call, Expression, IndexValue, Iverson, Number, Reference
+from bptt_solver.language.bottom_up import bottom_up
+from bptt_solver.language.expressions import Expression, Number, Reference
 from bptt_solver.language.operations import Operation, Operations
 from bptt_solver.language.templates import Slot
 
@@ -103,27 +104,17 @@ class Arithmetic:
 
     def compile(self, expression: Expression) -> Callable[[Sequence[Value]], Value]:
         """A template's expression as a function of the list of its slot values."""
-        done: list[Callable[[Sequence[Value]], Value]] = []
-        stack: list[tuple[Expression, bool]] = [(expression, False)]
-        while stack:
-            node, ready = stack.pop()
-            if isinstance(node, Call):
-                if not ready:
-                    stack.append((node, True))
-                    stack.extend((child, False) for child in reversed(node.arguments))
-                    continue
-                count = len(node.arguments)
-                arguments = done[len(done) - count :]
-                del done[len(done) - count :]
-                done.append(_applied(self.function(node.operation), arguments, node.arguments))
-            elif isinstance(node, Slot):
-                done.append(_item(node.at))
-            elif isinstance(node, Number):
-                done.append(_constant(self.scalar(node.value)))
-            else:
-                assert not isinstance(node, (IndexValue, Iverson)), "leaves are slots in a template"
-                raise TypeError(f"not a template: {node!r}")
-        return done[0]
+        return bottom_up(
+            expression,
+            self._leaf,
+            lambda node, arguments: _applied(self.function(node.operation), arguments, node.arguments),
+        )
+
+    def _leaf(self, node: Expression) -> Callable[[Sequence[Value]], Value]:
+        if isinstance(node, Slot):
+            return _item(node.at)
+        assert isinstance(node, Number), "a template has slots and numbers"
+        return _constant(self.scalar(node.value))
 
 
 def _item(at: int) -> Callable[[Sequence[Value]], Value]:

@@ -104,7 +104,7 @@ class Taped:
         try:
             self._forward(z, self._tape)
         except (ArithmeticError, ValueError) as error:
-            raise NotFinite(str(error)) from error
+            raise NotFinite(*error.args) from error
         self._z[self._first : self._first + len(self._tape)] = z[self._low :]
 
     def backward(self) -> None:
@@ -114,7 +114,7 @@ class Taped:
         try:
             self._back(z, r, len(r), self._tape)
         except (ArithmeticError, ValueError) as error:
-            raise NotFinite(str(error)) from error
+            raise NotFinite(*error.args) from error
         self._r[self._first : self._first + len(self._tape)] = r[low:]
         self._r[self._outer] += r[:low]
 

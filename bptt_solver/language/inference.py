@@ -7,6 +7,7 @@ from math import prod
 
 from bptt_solver.catalogues import message
 from bptt_solver.language import build
+from bptt_solver.language.bottom_up import bottom_up
 from bptt_solver.language.expressions import Call, Expression, Number, Numeral, Reference
 from bptt_solver.language.operations import Operations
 from bptt_solver.language.shapes import Shape, ShapeError, in_words
@@ -15,43 +16,30 @@ from bptt_solver.language.slots import Slot, slot
 
 def infer_shape(expression: Expression, shapes: Sequence[Shape], operations: Operations) -> Shape:
     """The shape of a template's result. Raises `ShapeError` whose second argument is the node at fault."""
-    known: dict[int, Shape] = {}
-    stack: list[tuple[Expression, bool]] = [(expression, False)]
-    while stack:
-        node, ready = stack.pop()
-        if isinstance(node, Call):
-            if not ready:
-                stack.append((node, True))
-                stack.extend((child, False) for child in node.arguments)
-                continue
-            operands = [known[id(a)] for a in node.arguments]
-            try:
-                known[id(node)] = call_shape(node, operands, operations)
-            except ShapeError as error:
-                told: str = error.args[0]
-                if len(error.args) > 2:  # what was expected: say by which operation
-                    told = message(error.args[2], name=node.operation, shape=in_words(error.args[3]))
-                raise ShapeError(told, node) from None
-        else:
-            known[id(node)] = shapes[node.at] if isinstance(node, Slot) else ()
-    return known[id(expression)]
+
+    def call(node: Call, operands: list[Shape]) -> Shape:
+        try:
+            return call_shape(node, operands, operations)
+        except ShapeError as error:
+            told: str = error.args[0]
+            if len(error.args) > 2:  # what was expected: say by which operation
+                told = message(error.args[2], name=node.operation, shape=in_words(error.args[3]))
+            raise ShapeError(told, node) from None
+
+    return bottom_up(expression, lambda node: shapes[node.at] if isinstance(node, Slot) else (), call)
 
 
 def largest_size(expression: Expression, shapes: Sequence[Shape], operations: Operations) -> int:
     """How many entries the largest intermediate result has. The shapes are known to go together."""
-    known: dict[int, Shape] = {}
     most = 1
-    stack: list[tuple[Expression, bool]] = [(expression, False)]
-    while stack:
-        node, ready = stack.pop()
-        if not isinstance(node, Call):
-            known[id(node)] = shapes[node.at] if isinstance(node, Slot) else ()
-        elif ready:
-            shape = known[id(node)] = call_shape(node, [known[id(a)] for a in node.arguments], operations)
-            most = max(most, prod(shape))
-        else:
-            stack.append((node, True))
-            stack.extend((child, False) for child in node.arguments)
+
+    def call(node: Call, operands: list[Shape]) -> Shape:
+        nonlocal most
+        shape = call_shape(node, operands, operations)
+        most = max(most, prod(shape))
+        return shape
+
+    bottom_up(expression, lambda node: shapes[node.at] if isinstance(node, Slot) else (), call)
     return most
 
 

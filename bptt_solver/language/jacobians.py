@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bptt_solver.language import build
+from bptt_solver.language.bottom_up import bottom_up
 from bptt_solver.language.expressions import Call, Expression, Reference
 from bptt_solver.language.operations import Operation, Operations
 from bptt_solver.language.templates import COTANGENT, RESULT, Slot, Template, _Ranked
@@ -43,20 +44,12 @@ class _Path:
         self.ranked = _Ranked(template.expression, template.ranks, operations)
 
     def factor(self) -> Expression:
-        known: dict[int, Expression | None] = {}
-        stack: list[tuple[Expression, bool]] = [(self.template.expression, False)]
-        while stack:
-            node, ready = stack.pop()
-            if isinstance(node, Call):
-                if not ready:
-                    stack.append((node, True))
-                    stack.extend((child, False) for child in node.arguments)
-                    continue
-                known[id(node)] = self._call(node, [known[id(a)] for a in node.arguments])
-            else:
-                hit = isinstance(node, Slot) and node.at == self.at
-                known[id(node)] = (build.ONE if self.scalar else IDENTITY) if hit else None
-        result = known[id(self.template.expression)]
+        own = build.ONE if self.scalar else IDENTITY
+
+        def leaf(node: Expression) -> Expression | None:
+            return own if isinstance(node, Slot) and node.at == self.at else None
+
+        result = bottom_up(self.template.expression, leaf, self._call)
         return build.ZERO if result is None else result
 
     def _call(self, node: Call, inner: Sequence[Expression | None]) -> Expression | None:

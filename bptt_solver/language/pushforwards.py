@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bptt_solver.language import build
+from bptt_solver.language.bottom_up import bottom_up
 from bptt_solver.language.expressions import Call, Expression, Number, Reference, preorder
 from bptt_solver.language.operations import Operation, Operations
 from bptt_solver.language.slots import RESULT, Slot
@@ -45,18 +46,10 @@ class _Path:
         self.ranked = _Ranked(template.expression, template.ranks, operations)
 
     def change(self) -> Expression:
-        known: dict[int, Expression | None] = {}
-        stack: list[tuple[Expression, bool]] = [(self.template.expression, False)]
-        while stack:
-            node, ready = stack.pop()
-            if not isinstance(node, Call):
-                known[id(node)] = TANGENT if isinstance(node, Slot) and node.at == self.at else None
-            elif ready:
-                known[id(node)] = self._call(node, [known[id(a)] for a in node.arguments])
-            else:
-                stack.append((node, True))
-                stack.extend((child, False) for child in node.arguments)
-        result = known[id(self.template.expression)]
+        def leaf(node: Expression) -> Expression | None:
+            return TANGENT if isinstance(node, Slot) and node.at == self.at else None
+
+        result = bottom_up(self.template.expression, leaf, self._call)
         return build.ZERO if result is None else result
 
     def _call(self, node: Call, inner: Sequence[Expression | None]) -> Expression | None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Belonging, Cell, Entry, Formula, Item, Leaf, Ordered, Partial, Use, Value
-from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, children, transform
+from bptt_solver.language.bottom_up import bottom_up
+from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, transform
 from bptt_solver.language.templates import Slot
 from bptt_solver.profiles.convention import Convention
 
@@ -131,25 +132,16 @@ class Rewriter:
         return found.turned if turn and found.rank == 2 else found.same
 
     def _both(self, formula: Formula, deltas: bool) -> Both:
-        done: list[Both] = []
-        stack: list[tuple[Expression, bool]] = [(formula.expression, False)]
-        while stack:
-            node, ready = stack.pop()
-            if isinstance(node, (Call, Sum)) and not ready:
-                stack.append((node, True))
-                stack.extend((child, False) for child in reversed(children(node)))
-            elif isinstance(node, Sum):
-                body = done.pop()
-                same, turned = (Sum(b, node.ranges, node.conditions) for b in (body.same, body.turned))
-                done.append(Both(same, turned, body.rank))
-            elif isinstance(node, Call):
-                count = len(node.arguments)
-                operands = done[len(done) - count :]
-                del done[len(done) - count :]
-                done.append(self._call(node.operation, operands))
-            else:
-                done.append(self._leaf(node, formula, deltas))
-        return done[0]
+        def total(node: Sum, body: Both) -> Both:
+            same, turned = (Sum(b, node.ranges, node.conditions) for b in (body.same, body.turned))
+            return Both(same, turned, body.rank)
+
+        return bottom_up(
+            formula.expression,
+            lambda node: self._leaf(node, formula, deltas),
+            lambda node, operands: self._call(node.operation, operands),
+            total,
+        )
 
     def _leaf(self, node: Expression, formula: Formula, deltas: bool) -> Both:
         if isinstance(node, Slot):
@@ -263,24 +255,12 @@ def negated(value: Value) -> Value:
 
 def signed(tree: Expression) -> tuple[int, Expression]:
     """``(sign, rest)``: minus signs taken out of products and of sums in which every term has one."""
-    done: list[tuple[int, Expression]] = []
-    stack: list[tuple[Expression, bool]] = [(tree, False)]
-    while stack:
-        node, ready = stack.pop()
-        if isinstance(node, (Call, Sum)) and not ready:
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(children(node)))
-        elif isinstance(node, Sum):
-            sign, body = done.pop()
-            done.append((sign, Sum(body, node.ranges, node.conditions)))
-        elif isinstance(node, Call):
-            count = len(node.arguments)
-            operands = done[len(done) - count :]
-            del done[len(done) - count :]
-            done.append(_signed_call(node.operation, operands))
-        else:
-            done.append((1, node))
-    return done[0]
+    return bottom_up(
+        tree,
+        lambda node: (1, node),
+        lambda node, operands: _signed_call(node.operation, operands),
+        lambda node, body: (body[0], Sum(body[1], node.ranges, node.conditions)),
+    )
 
 
 def _signed_call(operation: str, operands: list[tuple[int, Expression]]) -> tuple[int, Expression]:

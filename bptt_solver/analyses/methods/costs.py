@@ -11,6 +11,7 @@ from math import prod
 
 from bptt_solver.computation import Computation
 from bptt_solver.instances import Ground, Unfolded, ground_reads
+from bptt_solver.language.bottom_up import bottom_up
 from bptt_solver.language.expressions import Call, Expression, Number
 from bptt_solver.language.inference import call_shape
 from bptt_solver.language.operations import Operations
@@ -70,27 +71,25 @@ class Counter:
         return known[0] + inner, known[1]
 
     def _tree(self, expression: Expression, shapes: Sequence[Shape], kinds: Sequence[int]) -> tuple[int, Shape]:
-        known: dict[int, Shape] = {}
-        fixed: set[int] = set()  # what is made of constants alone is made once
-        total = 0
-        stack: list[tuple[Expression, bool]] = [(expression, False)]
-        while stack:
-            node, ready = stack.pop()
-            if not isinstance(node, Call):
-                known[id(node)] = shapes[node.at] if isinstance(node, Slot) else ()
-                if not isinstance(node, Slot) or kinds[node.at] == _CONSTANT:
-                    fixed.add(id(node))
-            elif not ready:
-                stack.append((node, True))
-                stack.extend((child, False) for child in node.arguments)
-            else:
-                operands = [known[id(a)] for a in node.arguments]
-                shape = known[id(node)] = _shape(node, operands, self.operations)
-                if all(id(a) in fixed for a in node.arguments):
-                    fixed.add(id(node))
-                elif not any(isinstance(a, Slot) and kinds[a.at] == _SELECTING for a in node.arguments):
-                    total += _multiplications(node, operands, shape)
-        return total, known[id(expression)]
+        """The multiplications, and the shape. What is made of constants alone is made once and does not count."""
+
+        def leaf(node: Expression) -> tuple[int, Shape, bool]:
+            if isinstance(node, Slot):
+                return 0, shapes[node.at], kinds[node.at] == _CONSTANT
+            return 0, (), True
+
+        def call(node: Call, parts: list[tuple[int, Shape, bool]]) -> tuple[int, Shape, bool]:
+            operands = [shape for _, shape, _ in parts]
+            shape = _shape(node, operands, self.operations)
+            if all(constant for _, _, constant in parts):
+                return 0, shape, True
+            total = sum(count for count, _, _ in parts)
+            if not any(isinstance(a, Slot) and kinds[a.at] == _SELECTING for a in node.arguments):
+                total += _multiplications(node, operands, shape)
+            return total, shape, False
+
+        total, shape, _ = bottom_up(expression, leaf, call)
+        return total, shape
 
 
 def _shape(node: Call, operands: Sequence[Shape], operations: Operations) -> Shape:
