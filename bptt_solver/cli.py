@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bptt_solver import __version__
-from bptt_solver.batch import BINARY, ENDINGS, Batch, Result, explain
+from bptt_solver.batch import ENDINGS, Batch, Result, explain
 from bptt_solver.output import say, speak, spoken, write_stdout
 from bptt_solver.wording import (
     Argument,
@@ -262,65 +262,28 @@ def solve(
     width: int | None, **choices: Any,
 ) -> int:  # fmt: skip
     """Derive, evaluate and check the ordered derivatives (the default command)."""
-    from bptt_solver import api
+    from bptt_solver import works
 
     if emit is not None:
-        return batch.run(lambda p: Result(api.emit(p, emit, choices["dtype"]), warnings=p.warnings), "program")
-
+        return batch.run(works.program(emit, choices["dtype"]), "program")
     chosen = form or _format_of(batch.output)
     drawing = {name: choices.pop(name) for name in ("picture", "show", "step", "animate")}
-    if any(drawing.values()) and chosen not in (("svg",) if drawing["step"] or drawing["animate"] else ("svg", "dot")):
+    if any(drawing.values()) and chosen not in (("svg",) if drawing["step"] or drawing["animate"] else works.DRAWN):
         raise click.UsageError(words("usage.picture"))
     if fragment and chosen != "latex":
         raise click.UsageError(words("usage.fragment"))
-    if data_set is not None and chosen in ("svg", "dot"):
+    if data_set is not None and chosen in works.DRAWN:
         raise click.UsageError(words("usage.data_set_picture"))
-    screen, language = batch.screen(chosen, color, width), batch.language()
-    shown: dict[str, Any] = {} if screen is None else {"screen": screen}
-    shown |= {"fragment": True} if fragment else {}
-    styled = screen is not None and screen.palette is not None
+    shown = works.Shown(chosen, batch.language(), batch.screen(chosen, color, width), fragment)
+    spread = {"workers": workers, "scheduler": scheduler, "chunk": chunk, "retries": retries}
     if data_set is not None:
-
-        def add_up(problem: Problem) -> Result:
-            summed = api.solve_data_set(
-                problem, data_set, workers=workers, scheduler=scheduler, chunk=chunk, retries=retries,
-                progress=batch.counter(),
-            )  # fmt: skip
-            if not batch.quiet:
-                say(summed.told)
-            text = api.render_data_set(summed, chosen, language, **shown)
-            return Result(text, warnings=problem.warnings, styled=styled)
-
-        return batch.run(add_up, chosen)
-    if workers or scheduler or chunk or retries:
+        return batch.run(works.sums(batch, shown, data_set, **spread), chosen)
+    if any(spread.values()):
         raise click.UsageError(words("usage.workers"))
     if choices["schedule"] and not choices["memory"]:
         raise click.UsageError(words("usage.schedule"))
     beside = [path for path in (save, losses) if path is not None]
-
-    def work(problem: Problem) -> Result:
-        if beside:
-            from bptt_solver.training.saved import check_asked
-
-            check_asked(problem, save)
-        found = None if beside or chosen in ("svg", "dot") else api.gradients_if_large(problem, form=chosen, **choices)
-        if found is not None:
-            text = api.render_gradients(found, chosen, language, **shown)
-            return Result(text, found.verified, problem.warnings, styled=styled)
-        tell = None if batch.quiet else say
-        lines = None if batch.bar is not None else tell  # on a terminal there is one row that changes
-        solution = api.solve(problem, progress=batch.reporter(), tell=lines, language=language, **choices)
-        made: str | bytes
-        if chosen in ("svg", "dot"):
-            made = solution.drawn(chosen, **drawing)
-        elif chosen in BINARY:
-            made = solution.document(chosen, tell)
-        else:
-            made = solution.render(chosen, **shown)
-        files = solution.training_files(save, losses) if beside else {}
-        return Result(made, solution.verified, solution.warnings, files, styled)
-
-    return batch.run(work, chosen, beside)
+    return batch.run(works.derivation(batch, shown, drawing, save, losses, **choices), chosen, beside)
 
 
 @cli.command()
