@@ -110,10 +110,9 @@ def solve(
     ``float64``) is the type of its numbers, by default that of the data. ``language`` is that of the sentences: ``en``,
     ``zh-Hans`` or ``zh-Hant``.
     """
-    if language not in LANGUAGES:
-        raise fail(message("api.language", name=language), hint=message("api.one_of", names=", ".join(LANGUAGES)))
+    _check_language(language)
     if method not in ALL_METHODS:
-        hint = suggest(method, ALL_METHODS) or message("api.one_of", names=", ".join(ALL_METHODS))
+        hint = suggest(method, ALL_METHODS) or message("api.one_of", names=message.listed(ALL_METHODS, "list.comma"))
         raise fail(message("api.method", name=method), hint=hint)
     from bptt_solver.verify import verify
 
@@ -155,6 +154,15 @@ def solve(
     return Solution(computation, checked, options, asked)
 
 
+def _check_language(language: str) -> None:
+    """Raises ProblemError for a language that is not known."""
+    if language not in LANGUAGES:
+        raise fail(
+            message("api.language", name=language),
+            hint=message("api.one_of", names=message.listed(LANGUAGES, "list.comma")),
+        )
+
+
 def _convention(computation: Computation, notation: str | None) -> Convention | None:
     """The notation that is asked for, by name or in the document; None for the program's own."""
     settings = computation.problem.document.settings.get("notation")
@@ -192,11 +200,14 @@ def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False, lang
     return "".join(line + "\n" for line in unfolded_lines(problem, adjoint))
 
 
-def emit(problem: Problem, library: str = "numpy", dtype: str | None = None) -> str:
+def emit(problem: Problem, library: str = "numpy", dtype: str | None = None, language: str = "en") -> str:
     """The text of a module that computes the target and the wanted derivatives, for ``numpy``, ``numba``, ``jax`` or
-    ``torch``, or without any library (``python``). It is what `gradient_program` runs. Raises ProblemError for a system
-    that has no such program."""
-    return gradient_program(problem, library, dtype).source
+    ``torch``, or without any library (``python``). It is what `gradient_program` runs, with comments and docstrings in
+    ``language``. Raises ProblemError for a system that has no such program."""
+    _check_language(language)
+    from bptt_solver.compile.words import in_language as told
+
+    return told(gradient_program(problem, library, dtype).source, language)
 
 
 def gradient_program(problem: Problem, library: str | None = None, dtype: str | None = None) -> Gradient:
@@ -210,10 +221,12 @@ def gradient_program(problem: Problem, library: str | None = None, dtype: str | 
     if library is not None and library not in LIBRARIES:
         raise fail(
             message("api.library", name=library),
-            hint=suggest(library, LIBRARIES) or message("api.one_of", names=", ".join(LIBRARIES)),
+            hint=suggest(library, LIBRARIES) or message("api.one_of", names=message.listed(LIBRARIES, "list.comma")),
         )
     if dtype is not None and dtype not in TYPES:
-        raise fail(message("api.dtype", name=dtype), hint=message("api.one_of", names=", ".join(TYPES)))
+        raise fail(
+            message("api.dtype", name=dtype), hint=message("api.one_of", names=message.listed(TYPES, "list.comma"))
+        )
     try:
         return gradient(problem, dtype=dtype) if library is None else gradient_for(problem, library, dtype)
     except NotCompiled as reason:
@@ -314,7 +327,7 @@ def plugins_text(plugins: Sequence[str | os.PathLike[str]] = (), language: str =
     for title, records in (*kinds, ("update_rules", registry.update_rules)):
         lines.append(message(f"plugins.{title}").in_language(language))
         for record in records:
-            summary = in_language(record.summary, language)
+            summary = in_language(record.summary, language).replace("`", "")  # which mark formulas
             lines.append(f"  {record.name:32s} {summary}  [{registry.origin(record)}]")
     from bptt_solver.output import say
 

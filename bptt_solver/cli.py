@@ -265,7 +265,7 @@ def solve(
     from bptt_solver import works
 
     if emit is not None:
-        return batch.run(works.program(emit, choices["dtype"]), "program")
+        return batch.run(works.program(emit, choices["dtype"], batch.language()), "program")
     chosen = form or _format_of(batch.output)
     drawing = {name: choices.pop(name) for name in ("picture", "show", "step", "animate")}
     if any(drawing.values()) and chosen not in (("svg",) if drawing["step"] or drawing["animate"] else works.DRAWN):

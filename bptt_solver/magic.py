@@ -25,13 +25,24 @@ def register(shell: Any) -> None:
         try:
             solution = solved(line, cell)
         except ProblemError as error:
+            language = _language(line)
             for problem in error.problems:
-                say(problem.render())
+                say(problem.render(language))
             return None
         shell.user_ns["solution"] = solution
         return solution
 
     shell.register_magic_function(bptt, "cell", "bptt")
+
+
+def _language(line: str) -> str:
+    """The language that the options ask for, else that of the locale."""
+    from bptt_solver.wording import language_asked
+
+    try:
+        return language_asked(shlex.split(line))
+    except ValueError:  # a quotation that is not closed
+        return language_asked([])
 
 
 def solved(line: str, cell: str) -> Solution:
@@ -43,15 +54,17 @@ def solved(line: str, cell: str) -> Solution:
     from bptt_solver.cli import cli
     from bptt_solver.limits import Limits
     from bptt_solver.output import speak, spoken
+    from bptt_solver.wording import what_is_wrong
 
     before = spoken()
     command = cli.commands["solve"]
     try:
         context = command.make_context("%%bptt", [*shlex.split(line), "-"])
         language = spoken()
-    except (click.ClickException, ValueError) as error:
-        text = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        raise fail(text) from None
+    except click.ClickException as error:
+        raise fail(what_is_wrong(error, getattr(error, "ctx", None))) from None
+    except ValueError as error:  # a quotation that is not closed
+        raise fail(str(error)) from None
     except click.exceptions.Exit:
         raise fail(message("magic.options")) from None
     finally:

@@ -19,11 +19,12 @@ from bptt_solver.blocks import (
     Value,
     Words,
 )
+from bptt_solver.catalogues import in_language
 from bptt_solver.derivation import Cut, Derivation
-from bptt_solver.language.expressions import Call, Expression, Reference, derivative_name
+from bptt_solver.language.expressions import Call, Expression, Index, Reference, derivative_name
 from bptt_solver.narration.catalogue import Catalogue
 from bptt_solver.narration.check import check_blocks
-from bptt_solver.narration.common import Narration, chain_words, joined, step_of
+from bptt_solver.narration.common import Narration, chain_words, joined, step_of, with_formulas
 from bptt_solver.narration.sweep import SweepWords
 
 if TYPE_CHECKING:
@@ -197,7 +198,8 @@ class _Narrator(Narration):
         return blocks
 
     def _function(self, function: tuple[Formula, str]) -> Words:
-        return (function[0], self.say.colon, *self.say.told(function[1]))
+        summary = in_language(function[1], self.say.language)
+        return (function[0], self.say.colon, *with_formulas(summary, arguments=True))
 
     def _first_wanted(self) -> Reference:
         return next(c for c in self.derivation.wanted if isinstance(c, Reference))
@@ -214,7 +216,7 @@ class _Narrator(Narration):
         names = say.listed([s.node for s in steps])
         key = "given.shared.one" if len(steps) == 1 else "given.shared.many"
         uses = steps[0].uses
-        example = say.listed([*uses[:3], "…"] if len(uses) > 3 else uses, "list.comma")
+        example = say.listed([*uses[:2], "…", uses[-1]] if len(uses) > 4 else uses, "list.comma")
         return say(key, names=names, uses=example, where=self._where(steps))
 
     def _where(self, steps: Sequence[GatherStep]) -> Words:
@@ -286,7 +288,8 @@ class _Narrator(Narration):
         """The full Jacobian of softmax, and what it makes of what the loss passes on."""
         m, k = Entry(output, ("m",)), Entry(output, ("k",))
         partial = Partial(m, Entry(argument, ("k",)))
-        full = Formula(Call("mul", (m, Call("add", (Reference("δ_mk"), Call("neg", (k,)))))))
+        delta = Reference("δ", (Index.variable("m"), Index.variable("k")))
+        full = Formula(Call("mul", (m, Call("add", (delta, Call("neg", (k,)))))))
         times: Words = ()
         if match.received is not None:
             times = self.say("local.softmax.times", received=chain_words(match.received), result=match.sent)

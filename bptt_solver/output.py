@@ -194,7 +194,8 @@ def is_terminal(name: str) -> bool:
     """Whether a standard stream is a terminal that does more than a typewriter."""
     stream = getattr(sys, name)
     try:
-        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+        kind = os.environ.get("TERM", "dumb" if os.name != "nt" else "console")
+        return stream is not None and stream.isatty() and kind not in ("", "dumb")
     except (OSError, ValueError):  # closed
         return False
 

@@ -122,7 +122,7 @@ class Registry:
         """The topology of that name or alias. Raises ProblemError (at ``span``) with the nearest known name."""
         self._complete()
         if name not in self._topologies:
-            known = ", ".join(t.name for t in self.topologies) or message("option.none")
+            known = message.listed([t.name for t in self.topologies], "list.comma") or message("option.none")
             hint = suggest(name, self._topologies) or message("option.known", names=known)
             raise fail(message("registry.unknown_topology", name=name), span, hint)
         return self._topologies[name]
@@ -132,7 +132,7 @@ class Registry:
         the nearest known name."""
         self._complete()
         if name not in self._update_rules:
-            known = ", ".join(r.name for r in self.update_rules) or message("option.none")
+            known = message.listed([r.name for r in self.update_rules], "list.comma") or message("option.none")
             hint = suggest(name, self._update_rules) or message("option.known", names=known)
             raise fail(message("registry.unknown_rule", name=name), span, hint)
         return self._update_rules[name]

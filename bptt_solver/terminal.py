@@ -32,13 +32,15 @@ def screen(color: str = "auto", width: int | None = None, to_file: bool = False)
 
 def colours(asked: str, terminal: bool, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether to emphasise: ``--color`` first, then NO_COLOR, then FORCE_COLOR and CLICOLOR_FORCE, then whether it is a
-    terminal."""
+    terminal and CLICOLOR is not 0."""
     if asked != "auto":
         return asked == "always"
     if environment.get("NO_COLOR"):
         return False
     if any(environment.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
+    if environment.get("CLICOLOR") == "0":
+        return False
     return terminal and (os.name != "nt" or "WT_SESSION" in environment)
 
 
@@ -76,13 +78,20 @@ class Results:
         self._kept.clear()
         if not text:
             return
-        if not self._is_long(text) or not (is_unicode(encoding_of("stdout")) or text.isascii()):
+        encoding = encoding_of("stdout")
+        pager = ""
+        if self._is_long(text) and (is_unicode(encoding) or text.isascii()):
+            pager = _pager(self._styled)
+        if not pager:
             write_stdout(text, form, self._styled)
             return
         import click
 
+        less = {"LESS": os.environ.get("LESS", _LESS)}
+        if is_unicode(encoding):
+            less["LESSCHARSET"] = os.environ.get("LESSCHARSET", "utf-8")
         sys.stdout.flush()
-        with _less():
+        with _changed(PAGER=pager, **less), _not_interrupted():
             click.echo_via_pager(visible(text, self._styled).removesuffix("\n"), color=self._styled)
 
     def _is_long(self, text: str) -> bool:
@@ -99,14 +108,49 @@ def _pages() -> bool:
     return is_terminal("stdout") and is_terminal("stdin") and os.environ.get("PAGER", "less") not in _PAGER_OFF
 
 
+def _pager(styled: bool) -> str:
+    """The pager as a command; "" where there is no such program."""
+    import shlex
+    from shutil import which
+
+    command = os.environ.get("PAGER", "").strip() or "less"
+    try:
+        program = shlex.split(command, posix=os.name != "nt")[0]
+    except ValueError:  # quotes without an end
+        return ""
+    if which(program) is None:
+        return ""
+    if styled and os.path.basename(program) == "less":
+        command += " -R"  # LESS may have been set by somebody who thought of no colours
+    return command
+
+
 @contextmanager
-def _less() -> Iterator[None]:
-    """How ``less`` behaves where its user has said nothing."""
-    ours = "LESS" not in os.environ
-    if ours:
-        os.environ["LESS"] = _LESS
+def _changed(**names: str) -> Iterator[None]:
+    """The environment with some names set to these values, in the body."""
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
     try:
         yield
     finally:
-        if ours:
-            del os.environ["LESS"]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Ctrl-C is for the pager, which may go on: `less` ends a search with it."""
+    import signal
+
+    try:
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+    except ValueError:  # not in the main thread, which gets the signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -299,11 +299,12 @@ def complaint(error: click.ClickException) -> str:
     """What is wrong, in the language that is spoken, and where help is."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "bptt-solve"
-    text = in_language(_complaint(error, context), spoken("stderr"))
+    text = in_language(what_is_wrong(error, context), spoken("stderr"))
     return told("usage.error", text=text, path=path)
 
 
-def _complaint(error: click.ClickException, context: click.Context | None) -> str:
+def what_is_wrong(error: click.ClickException, context: click.Context | None) -> str:
+    """What is wrong with the arguments, as a message."""
     if isinstance(error, click.NoSuchOption):
         name, near = repr(error.option_name), [repr(name) for name in sorted(error.possibilities or ())]
         if not near:

@@ -36,11 +36,11 @@ class Shown(NamedTuple):
         return self.screen is not None and self.screen.palette is not None
 
 
-def program(library: str, dtype: str | None) -> Work:
-    """The text of the program that computes the gradients (`api.emit`)."""
+def program(library: str, dtype: str | None, language: str) -> Work:
+    """The text of the program that computes the gradients (`api.emit`), with its comments in a language."""
     from bptt_solver import api
 
-    return lambda problem: Result(api.emit(problem, library, dtype), warnings=problem.warnings)
+    return lambda problem: Result(api.emit(problem, library, dtype, language), warnings=problem.warnings)
 
 
 def sums(batch: Batch, shown: Shown, path: str, **how: Any) -> Work:

@@ -66,7 +66,8 @@ def test_notebooks_run(name: str, options: dict[str, Any]) -> None:
     assert data["text/html"].startswith("<iframe srcdoc=") and 'sandbox="allow-scripts"' in data["text/html"]
     title = api.load(str(ROOT / "examples" / name / "problem.yaml")).title
     assert title and title.split()[0] in data["text/plain"]
-    sweep, quotient = (float(n) for n in re.findall(r": (\S+)", checked.outputs[0].text))
+    sweep, quotient = (float(n) for n in re.findall(r"(?:: |：)(\S+)", checked.outputs[0].text))
+    assert ("sweep" in checked.outputs[0].text) == (options.get("language", "en") == "en")
     assert sweep == pytest.approx(quotient, rel=1e-5)
 
 
@@ -158,6 +159,25 @@ def test_the_magic_tells_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert shell.magics["bptt"]("", "equations: |\n  y = w*\n") is None
     assert "<cell>:2" in capsys.readouterr().err
     assert "solution" not in shell.user_ns
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "told"),
+    [
+        ("--lang zh-Hant", "equations: |\n  E = w*2\n", "未知的名稱「w」"),
+        ("--lang zh-Hans --target Q", TEXT, "未知的名称“Q”"),
+        ("--lang=zh-Hans -f json", TEXT, "在笔记本中没有意义"),
+        ("--lang zh-Hant --nothing", TEXT, "沒有選項 '--nothing'"),
+        ("--by nothing --lang zh-Hans", TEXT, "'--by' 的值无效"),
+    ],
+)
+def test_errors_of_the_magic_in_chinese(line: str, text: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the language that the line asks for, whatever is wrong."""
+    shell = Shell()
+    load_ipython_extension(shell)
+    assert shell.magics["bptt"](line, text) is None
+    assert told in capsys.readouterr().err
+    assert spoken() == "en"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,8 +28,8 @@ SLOW = """\
 equations: |
   s[t] = tanh(w*s[t-1] + x[t]) for t in 1..T
   E = sum(s[t]*s[t] for t in 1..T)
-sizes: {T: 4000}
-values: {"s[0]": 0.5, x: {random: {shape: [4000], seed: 1}}}
+sizes: {T: 1000}
+values: {"s[0]": 0.5, x: {random: {shape: [1000], seed: 1}}}
 parameters: {w: 0.9}
 """
 TYPICAL = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PAGER": "cat", "COLUMNS": "90", "LINES": "24"}
@@ -170,6 +171,9 @@ def test_a_width_may_be_asked_for_anywhere(scalar: Path, capsys: pytest.CaptureF
         ("auto", False, {"CLICOLOR_FORCE": "1"}, True),
         ("auto", False, {"FORCE_COLOR": "0"}, False),
         ("auto", True, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        ("auto", True, {"CLICOLOR": "0"}, False),
+        ("auto", True, {"CLICOLOR": "1"}, True),
+        ("auto", False, {"CLICOLOR": "0", "CLICOLOR_FORCE": "1"}, True),
         ("always", False, {"NO_COLOR": "1"}, True),
         ("never", True, {"FORCE_COLOR": "1"}, False),
     ],
@@ -204,7 +208,7 @@ def test_long_text_goes_through_the_pager(scalar: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "names"),
-    [([], {"LINES": "500"}), (["--no-pager"], {}), (["-o", "o.txt"], {}), ([], {"TERM": "dumb"})],
+    [([], {"LINES": "500"}), (["--no-pager"], {}), (["-o", "o.txt"], {}), ([], {"TERM": "dumb"}), ([], {"TERM": ""})],
 )
 def test_no_pager_where_none_is_wanted(scalar: Path, arguments: list[str], names: dict[str, str]) -> None:
     seen = on_terminal(scalar, "a.yaml", *arguments, **{"PAGER": pager(scalar, "echo paged"), "LINES": "10", **names})
@@ -217,11 +221,47 @@ def test_a_reader_who_leaves_the_pager_is_no_error(scalar: Path) -> None:
     assert seen.code == 0 and "Traceback" not in seen.told and "error" not in seen.told
 
 
-def test_q_in_less(scalar: Path) -> None:
-    if not any(os.access(os.path.join(p, "less"), os.X_OK) for p in os.environ.get("PATH", "").split(os.pathsep)):
+@pytest.mark.parametrize("name", ["no-such-pager", "no-such-pager --quiet", "less 'and no end", "/"])
+def test_a_pager_that_is_not_there(scalar: Path, name: str) -> None:
+    seen = on_terminal(scalar, "a.yaml", PAGER=name, LINES="10")
+    assert (seen.code, seen.told) == (0, "")
+    assert seen.text == on_terminal(scalar, "a.yaml").text
+
+
+def test_a_pager_with_arguments(scalar: Path) -> None:
+    seen = on_terminal(scalar, "a.yaml", PAGER="sh -c 'head -n 1'", LINES="10")
+    assert (seen.code, seen.told) == (0, "")
+    assert CODE.sub("", seen.text) == "Ordered derivatives of E\n"
+
+
+@pytest.fixture
+def less() -> None:
+    """Skips where it is not installed."""
+    if shutil.which("less") is None:
         pytest.skip("there is no less")
-    seen = on_terminal(scalar, "a.yaml", keys="q", PAGER="less", LINES="10")
-    assert seen.code == 0 and "Traceback" not in seen.told and "error" not in seen.told
+
+
+@pytest.mark.usefixtures("less")
+@pytest.mark.parametrize("options", ["FRX", "i", ""])
+def test_q_in_less(scalar: Path, options: str) -> None:
+    seen = on_terminal(scalar, "a.yaml", keys="q", PAGER="less", LESS=options, LINES="10")
+    assert seen.code == 0 and seen.told.strip("q\n") == ""
+    assert "ESC" not in seen.text  # it shows colours whatever its user has set
+
+
+@pytest.mark.usefixtures("less")
+def test_control_c_in_the_pager_is_for_the_pager(scalar: Path) -> None:
+    """Also while it does not read: a text of this length does not fit into a pipe."""
+    (scalar / "a.yaml").write_text(SLOW.replace("1000", "400"), encoding="utf-8")
+    seen = on_terminal(scalar, "a.yaml", "--steps", "all", keys="\x03\x03\x03q", PAGER="less", LINES="10")
+    assert seen.code == 0
+    assert "interrupted" not in seen.told and "Traceback" not in seen.told
+
+
+def test_control_c_ends_a_pager_that_wants_it(scalar: Path) -> None:
+    seen = on_terminal(scalar, "a.yaml", keys="\x03", PAGER=pager(scalar, "echo here; exec sleep 50"), LINES="10")
+    assert seen.code == 0
+    assert "interrupted" not in seen.told and "Traceback" not in seen.told
 
 
 # ----------------------------------------------------------------------------- progress
@@ -315,6 +355,23 @@ def test_control_c_leaves_a_clean_row(tmp_path: Path) -> None:
 
 
 # ----------------------------------------------------------------------------- encodings
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("学习", 4),
+        ("e\u0301", 1),
+        ("ｱ", 1),
+        ("\u0915\u0941", 1),
+        ("\u263a\ufe0f", 1),
+        ("\U0001f469\u200d\U0001f467", 4),
+        ("\u1112\u1161\u11ab", 2),
+        ("∂⁺E", 3),
+    ],
+)
+def test_marks_and_joiners_have_no_width(text: str, expected: int) -> None:
+    assert columns(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -307,8 +307,8 @@ def test_forward_values_are_unchanged() -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("examples/03_feedforward/problem.yaml", "truncation counts time steps, and nothing here has any"),
-        ("examples/19_recursive_tree/problem.yaml", "truncation counts time steps, and nothing here has any"),
+        ("examples/03_feedforward/problem.yaml", "truncation counts time steps, and there are none here"),
+        ("examples/19_recursive_tree/problem.yaml", "truncation counts time steps, and there are none here"),
         ("examples/18_bidirectional/problem.yaml", "which stands later: errors travel forwards in time as well"),
         ("examples/20_encoder_decoder/problem.yaml", "s[0] lies between h[3] and a_s[1]"),
         ("tests/acceptance/documents_extra/two-clocks.yaml", "more than one clock here: the steps"),

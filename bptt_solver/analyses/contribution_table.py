@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.analyses.losses import Loss, Piece, Sweep, Sweeps, losses_of, size
+from bptt_solver.analyses.made_sweeps import MadeSplit, MadeSweeps, seeds_of
+from bptt_solver.analyses.made_sweeps import Part as MadePart
 from bptt_solver.arithmetic import Value, is_array, is_exact
 from bptt_solver.catalogues import message
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.contributions import contributions
 from bptt_solver.errors import fail, suggest
 from bptt_solver.language.expressions import Reference
+from bptt_solver.made import Source
+from bptt_solver.making import Making
 from bptt_solver.steps.times import Times
 from bptt_solver.system import Instance
 from bptt_solver.unfold import instance_text
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 Kind = tuple[object, ...]
 BY = ("loss", "use", "both")
 MOST_LOSSES = 400  # one sweep each
+MOST_MADE = 20_000  # instances, once for each loss, that a page computes again
 TOLERANCE = 1e-9  # of the sums, relative to the largest of what is added
 SMALLEST = 1e-5  # of the largest error signal: below, what is left of numbers that cancelled is no difference
 
@@ -78,14 +83,16 @@ class Part:
 
 class Parts:
     """The error signals of a family, split by user. A row is a member, for each kind of user what those of that kind
-    pass on together and the first of them (None: there is none), and the whole."""
+    pass on together and the first of them (None: there is none), and the whole. ``made``: what stands for the numbers
+    of each row."""
 
-    __slots__ = ("node", "parts", "rows")
+    __slots__ = ("made", "node", "parts", "rows")
 
     def __init__(self, node: Reference) -> None:
         self.node = node
         self.parts: list[Part] = []
         self.rows: list[tuple[Instance, list[Value | None], list[Instance | None], Value]] = []
+        self.made: list[list[MadePart]] = []
 
 
 class ContributionTable:
@@ -105,6 +112,7 @@ class ContributionTable:
         self.by = by
         self.entries = tuple(entries)
         self.everything = everything
+        self._made: MadeTable | None = None
         self.times = Times(computation.problem.system)
         self.losses = losses_of(computation, self.times)
         _check_size(computation, self.losses, by)
@@ -143,6 +151,13 @@ class ContributionTable:
         pieces = [s.pieces.get(number, []) for s in found]
         uses = sorted(self.sweeps.pieces(key), key=lambda piece: self._place[piece.user])
         return split_of(self.computation, key, uses, pieces, self.least)
+
+    def made(self) -> MadeTable | None:
+        """What stands for the numbers, so that a page can compute them again; None where they are too many."""
+        if len(self.losses) * len(self.computation.problem.unfolded.order) > MOST_MADE:
+            return None
+        self._made = self._made or MadeTable(self)
+        return self._made
 
     def separate(self) -> bool:
         """Whether the target alone reads the losses, as it does where they are a family of their own."""
@@ -221,6 +236,23 @@ class ContributionTable:
         ]
 
 
+class MadeTable:
+    """What stands for the numbers of a table: ``seeds`` and ``signals`` by loss, ``splits`` by quantity."""
+
+    def __init__(self, table: ContributionTable) -> None:
+        self.seeds = seeds_of(table.computation, table.losses)
+        sweeps = MadeSweeps(table.computation, table.sweeps, self.seeds)
+        keys = [split.key for split in table.splits]
+        found = [sweeps.run([at], kept=keys) for at in range(len(table.losses))]
+        self.making = sweeps.making
+        self.signals = [sweep.signals for sweep in found]
+        numbers = [table.computation.unfolded.number[key] for key in keys]
+        pieces = [[sweep.pieces.get(number, []) for sweep in found] for number in numbers]
+        self.splits: dict[Instance, MadeSplit] = {}
+        for split, own in zip(table.splits, pieces, strict=True):
+            self.splits[split.key] = MadeSplit(self.making, [column.user for column in split.uses], own)
+
+
 def plain(value: Value) -> Any:
     """A value for the JSON output. A printed table needs none of that module."""
     from bptt_solver.results import plain as as_data
@@ -297,6 +329,8 @@ def parts_by_user(computation: Computation, times: Times) -> list[Parts]:
     families: dict[str, dict[Kind, Part]] = {}
     nodes: dict[str, Reference] = {}
     rows: dict[str, list[tuple[Instance, dict[Kind, tuple[Value, Instance]], Value]]] = {}
+    made: dict[str, list[dict[Kind, list[Source]]]] = {}
+    making = Making(computation.made, computation.unfolded)
     sizes = computation.problem.system.sizes
     unfolded = computation.unfolded
     for number in unfolded.order:
@@ -308,17 +342,20 @@ def parts_by_user(computation: Computation, times: Times) -> list[Parts]:
         assert isinstance(equation, AdjointEquation)
         kinds = families.setdefault(key[0], {})
         row: dict[Kind, tuple[Value, Instance]] = {}
+        sources: dict[Kind, list[Source]] = {}
         for part in contributions(computation, number):
             apart = times.apart(key, part.user, part.term.via)
             kind = _kind(key, part.user, apart)
             known = kinds.get(kind)
             if known is None or _generality(part.term.user, sizes) > _generality(known.user, sizes):
                 kinds[kind] = Part(part.term.user, apart)
+            sources.setdefault(kind, []).append(making.ground(part.ground))
             row[kind] = (row[kind][0] + part.value, row[kind][1]) if kind in row else (part.value, part.user)
         node = Reference(key[0], equation.indices)
         if key[0] not in nodes or _generality(node, sizes) > _generality(nodes[key[0]], sizes):
             nodes[key[0]] = node
         rows.setdefault(key[0], []).append((key, row, computation.values[number]))
+        made.setdefault(key[0], []).append(sources)
     result: list[Parts] = []
     for name, kinds in families.items():
         if len(kinds) < 2 or name == computation.target_key[0]:
@@ -329,6 +366,8 @@ def parts_by_user(computation: Computation, times: Times) -> list[Parts]:
         for key, row, total in rows[name]:
             found = [row.get(kind) for kind in order]
             parts.rows.append((key, [f and f[0] for f in found], [f and f[1] for f in found], total))
+        for sources in made[name]:
+            parts.made.append([making.sum(sources[kind]) if kind in sources else None for kind in order])
         result.append(parts)
     return result
 

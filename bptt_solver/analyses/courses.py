@@ -81,14 +81,16 @@ class Course:
 
 
 class Signals:
-    """The lengths of ordered derivatives along time: ``of`` as the language writes it, ``lengths`` by time."""
+    """The lengths of ordered derivatives along time: ``of`` as the language writes it, ``lengths`` by time, and the
+    ``numbers`` of the derivatives."""
 
-    __slots__ = ("lengths", "reference", "state")
+    __slots__ = ("lengths", "numbers", "reference", "state")
 
     def __init__(self, reference: Reference, state: State | None) -> None:
         self.reference = reference
         self.state = state
         self.lengths: dict[int, float] = {}
+        self.numbers: dict[int, int] = {}
 
 
 class GroupFlow:

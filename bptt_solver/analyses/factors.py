@@ -25,12 +25,13 @@ class Factor:
 
     ``largest`` and ``smallest`` are the largest and smallest singular value, by the user's time. ``mean`` is that of
     the sizes on the diagonal if there is nothing beside it (a slope, a gate); ``radius`` the spectral radius of a
-    square matrix that is the same at all times and no diagonal. ``weight``: it is the same at all times.
+    square matrix that is the same at all times and no diagonal. ``weight``: it is the same at all times. ``pairs``: the
+    instances, user and what it reads, by the user's time.
     """
 
     __slots__ = (
-        "above", "below", "formula", "largest", "mean", "radius", "read", "shape", "shift", "smallest", "user",
-        "weight",
+        "above", "below", "formula", "largest", "mean", "pairs", "radius", "read", "shape", "shift", "smallest",
+        "user", "weight",
     )  # fmt: skip
 
     def __init__(self, link: Link, above: Reference, below: Reference, formula: Expression | None) -> None:
@@ -40,6 +41,7 @@ class Factor:
         self.formula = formula
         self.largest: dict[int | None, float] = {}
         self.smallest: dict[int | None, float] = {}
+        self.pairs: dict[int | None, tuple[int, int]] = {}
         self.mean: float | None = None
         self.radius: float | None = None
         self.shape = (1, 1)
@@ -126,6 +128,7 @@ class Factors:
             factor.shape = matrix.shape
             self._first[link] = matrix
             self._sums[link] = (0.0, 0)
+        factor.pairs[time] = user, read
         same = numpy.array_equal(matrix, self._first[link])
         if same and factor.largest:
             first = next(iter(factor.largest))

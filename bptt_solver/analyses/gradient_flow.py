@@ -32,6 +32,7 @@ class Flow:
         self.everything = everything
         self.times = Times(computation.problem.system)
         self.variable = self.times.variable
+        self.made: Any = None  # see `bptt_solver.analyses.made_flow`
         self.transport = Transport(computation)
         self.groups = [self._flow(group) for group in find_groups(computation.problem.unfolded, self.times)]
 
@@ -152,6 +153,7 @@ class Flow:
                 time_index = Index.variable(self.variable)
                 reference = State(place, position, {}).derivative(computation.target_text, time_index)
                 columns[place] = Signals(reference, states.get(place))
+            columns[place].numbers[time] = derivative
             columns[place].lengths[time] = _length(computation.values[derivative])
         return sorted(columns.values(), key=lambda s: s.state is None)
 

@@ -311,7 +311,7 @@ class Sweeps:
             if base < self.first:
                 result.signals[base] = total
             if number in wanted:
-                result.pieces[base] = [self._piece(number, ground, value) for ground, value in parts]
+                result.pieces[base] = [self.piece(number, ground, value) for ground, value in parts]
         for number, value in touched:
             values[number] = value
         return result
@@ -331,9 +331,10 @@ class Sweeps:
     def pieces(self, key: Instance) -> list[Piece]:
         """All uses of an instance that a path leads through, without values."""
         number = self.backward_number(key)
-        return [] if number is None else [self._piece(number, g, None) for g in self.unfolded.grounds[number] or ()]
+        return [] if number is None else [self.piece(number, g, None) for g in self.unfolded.grounds[number] or ()]
 
-    def _piece(self, number: int, ground: Ground, value: Value) -> Piece:
+    def piece(self, number: int, ground: Ground, value: Value) -> Piece:
+        """A contribution to a derivative."""
         equation = self.unfolded.equations[number]
         assert isinstance(equation, AdjointEquation)
         term = equation.terms[ground.part]

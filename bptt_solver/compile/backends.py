@@ -13,6 +13,7 @@ from typing import Any
 from bptt_solver.catalogues import message
 from bptt_solver.compile.load import load
 from bptt_solver.compile.statements import NotCompiled
+from bptt_solver.compile.words import Text
 
 Function = Callable[[Mapping[str, Any]], dict[str, Any]]
 ALONE = 2**16, 2**20  # multiplications in a product between which a second thread costs what it saves
@@ -59,7 +60,10 @@ def on_one_thread(function: Function) -> Function:
 
 def typed(source: str, dtype: str) -> str:
     """A module with the type of its numbers, where it names one (Numba's do)."""
-    return source if dtype == "float64" else source.replace(_REAL, f"real = np.{dtype}")
+    if dtype == "float64":
+        return source
+    line = f"real = np.{dtype}"
+    return source.with_line(_REAL, line) if isinstance(source, Text) else source.replace(_REAL, line)
 
 
 def over_numpy(source: str, dialect: str, dtype: str = "float64", device: str | None = None) -> Function:

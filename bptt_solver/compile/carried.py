@@ -15,6 +15,7 @@ from bptt_solver.compile.plain import Plain
 from bptt_solver.compile.schedule import Node, Recurrence, Whole
 from bptt_solver.compile.source import statements
 from bptt_solver.compile.statements import Loop, Statement
+from bptt_solver.compile.words import Text
 from bptt_solver.language.expressions import Index
 
 Member = tuple[str, tuple[Index, ...]]
@@ -23,7 +24,7 @@ Member = tuple[str, tuple[Index, ...]]
 class Carried(Plain):
     """A module with the function ``gradient(given)``; arrays are never changed."""
 
-    def text(self) -> str:
+    def text(self) -> Text:
         self.turns = 0
         self.handed: dict[str, str] = {}  # families of which a turn hands its member to the next, with its name there
         self.pieces: dict[Member, dict[tuple[int, int], tuple[Statement, Mapping[str, Loop], str, str]]] = {}

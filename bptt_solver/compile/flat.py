@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from bptt_solver.catalogues import message
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.compile.straight import Scalar, Straight
+from bptt_solver.compile.words import Text, joined, say
 from bptt_solver.unfold import instance_text
 
 MOST_OPERATIONS = 4_000  # beyond, compiling takes more than some seconds
@@ -40,7 +41,7 @@ class Flat(Straight):
             text = self._write(entry)[0] if isinstance(entry, Scalar) else repr(float(entry))
             lines.append(f"result[{at}] = {text}")
         self.sizes = sum(len(self._entries(n)) for n in given), len(entries)
-        return "\n".join([*self._about(given, results), *(f"    {line}" for line in lines), "    return result", ""])
+        return joined([*self._about(given, results), *(f"    {line}" for line in lines), "    return result", ""])
 
     def _loaded(self, given: Sequence[int]) -> list[tuple[int, Scalar]]:
         """Every given number with its place; it gets its name."""
@@ -54,15 +55,15 @@ class Flat(Straight):
     def _about(self, given: Sequence[int], results: Sequence[int]) -> list[str]:
         """The module up to the first line of its function."""
         return [
-            '"""The program of a system of equations, on Numba, number by number; written by bptt-solver.',
+            Text('"""', say("about.numbers")),
             "",
             "    result = gradient(given)",
             "",
-            "``given`` is a vector of:",
+            say("vector.given"),
             "",
             *self._places(given),
             "",
-            "and ``result`` of:",
+            say("vector.result"),
             "",
             *self._places(results),
             '"""',

@@ -9,6 +9,7 @@ from bptt_solver.compile.dialects import NUMPY
 from bptt_solver.compile.dialects.base import Dialect
 from bptt_solver.compile.names import Identifiers
 from bptt_solver.compile.statements import NotCompiled
+from bptt_solver.compile.words import worded
 from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.operations import Operation, Operations
 
@@ -32,7 +33,7 @@ class Helpers:
             fixed = self.dialect.helpers.get(name)
             for needed in self.dialect.needs.get(name, ()):
                 self(needed)
-            text = self._formula(name) if fixed is None else fixed
+            text = self._formula(name) if fixed is None else worded(fixed)
             self.texts[name] = text
         return name
 
@@ -46,7 +47,7 @@ class Helpers:
         """The lines of a module up to its functions: what helpers import, a header, and the helpers."""
         imports = [text for text in self.texts.values() if text.startswith("import ")]
         others = [line for text in self.texts.values() if not text.startswith("import ") for line in ("", "", text)]
-        return [*imports, *([""] if imports else []), *header, *others]
+        return [*imports, *([""] if imports else []), *map(worded, header), *others]
 
     def _formula(self, name: str) -> str:
         operation = self.operations[name]

@@ -12,6 +12,7 @@ from bptt_solver.compile.schedule import Node, Recurrence
 from bptt_solver.compile.sharing import Sharing, can_take, last_uses
 from bptt_solver.compile.source import Source, statements
 from bptt_solver.compile.statements import Loop, Statement
+from bptt_solver.compile.words import Text, say
 from bptt_solver.language.expressions import Call, Expression, Index, Reference
 
 
@@ -21,7 +22,7 @@ class InPlace(Source):
     rooms: list[str]
     inputs: list[str]
 
-    def text(self) -> str:
+    def text(self) -> Text:
         self.rooms = []
         self.inputs = []
         self.seen: dict[tuple[str, object, bool], str] = {}
@@ -41,12 +42,12 @@ class InPlace(Source):
         inputs = [f"        {self.storage[n].text} = given[{n!r}]" for n in used]
         return [
             "def make(dtype):",
-            '    """The function ``gradient`` for numbers of a type; it keeps its memory from call to call."""',
+            Text('    """', say("make"), '"""'),
             *(f"    {line}" for line in self._sizes()),
             *self.rooms,
             "",
             "    def gradient(given):",
-            '        """``given`` and the result: arrays by name, as above."""',
+            Text('        """', say("gradient"), '"""'),
             *inputs,
             *self.inputs,
             *self.lines,
@@ -80,7 +81,7 @@ class InPlace(Source):
             of = self.storage[other].text
             if self.sharing.last[other] < self.place or can_take(lines, self._views(word), self._views(of)):
                 self.sharing.take(name, other)
-                self.rooms[line] = f"    {word} = {of}  # in its place: {of} is not needed any more"
+                self.rooms[line] = Text(f"    {word} = {of}  # ", say("place", name=of))
                 return
 
     def _views(self, word: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from bptt_solver.compile.codes import _UFUNCS
 from bptt_solver.compile.helpers import Helpers
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.compile.straight import _FORMS, Recorder, Scalar, _Recording
+from bptt_solver.compile.words import joined
 from bptt_solver.language.operations import Operations
 from bptt_solver.language.slots import TAKES_COTANGENT, TAKES_RESULT
 from bptt_solver.language.templates import Template
@@ -166,7 +167,7 @@ class Grouped:
 
     def source(self) -> str:
         """The module."""
-        return "\n".join([*self.helpers.module(["import numpy as np"]), "", "", "\n\n\n".join(self.texts), ""])
+        return joined([*self.helpers.module(["import numpy as np"]), "", "", "\n\n\n".join(self.texts), ""])
 
 
 # -- Python and Numba: one node

@@ -8,13 +8,14 @@ from bptt_solver.compile.code import Code, Now
 from bptt_solver.compile.schedule import Recurrence
 from bptt_solver.compile.source import Source, statements
 from bptt_solver.compile.statements import Loop, Statement
+from bptt_solver.compile.words import Text, say
 from bptt_solver.language.expressions import Index, Reference
 
 
 class Plain(Source):
     """A module with the function ``gradient(given)``."""
 
-    def text(self) -> str:
+    def text(self) -> Text:
         self.together: dict[int, set[int]] = {}  # which statements stand in one recurrence
         for node in self.nodes:
             inside = {id(s) for s in statements([node])}
@@ -26,7 +27,7 @@ class Plain(Source):
         return [
             *self.dialect.decorators,
             "def gradient(given):",
-            '    """``given`` and the result: arrays by name, as above."""',
+            Text('    """', say("gradient"), '"""'),
             *(f"    {line}" for line in self._sizes()),
             *inputs,
             *self._kind(),
@@ -116,14 +117,14 @@ class Jitted(Plain):
         return [
             '@njit(cache=True, error_model="numpy")',
             f"def program({', '.join(arguments)}):",
-            '    """All statements, in the order in which they run."""',
+            Text('    """', say("program"), '"""'),
             *(f"    {line}" for line in self._sizes()),
             *self.lines,
             f"    return ({results},)",
             "",
             "",
             "def gradient(given):",
-            '    """``given`` and the result: arrays by name, as above."""',
+            Text('    """', say("gradient"), '"""'),
             "    inputs = [",
             *(f"        {name!r}," for name in self.given),
             "    ]",

@@ -13,6 +13,7 @@ from bptt_solver.compile.names import Identifiers
 from bptt_solver.compile.pack import STACKED
 from bptt_solver.compile.schedule import Node, Part, Recurrence, Whole, reads
 from bptt_solver.compile.statements import Loop, NotCompiled, Statement, calls
+from bptt_solver.compile.words import Text, joined, say, worded
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
     Call,
@@ -70,7 +71,7 @@ class Source:
         self.given = self._used(given)
         self._stores()
 
-    def text(self) -> str:
+    def text(self) -> Text:
         """The whole module."""
         for node in self.nodes:
             if isinstance(node, Recurrence):
@@ -78,7 +79,7 @@ class Source:
         for node in self.nodes:
             self._node(node, self._depth(), {})
         body = self._body()
-        return "\n".join([*self._about(), *self.helpers.module(self.dialect.header), "", "", *body, ""])
+        return joined([*self._about(), *self.helpers.module(self.dialect.header), "", "", *body, ""])
 
     # -- for subclasses
 
@@ -240,17 +241,21 @@ class Source:
     def _line(self, text: str, depth: int) -> None:
         self.lines.append("    " * depth + text)
 
+    def _comment(self, words: str, depth: int) -> None:
+        self.lines.append(Text("    " * depth + "# ", words))
+
     def _tell(self, statement: Statement, depth: int) -> None:
         """The equations that a statement implements, as a comment, where they begin."""
         right, part = statement.right, statement.name.partition(" part")
         if isinstance(right, Call) and right.operation == STACKED:
             names = [a.name for a in right.arguments if isinstance(a, Reference)]
-            self._line(f"# {', '.join(names)}, one above the other", depth)
+            self._comment(say("stacked", names=say.listed(names, "list.comma")), depth)
             return
         if part[1]:
-            over = f" for all {', '.join(o.variable for o in statement.loops)}" if statement.loops else ""
+            over = say.listed([loop.variable for loop in statement.loops], "list.comma")
             text = to_source(transform(transform(right, self.equations.original), _relabelled))
-            self._line(f"# {text}{over}: taken out of the loop for {part[0]}", depth)
+            key = "hoisted.all" if over else "hoisted"
+            self._comment(say(key, formula=text, indices=over, name=part[0]), depth)
             return
         equations = [statement.origin] if statement.origin is not None else []
         if statement.part is None:
@@ -258,15 +263,16 @@ class Source:
         for equation in [*self.equations.inside.get((statement.name, statement.part), ()), *equations]:
             if id(equation) not in self.told:
                 self.told.add(id(equation))
-                self._line(f"# {equation_to_source(equation)}  ({self._section(equation)})", depth)
+                told = say("equation", equation=equation_to_source(equation), section=self._section(equation))
+                self._comment(told, depth)
 
     def _section(self, equation: Equation) -> str:
         """The section of the derivation that explains an equation: forward values, the sweep, or shared weights, whose
         derivatives are sums over their uses."""
         if not is_derivative(equation.name):
-            return "section 3"
+            return "3"
         given = equation.name.rpartition("/∂")[2] not in self.system.defining
-        return "section 6" if given and any(isinstance(node, Sum) for node in preorder(equation.right)) else "section 5"
+        return "6" if given and any(isinstance(node, Sum) for node in preorder(equation.right)) else "5"
 
     def _results(self, depth: int) -> list[str]:
         """The statement that gives the outputs back."""
@@ -291,21 +297,19 @@ class Source:
             box = tuple((s, s + e - 1) for s, e in zip(held.starts, held.extents, strict=True))
             results.append(self._described(name, box))
         return [
-            f'"""The program of a system of equations, on {self.dialect.library}; written by bptt-solver.',
+            Text('"""', say("about", library=self.dialect.library)),
             "",
-            *(f"    {line}" for line in self.dialect.usage),
+            *(worded(f"    {line}") for line in self.dialect.usage),
             "",
-            "``given`` holds arrays by name, of these shapes. A family with indices is one array; its first axes are",
-            "the indices, from the first to the last that is given:",
+            say("about.given"),
             "",
             *_aligned(inputs),
             "",
-            "``result`` holds, in the same way:",
+            say("about.result"),
             "",
             *_aligned(results),
             "",
-            "Behind an equation stands the section of the derivation that explains it: 3 has the forward values, 5 the",
-            "backward sweep, 6 the shared weights.",
+            say("about.sections"),
             '"""',
             "",
         ]
@@ -337,10 +341,12 @@ def _relabelled(node: Expression) -> Expression:
 
 def _aligned(rows: Sequence[tuple[str, str, str]]) -> list[str]:
     widths = [max((len(r[k]) for r in rows), default=0) for k in (0, 1)]
-    return [
-        f"    {a:<{widths[0]}}  {b:<{widths[1]}}  {'indices ' if ',' in c else 'index ' if c else ''}{c}".rstrip()
-        for a, b, c in rows
-    ]
+    lines: list[str] = []
+    for name, shape, values in rows:
+        line = f"    {name:<{widths[0]}}  {shape:<{widths[1]}}"
+        key = "about.indices" if "," in values else "about.index"
+        lines.append(Text(f"{line}  ", say(key, values=values)) if values else line.rstrip())
+    return lines
 
 
 __all__ = ["Box", "NotCompiled", "Source", "statements"]

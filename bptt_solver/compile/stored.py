@@ -42,7 +42,7 @@ def _start(path: Path, key: str | None) -> int:
         if key not in names:
             raise fail(
                 message("stored.no_array", file=path, name=key),
-                hint=message("stored.has", names=", ".join(sorted(names))),
+                hint=message("stored.has", names=message.listed(sorted(names), "list.comma")),
             )
         member = archive.getinfo(f"{key}.npy")
     if member.compress_type != zipfile.ZIP_STORED:

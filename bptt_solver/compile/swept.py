@@ -20,6 +20,7 @@ from bptt_solver.compile.load import load
 from bptt_solver.compile.statements import NotCompiled
 from bptt_solver.compile.taped import Taped, native_functions, native_source, single_functions, single_source
 from bptt_solver.compile.task import Task
+from bptt_solver.compile.words import joined
 from bptt_solver.instances import Unfolded
 from bptt_solver.system import Instance
 
@@ -92,7 +93,7 @@ class Swept:
         singles = single_source(graph.kinds, often) if often is not None else ""
         functions = single_functions(singles) if singles else None
         made, temporaries, text = self._grouped([s for s in stretches if not s[2]])
-        self.source = "\n\n".join(part for part in (text, singles) if part)
+        self.source = joined([part for part in (text, singles) if part], "\n\n")
         wide = [(a, b) for low, high, narrow in stretches if not narrow for a, b in self._levels(low, high)]
         longest = max((int(graph.edges[b] - graph.edges[a]) for a, b in wide), default=0)
         gathered = np.empty(sum(int(graph.edges[b] - graph.edges[a]) for a, b in wide))

@@ -38,7 +38,11 @@ class Lengths:
         if parts is None:
             known = [n for n, role in self.problem.system.roles.items() if role == "data"]
             known = known or list(self.problem.system.given)
-            hint = message("data_set.gives", names=", ".join(known)) if known else message("data_set.gives_nothing")
+            hint = (
+                message("data_set.gives", names=message.listed(known, "list.comma"))
+                if known
+                else message("data_set.gives_nothing")
+            )
             raise fail(message("data_set.not_given", name=name), hint=hint)
         boxes = self.frame.given[name]
         if len(boxes) != 1:

@@ -87,7 +87,7 @@ def _arrays(problem: Problem, file: _File, names: Sequence[str]) -> DataSet:
         raise fail(
             message("data_set.file_empty", file=file.name),
             file.span,
-            message("data_set.arrays_named", names=", ".join(names)),
+            message("data_set.arrays_named", names=message.listed(names, "list.comma")),
         )
     lengths = file.array(LENGTHS) if LENGTHS not in names else None
     if lengths is None:
@@ -179,7 +179,7 @@ def _entry(title: str, names: Sequence[str], file: _File) -> tuple[str, tuple[in
     name, *words = title.split(":")
     if name not in names or not all(w.isascii() and w.isdigit() and len(w) < 10 and int(w) for w in words):
         hint = suggest(name, names) or message(
-            "data_set.columns", names=", ".join([SEQUENCE, *names]), entry=f"{names[0]}:1"
+            "data_set.columns", names=message.listed([SEQUENCE, *names], "list.comma"), entry=f"{names[0]}:1"
         )
         raise fail(message("data_set.strange_column", file=file.name, column=title), file.span, hint)
     return name, tuple(int(word) - 1 for word in words)

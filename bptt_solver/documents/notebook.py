@@ -155,14 +155,17 @@ def _checking(solution: Solution) -> list[tuple[str, str]]:
     if chosen is None:
         return []
     name, entry = chosen
-    title, told = [message(key).in_language(solution.language) for key in ("documents.check", "documents.told")]
+    keys = ("documents.check", "documents.told", "documents.entry")
+    title, told, comment = [message(key).in_language(solution.language) for key in keys]
+    numbers = {"sweep": "{float(derivative):.8g}", "quotient": "{quotient:.8g}"}  # put in when the cell runs
+    compared = message("documents.compared", **numbers).in_language(solution.language)
     told = f"## {title}\n\n{told}"
     code = (
-        f"name, entry = {name!r}, {entry!r}  # () is a number; entries are counted from 1\n\n"
+        f"name, entry = {name!r}, {entry!r}  # {comment}\n\n"
         "derivative = solution.ordered_derivatives[name]\n"
         "for position in entry:\n    derivative = derivative[position - 1]\n"
         "quotient = solution.difference_quotient(name, entry, step=1e-5)\n"
-        'print(f"sweep: {float(derivative):.8g}    perturbation: {quotient:.8g}")\n'
+        f'print(f"{compared}")\n'
         "assert abs(quotient - derivative) <= 1e-4 * max(1, abs(derivative))"
     )
     return [("markdown", told), ("code", code)]

@@ -62,7 +62,7 @@ def packed(renderer: WordRenderer, blocks: list[Block], language: str = "en") ->
     files = {
         "[Content_Types].xml": part("content_types.xml"),
         "_rels/.rels": part("rels.xml"),
-        "docProps/core.xml": part("core.xml").replace("{title}", named).replace("{language}", language),
+        "docProps/core.xml": part("core.xml").replace("{language}", language).replace("{title}", named),
         "word/document.xml": f"{_XML}<w:document {spaces}><w:body>{body}{_PAGE}</w:body></w:document>",
         "word/styles.xml": part("styles.xml").replace("{font}", font).replace("{code}", code),
         "word/settings.xml": part("settings.xml"),

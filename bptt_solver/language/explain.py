@@ -26,7 +26,7 @@ def _last(machine: Builder) -> tuple[int, int]:
 
 
 def _quoted(word: str) -> str:
-    return f"'{word if len(word) <= 24 else word[:21] + '...'}'"
+    return message("syntax.word", word=word if len(word) <= 24 else word[:21] + "...")
 
 
 def no_operand(machine: Builder, kind: int, word: str, at: int) -> ProblemError:

@@ -180,8 +180,9 @@ def _instead(character: str) -> str | None:
 def code_point(character: str) -> str:
     """``U+00BD (VULGAR FRACTION ONE HALF)``, with the character itself in front when it can be shown."""
     name = unicodedata.name(character, "")
-    shown = f"'{character}' " if character.isprintable() and not character.isspace() else ""
-    return f"{shown}U+{ord(character):04X}" + (f" ({name})" if name else "")
+    code = f"U+{ord(character):04X}" + (f" ({name})" if name else "")
+    shown = character.isprintable() and not character.isspace()
+    return message("token.character", character=character, code=code) if shown else code
 
 
 def _short(word: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bptt_solver.blocks import FIXED, Formula, Item, Line, Step, Table, Value, Way, Words
+from bptt_solver.blocks import FIXED, Argument, Formula, Item, Line, Step, Table, Value, Way, Words
 from bptt_solver.derivation import Chain, Cut, Derivation, Group, NumberTable
+from bptt_solver.errors import Excerpt, ProblemError
 from bptt_solver.language.expressions import (
     Call,
     Expression,
@@ -14,6 +15,7 @@ from bptt_solver.language.expressions import (
     derivative_parts,
     is_derivative,
     preorder,
+    transform,
 )
 from bptt_solver.language.templates import Slot
 from bptt_solver.narration.catalogue import Catalogue
@@ -52,6 +54,29 @@ class Narration:
     def cut(self, cut: Cut) -> Words:
         """How many lines are left out."""
         return self.say("cut", count=f"{cut.count:,}")
+
+
+def with_formulas(text: str, ranks: Mapping[str, int] | None = None, arguments: bool = False) -> Words:
+    """A text with what stands in backticks as formulas; ``arguments``: their names are those of a function's
+    arguments, whatever the system has under these names."""
+    from bptt_solver.language.parser import parse_expression
+
+    words: list[str | Formula | Reference | Value] = []
+    for place, part in enumerate(text.split("`")):
+        if not place % 2:
+            words += [part] if part else []
+            continue
+        try:
+            tree = parse_expression(Excerpt.of(part))
+        except ProblemError:
+            words.append(part)
+            continue
+        words.append(Formula(transform(tree, _argument) if arguments else tree, (), ranks))
+    return tuple(words)
+
+
+def _argument(node: Expression) -> Expression:
+    return Argument(node.name, node.indices) if isinstance(node, Reference) else node
 
 
 def step_of(items: Sequence[Item], node: Reference, part: str) -> Step:

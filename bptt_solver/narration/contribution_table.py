@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bptt_solver.analyses.contribution_table import ContributionTable, Parts, Split, added
-from bptt_solver.analyses.losses import Loss, size
+from bptt_solver.analyses.losses import Loss
+from bptt_solver.analyses.made_sweeps import Part
 from bptt_solver.arithmetic import is_array, is_exact
 from bptt_solver.blocks import (
     Alert,
     Block,
+    Cell,
     Entry,
     Formula,
     Formulas,
@@ -28,8 +30,9 @@ from bptt_solver.blocks import (
 from bptt_solver.language.expressions import Call, Index, Reference, derivative_name
 from bptt_solver.language.templates import slot
 from bptt_solver.narration.catalogue import Catalogue
+from bptt_solver.narration.contribution_numbers import Numbers, cell, shown
 from bptt_solver.results import plain
-from bptt_solver.steps.members import DOTS, readable
+from bptt_solver.steps.members import DOTS
 from bptt_solver.system import Instance
 from bptt_solver.unfold import instance_text
 
@@ -56,16 +59,6 @@ def reference(key: Instance) -> Reference:
     return Reference(key[0], tuple(map(Index, key[1])))
 
 
-def shown(value: Any) -> Value:
-    """A value as it is printed."""
-    return Value(readable(value))
-
-
-def cell(value: Any) -> Words:
-    """A value in a table: a number, the norm of an array, or nothing."""
-    return () if value is None else (shown(size(value) if is_array(value) else value),)
-
-
 def is_large(value: Any) -> bool:
     """Whether an array has more entries than are printed."""
     return is_array(value) and value.size > (MOST_ENTRIES if value.ndim == 1 else SMALL)
@@ -78,6 +71,7 @@ class _Tables:
         self.target = table.computation.target_text
         self.losses = table.losses
         self.shortened = False
+        self.numbers = Numbers(table)
         self.entries = dict(_entry(text) for text in table.entries)
 
     def blocks(self) -> list[Block]:
@@ -117,8 +111,10 @@ class _Tables:
         if all(seed == 1 for seed in seeds):
             return say("contributions.losses", target=target, losses=names)
         if all(seed == seeds[0] for seed in seeds):
-            return say("contributions.losses.weighted", target=target, losses=names, weight=shown(seeds[0]))
-        weights = say.listed([shown(seed) for seed in seeds])
+            return say(
+                "contributions.losses.weighted", target=target, losses=names, weight=self.numbers.seed(self.losses[0])
+            )
+        weights = say.listed([self.numbers.seed(loss) for loss in self.losses])
         return say("contributions.losses.weights", target=target, losses=names, weights=weights)
 
     def _of_loss(self, loss: Loss, key: Instance) -> Item | None:
@@ -126,7 +122,7 @@ class _Tables:
         if is_array(loss.seed):
             return None
         name = Reference(derivative_name(instance_text(loss.key), key[0]), tuple(map(Index, key[1])))
-        return name if loss.seed == 1 else Formula(_PRODUCT, (shown(loss.seed), name))
+        return name if loss.seed == 1 else Formula(_PRODUCT, (self.numbers.seed(loss), name))
 
     # -- both
 
@@ -158,10 +154,13 @@ class _Tables:
     def _grid(self, split: Split, caption: Words, at: tuple[int, ...] | None = None) -> Table:
         """The table of one quantity: numbers, one entry of arrays, or their norms."""
 
-        def cell_of(value: Any) -> Words:
-            return cell(value if at is None or value is None else plain(value[at]))
+        def cell_of(value: Any, part: Part) -> Words:
+            if at is None or value is None:
+                return cell(value, self.numbers.cell(value, part))
+            of = self.numbers.of(part)
+            return cell(plain(value[at]), None if of is None else Cell(of.kind, of.number, at))
 
-        say = self.say
+        say, made = self.say, self.numbers.split(split)
         columns = self._chosen(len(split.uses))
         header: list[Words] = [(), *(("…",) if s is None else (self._use(split, s),) for s in columns)]
         rows: list[Sequence[Words]] = []
@@ -169,14 +168,17 @@ class _Tables:
             if at_loss is None:
                 rows.append([("…",), *[()] * (len(columns) + 1)])
                 continue
-            cells = [("…",) if s is None else cell_of(split.cells[at_loss][s]) for s in columns]
-            rows.append([(reference(self.losses[at_loss].key),), *cells, cell_of(split.rows[at_loss])])
-        sums = [("…",) if s is None else cell_of(split.columns[s]) for s in columns]
-        rows.append([say("contributions.column"), *sums, cell_of(split.total)])
+            own, parts = split.cells[at_loss], made.cells[at_loss]
+            cells = [("…",) if s is None else cell_of(own[s], parts[s]) for s in columns]
+            total = cell_of(split.rows[at_loss], made.rows[at_loss])
+            rows.append([(reference(self.losses[at_loss].key),), *cells, total])
+        sums = [("…",) if s is None else cell_of(split.columns[s], made.columns[s]) for s in columns]
+        rows.append([say("contributions.column"), *sums, cell_of(split.total, made.total)])
         return Table([*header, say("contributions.row")], rows, caption, "size")
 
     def _cells(self, split: Split) -> list[Block]:
         """The cells as arrays, where they are small and few."""
+        made = self.numbers.split(split)
         places = [
             (at_loss, s) for at_loss, row in enumerate(split.cells) for s, cell in enumerate(row) if cell is not None
         ]
@@ -185,7 +187,7 @@ class _Tables:
             return [Paragraph(self.say("contributions.entries", name=entry), depth=0)]
         lines = [
             Line(
-                (self._use(split, s), shown(split.cells[at_loss][s])),
+                (self._use(split, s), shown(split.cells[at_loss][s], self.numbers.of(made.cells[at_loss][s]))),
                 (reference(self.losses[at_loss].key), self.say.lead),
             )
             for at_loss, s in places
@@ -250,15 +252,18 @@ class _Tables:
         header: list[Words] = [(), *(("…",) if c is None else (reference(keys[nodes[c]]),) for c in columns)]
         rows: list[Sequence[Words]] = []
 
-        def row(signals: Mapping[int, Any]) -> list[Words]:
-            return [("…",) if c is None else cell(signals.get(nodes[c])) for c in columns]
+        def row(signals: Mapping[int, Any], made: Mapping[int, Part]) -> list[Words]:
+            found = [(None, None) if c is None else (signals.get(nodes[c]), made.get(nodes[c])) for c in columns]
+            cells = [cell(v, self.numbers.cell(v, p)) for v, p in found]
+            return [("…",) if c is None else own for c, own in zip(columns, cells, strict=True)]
 
         for at_loss in self._chosen(len(self.losses)):
             if at_loss is None:
                 rows.append([("…",), *[()] * len(columns)])
             else:
-                rows.append([(reference(self.losses[at_loss].key),), *row(self.table.signals[at_loss])])
-        rows.append([say("contributions.sum"), *row(self._together(nodes))])
+                own = row(self.table.signals[at_loss], self.numbers.signals(at_loss))
+                rows.append([(reference(self.losses[at_loss].key),), *own])
+        rows.append([say("contributions.sum"), *row(self._together(nodes), self.numbers.together(nodes))])
         name = Reference(derivative_name(self.target, keys[nodes[0]][0]))
         arrays = any(is_array(self.table.computation.values[n]) for n in nodes)
         key = "contributions.loss.norms" if arrays else "contributions.loss.table"
@@ -280,18 +285,20 @@ class _Tables:
             for n in [n for n in nodes if n in signals]:
                 name = self._of_loss(loss, keys[n])
                 lead: Words = () if name is not None else (reference(keys[n]), self.say.lead)
-                lines.append(Line([*([] if name is None else [name]), shown(signals[n])], lead))
+                of = self.numbers.of(self.numbers.signals(at_loss).get(n))
+                lines.append(Line([*([] if name is None else [name]), shown(signals[n], of)], lead))
             if lines:
                 blocks += [Paragraph(self.say("contributions.loss.signal", loss=reference(loss.key))), Formulas(lines)]
         lines = []
-        totals = self._together(nodes)
+        totals, made = self._together(nodes), self.numbers.together(nodes)
         for n in nodes:
-            own = [shown(s[n]) for s in self.table.signals if n in s]
+            reached = [(at, s[n]) for at, s in enumerate(self.table.signals) if n in s]
+            own = [shown(value, self.numbers.of(self.numbers.signals(at).get(n))) for at, value in reached]
             name = Reference(derivative_name(self.target, keys[n][0]), tuple(map(Index, keys[n][1])))
             chain: list[Item] = [name]
             if 1 < len(own) <= MOST_COLUMNS:
                 chain.append(_added(own))
-            lines.append(Line([*chain, shown(totals[n])]))
+            lines.append(Line([*chain, shown(totals[n], self.numbers.of(made.get(n)))]))
         return [*blocks, Paragraph((self.say.text("contributions.loss.together"),)), Formulas(lines)]
 
     def _gradient_table(self, splits: Sequence[Split], caption: Words = ()) -> Table:
@@ -304,21 +311,30 @@ class _Tables:
         rows: list[Sequence[Words]] = []
         for split in splits:
             cells: list[Words] = []
+            made = self.numbers.split(split)
             for at_loss in columns:
-                reached = at_loss is not None and any(c is not None for c in split.cells[at_loss])
-                cells.append(("…",) if at_loss is None else cell(split.rows[at_loss]) if reached else ())
-            rows.append([(self._gradient(split),), *cells, cell(split.total)])
+                if at_loss is None:
+                    cells.append(("…",))
+                    continue
+                total, part = split.rows[at_loss], made.rows[at_loss]
+                reached = any(c is not None for c in split.cells[at_loss])
+                cells.append(cell(total, self.numbers.cell(total, part)) if reached else ())
+            rows.append(
+                [(self._gradient(split),), *cells, cell(split.total, self.numbers.cell(split.total, made.total))]
+            )
         return Table([*header, self.say("contributions.sum")], rows, caption, "size")
 
     def _gradient_lines(self, split: Split) -> list[Line]:
         lines: list[Line] = []
+        made = self.numbers.split(split)
         for at_loss in self._chosen(len(self.losses)):
             if at_loss is None or all(c is None for c in split.cells[at_loss]):
                 continue
             name = self._of_loss(self.losses[at_loss], split.key)
             lead = () if name is not None else (reference(self.losses[at_loss].key), self.say.lead)
-            lines.append(Line([*([] if name is None else [name]), shown(split.rows[at_loss])], lead))
-        return [*lines, Line((self._gradient(split), shown(split.total)))]
+            of = self.numbers.of(made.rows[at_loss])
+            lines.append(Line([*([] if name is None else [name]), shown(split.rows[at_loss], of)], lead))
+        return [*lines, Line((self._gradient(split), shown(split.total, self.numbers.of(made.total))))]
 
     # -- by use
 
@@ -336,9 +352,11 @@ class _Tables:
         """The norms of large arrays, by use."""
         columns = self._chosen(len(split.uses))
         header: list[Words] = [("‖·‖",), *(("…",) if s is None else (self._use(split, s),) for s in columns)]
-        row = [("…",) if s is None else cell(split.columns[s]) for s in columns]
-        name = (self._gradient(split),)
-        return Table([*header, self.say("contributions.sum")], [[name, *row, cell(split.total)]], shade="size")
+        made = self.numbers.split(split)
+        found = [(None, None) if s is None else (split.columns[s], made.columns[s]) for s in columns]
+        row = [("…",) if v is None else cell(v, self.numbers.cell(v, part)) for v, part in found]
+        row.append(cell(split.total, self.numbers.cell(split.total, made.total)))
+        return Table([*header, self.say("contributions.sum")], [[(self._gradient(split),), *row]], shade="size")
 
     def _sum_of_uses(self, split: Split) -> Line:
         """``∂⁺E/∂w = w@1 + w@2 = 0.4 − 0.2 = 0.2``."""
@@ -347,9 +365,11 @@ class _Tables:
             self._gradient(split),
             _added([DOTS if s is None else self._use(split, s) for s in columns]),
         ]
+        made = self.numbers.split(split)
         if len(split.uses) > 1:
-            chain.append(_added([DOTS if s is None else shown(split.columns[s]) for s in columns]))
-        return Line([*chain, shown(split.total)])
+            parts = [DOTS if s is None else shown(split.columns[s], self.numbers.of(made.columns[s])) for s in columns]
+            chain.append(_added(parts))
+        return Line([*chain, shown(split.total, self.numbers.of(made.total))])
 
     def _told(self, parts: Parts) -> Paragraph:
         """``∂⁺E/∂a_{k,t}: z_{k+1,t} (same time) and z_{k,t+1} (next time).``"""
@@ -381,17 +401,21 @@ class _Tables:
                 rows.append([("…",), *[()] * (len(parts.parts) + 1)])
                 continue
             key, row, _, total = parts.rows[at]
-            rows.append([(self._signal(key),), *map(cell, row), cell(total)])
+            cells = [cell(v, self.numbers.by_user(v, part)) for v, part in zip(row, parts.made[at], strict=True)]
+            rows.append([(self._signal(key),), *cells, cell(total, self.numbers.whole(key, total))])
         return Table(header, rows, shade="size")
 
     def _sum_of_parts(self, parts: Parts, at: int) -> Line:
         key, row, users, total = parts.rows[at]
-        values = [shown(v) for v in row if v is not None]
+        of = self.numbers.by_user
+        values = [shown(v, of(None, p)) for v, p in zip(row, parts.made[at], strict=True) if v is not None]
         chain: list[Item] = [self._signal(key)]
         if len(values) > 1:
             chain.append(_added(values))
         named = self.say.listed([reference(u) for u in users if u is not None])
-        return Line([*chain, shown(total)], remark=self.say("contributions.use.from", users=named))
+        return Line(
+            [*chain, shown(total, self.numbers.whole(key))], remark=self.say("contributions.use.from", users=named)
+        )
 
     def _signal(self, key: Instance) -> Reference:
         return Reference(derivative_name(self.target, key[0]), tuple(map(Index, key[1])))

@@ -9,10 +9,11 @@ from bptt_solver.analyses.factors import Factor
 from bptt_solver.analyses.gradient_flow import Flow
 from bptt_solver.analyses.states import State
 from bptt_solver.analyses.transport import Size
-from bptt_solver.blocks import Block, Formula, Heading, Item, Note, Paragraph, Partial, Table, Value, Words
+from bptt_solver.blocks import Block, Cell, Formula, Heading, Item, Note, Paragraph, Partial, Table, Value, Words
 from bptt_solver.derivation import Cut, shortened
 from bptt_solver.language.expressions import Call, Index, Number, Reference, derivative_name
 from bptt_solver.narration.catalogue import Catalogue
+from bptt_solver.narration.flow_numbers import FlowNumbers
 
 MOST_ROWS = 20  # of a table that is printed whole
 ENDS = 5  # of a longer one, at both ends
@@ -39,6 +40,7 @@ class _FlowWords:
         names = ["s", "r", *("s" + "'" * k for k in range(1, len(families) + 2))]
         self.start = Reference(next(n for n in names if n not in (flow.variable, *families)))
         self.variable = Reference(flow.variable)
+        self.cells = FlowNumbers(flow)
 
     def blocks(self) -> list[Block]:
         flow, say = self.flow, self.say
@@ -113,10 +115,12 @@ class _FlowWords:
         words = say(
             f"flow.verdict.{course.verdict}",
             state=state.reference(Index.variable(self.flow.variable)),
-            size=(jacobian, " = ", _signed(end)) if end.value is not None else ("‖", jacobian, "‖ = ", _size(end.norm)),
+            size=(jacobian, " = ", _signed(end, self.cells.value(course, end.time)))
+            if end.value is not None
+            else ("‖", jacobian, "‖ = ", _size(end.norm, self.cells.norm(course, end.time))),
             factor=say(
                 "flow.factor.one" if course.steps == 1 else "flow.factor.mean",
-                factor=Value(course.factor),
+                factor=Value(course.factor, of=self.cells.mean(course)),
                 steps=say.count(course.steps),
             ),
             last=state.reference(Index(course.last)),
@@ -146,22 +150,28 @@ class _FlowWords:
         step = self._step(state, group.group.direction)
         if course.size == 1:
             return [
-                ((self._jacobian(state, course.last, 0),), lambda t: (_signed(rows[t]),)),
-                ((step,), lambda t: _maybe(rows[t].step_value)),
+                ((self._jacobian(state, course.last, 0),), lambda t: (_signed(rows[t], self.cells.value(course, t)),)),
+                ((step,), lambda t: _maybe(rows[t].step_value, self.cells.value(course, t, step=True))),
             ]
-        columns = self._values(rows, course.size)
+        columns = self._values(rows, course)
         if course.reaches[0].bound is not None:
-            columns.append(((say.text("flow.column.bound"),), lambda t: _sized(rows[t].bound)))
-        columns.append((("‖", step, "‖"), lambda t: _maybe(rows[t].step)))
+            columns.append(
+                ((say.text("flow.column.bound"),), lambda t: _sized(rows[t].bound, self.cells.bound(course, t)))
+            )
+        columns.append((("‖", step, "‖"), lambda t: _maybe(rows[t].step, self.cells.norm(course, t, step=True))))
         return columns
 
-    def _values(self, rows: dict[int, Reach], size: int) -> list[Column]:
+    def _values(self, rows: dict[int, Reach], course: Course) -> list[Column]:
         """Columns of singular values."""
 
         def column(at: int) -> Column:
             name = Reference("σ" + str(at % size + 1).translate(_SUBSCRIPTS))
-            return (name,), lambda t: (_size(rows[t].sizes[at]),) if at < len(rows[t].sizes) else ()
+            of = self.cells.norm
+            return (
+                name,
+            ), lambda t: (_size(rows[t].sizes[at], of(course, t, at % size)),) if at < len(rows[t].sizes) else ()
 
+        size = course.size
         return [column(at) for at in (range(size) if size <= MOST_VALUES else (0, -1))]
 
     def _together(self, course: Course) -> list[Block]:
@@ -169,15 +179,16 @@ class _FlowWords:
         rows = {r.time: r for r in course.reaches}
         last: list[Item] = [s.reference(Index(course.last)) for s in course.states]
         first: list[Item] = [self._at(s, 0) for s in course.states]
-        columns = self._values(rows, course.size)
-        columns.append(((say.text("flow.column.bound"),), lambda t: _sized(rows[t].bound)))
-        columns.append(((say.text("flow.column.step"),), lambda t: _maybe(rows[t].step)))
+        columns = self._values(rows, course)
+        columns.append(((say.text("flow.column.bound"),), lambda t: _sized(rows[t].bound, self.cells.bound(course, t))))
+        step = self.cells.norm
+        columns.append(((say.text("flow.column.step"),), lambda t: _maybe(rows[t].step, step(course, t, step=True))))
         caption = say(
             "flow.together",
             names=say.listed([s.reference(Index.variable(self.flow.variable)) for s in course.states]),
             last=say.listed(last, "list.comma"),
             first=say.listed(first, "list.comma"),
-            factor=Value(course.factor),
+            factor=Value(course.factor, of=self.cells.mean(course)),
         )
         return [self._table(course.reaches, columns, caption)]
 
@@ -212,11 +223,12 @@ class _FlowWords:
             header.append((say.text("flow.radius"),))
         rows: list[Sequence[Words]] = []
         for factor in group.factors[:MOST_FACTORS]:
-            row: list[Words] = [self._named(factor), _span(factor.largest.values())]
+            row: list[Words] = [self._named(factor), _span(factor.largest.values(), self.cells.ends(group, factor, 0))]
             if not numbers:
-                row.append(_span(factor.smallest.values()))
+                row.append(_span(factor.smallest.values(), self.cells.ends(group, factor, -1)))
             if means:
-                row.append(_maybe(factor.mean if not factor.weight else None))
+                mean = self.cells.size_mean(group, factor)
+                row.append(_maybe(factor.mean if not factor.weight else None, mean))
             if spectral:
                 row.append(_maybe(factor.radius))
             rows.append(row)
@@ -233,7 +245,9 @@ class _FlowWords:
             for at, reference in enumerate(self.flow.through(group.group, way)):
                 names += [(say.text("order.arrow"),), (reference,)] if at else [(reference,)]
             words = tuple(word for part in names for word in part)
-            rows.append([words, (Value(way.mean),), _span(way.norms.values())])
+            norms = self.cells.way(group, way)
+            mean = self.cells.way_mean(norms) if way.mean else None
+            rows.append([words, (Value(way.mean, of=mean),), _span(way.norms.values(), self.cells.between(norms))])
         header: list[Words] = [(say.text(key),) for key in ("flow.way", "flow.way.mean", "flow.way.span")]
         return Table(header, rows, say("flow.ways"))
 
@@ -263,10 +277,10 @@ class _FlowWords:
                 one=factor.above,
                 other=factor.below,
                 factor=self._named(factor),
-                between=_span(factor.largest.values()),
+                between=_span(factor.largest.values(), self.cells.ends(group, factor, 0)),
                 first=state.reference(Index(end.time)),
                 alone=_size(end.direct),
-                total=_size(end.norm),
+                total=_size(end.norm, self.cells.norm(course, end.time)),
             )
             found.append(Paragraph(words))
         return found
@@ -295,7 +309,7 @@ class _FlowWords:
             variable=self.variable,
             last=_time(course.last),
             first=_time(end.time),
-            change=say("flow.falls" if down else "flow.grows", size=_size(end.norm)),
+            change=say("flow.falls" if down else "flow.grows", size=_size(end.norm, self.cells.norm(course, end.time))),
             parts=say.listed(parts, "list.semicolon"),
         )
 
@@ -310,10 +324,12 @@ class _FlowWords:
         ends = {(c.states[0].name, c.states[0].rest): c for c in group.courses}
         tables: list[list[Column]] = [[]]
         for signal in group.signals:
-            lengths = signal.lengths
-            columns: list[Column] = [
-                (("‖", signal.reference, "‖"), lambda t, lengths=lengths: _maybe(lengths.get(t)))  # type: ignore[misc]
-            ]
+            lengths, numbers = signal.lengths, signal.numbers
+
+            def length(time: int, lengths: dict[int, float] = lengths, numbers: dict[int, int] = numbers) -> Words:
+                return _maybe(lengths.get(time), self.cells.length(numbers.get(time)))
+
+            columns: list[Column] = [(("‖", signal.reference, "‖"), length)]
             state = signal.state
             if len(tables[-1]) + (1 if state is None else 3) > MOST_COLUMNS:
                 tables.append([])
@@ -321,16 +337,21 @@ class _FlowWords:
             if state is None:
                 continue
 
-            def ratio(time: int, lengths: dict[int, float] = lengths) -> Words:
+            def ratio(time: int, lengths: dict[int, float] = lengths, numbers: dict[int, int] = numbers) -> Words:
                 following = lengths.get(time + direction)
-                return _maybe(lengths[time] / following if time in lengths and following else None)
+                if time not in lengths or not following:
+                    return ()
+                return _maybe(lengths[time] / following, self.cells.ratio(numbers[time], numbers[time + direction]))
 
             tables[-1].append(((say.text("flow.column.ratio"),), ratio))
             course = ends.get((state.name, state.rest))
             if course is not None and _differs(course, lengths):
                 header = say("flow.column.entered", variable=self.variable, last=_time(group.entered))
-                arrived = course.arrived
-                tables[-1].append((header, lambda t, arrived=arrived: _sized(arrived.get(t))))  # type: ignore[misc]
+
+                def arriving(time: int, course: Course = course) -> Words:
+                    return _sized(course.arrived.get(time), self.cells.arrived(course, time))
+
+                tables[-1].append((header, arriving))
         times = [t for t in reversed(group.group.times) if any(t in s.lengths for s in group.signals)]
         several = any(
             _differs(ends[s.state.name, s.state.rest], s.lengths)
@@ -344,11 +365,11 @@ class _FlowWords:
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def _size(size: Size) -> Item:
+def _size(size: Size, of: Cell | None = None) -> Item:
     """A size, also one that no float holds: ``1.2·10⁻⁵²²``."""
     number = size.number
     if number is not None:
-        return Value(number)
+        return Value(number, of=of)
     assert size.log10 is not None
     power = int(size.log10 // 1)
     tens = Number(abs(power))
@@ -370,21 +391,22 @@ def _time(time: int) -> str:
     return str(time).replace("-", "−")
 
 
-def _sized(size: Size | None) -> Words:
-    return () if size is None else (_size(size),)
+def _sized(size: Size | None, of: Cell | None = None) -> Words:
+    return () if size is None else (_size(size, of),)
 
 
-def _signed(reach: Reach) -> Item:
-    return Value(reach.value) if reach.value is not None else _size(reach.norm)
+def _signed(reach: Reach, of: Cell | None) -> Item:
+    return Value(reach.value, of=of) if reach.value is not None else _size(reach.norm)
 
 
-def _maybe(number: float | None) -> Words:
-    return () if number is None else (Value(number),)
+def _maybe(number: float | None, of: Cell | None = None) -> Words:
+    return () if number is None else (Value(number, of=of),)
 
 
-def _span(numbers: Iterable[float]) -> Words:
+def _span(numbers: Iterable[float], of: tuple[Cell, Cell] | None = None) -> Words:
     """``0.3``, or ``0.1 … 0.3``: the smallest and the largest."""
     values = sorted(numbers)
+    low, high = of or (None, None)
     if values[0] == values[-1]:
-        return (Value(values[0]),)
-    return Value(values[0]), " … ", Value(values[-1])
+        return (Value(values[0], of=low),)
+    return Value(values[0], of=low), " … ", Value(values[-1], of=high)

@@ -8,17 +8,15 @@ from collections.abc import Mapping, Sequence
 from bptt_solver.blocks import Block, Formula, Paragraph, Value, Words
 from bptt_solver.catalogues import Message, in_language
 from bptt_solver.derivation import Derivation
-from bptt_solver.errors import Excerpt, ProblemError
 from bptt_solver.language.expressions import Reference
 from bptt_solver.narration.catalogue import Catalogue
-from bptt_solver.narration.common import joined
+from bptt_solver.narration.common import joined, with_formulas
 from bptt_solver.problem.model import Problem
 from bptt_solver.records import Loss, Network
 
 _MOST = 40  # names that are explained
 _SEVERAL = 3
 _PLACED = r"(.+?)(?: (?:of|to) the [\w-]+(?: [\w-]+)?)+"  # a role that is a plain text
-_FORMULA = r"`([^`]+)`"
 
 
 def network_blocks(derivation: Derivation, say: Catalogue) -> list[Block]:
@@ -32,8 +30,9 @@ def network_blocks(derivation: Derivation, say: Catalogue) -> list[Block]:
         say(f"network.named.{'from' if topology.source else 'plain'}",
             name=topology.name, summary=topology.summary, source=topology.source)
     )  # fmt: skip
+    ranks = derivation.computation.backward.ranks if derivation.computation.shapes else None
     for note in network.notes:
-        words += [say.gap, *_with_formulas(in_language(note, say.language), derivation)]
+        words += [say.gap, *with_formulas(in_language(note, say.language), ranks)]
     words += _matched_identity({**topology.options, **block.options}, problem, say)
     blocks: list[Block] = [Paragraph(tuple(words))]
     names = _names(network, problem)
@@ -93,20 +92,3 @@ def _names(network: Network, problem: Problem) -> list[tuple[str, str]]:
     known = [(name, role) for name, role in network.roles.items() if role]
     given = [(n, r) for n, r in known if n in system.given and n not in system.defining]
     return given + [(n, r) for n, r in known if n in system.defining]
-
-
-def _with_formulas(note: str, derivation: Derivation) -> Words:
-    """A note with what stands in backticks as formulas."""
-    from bptt_solver.language.parser import parse_expression
-
-    words: list[str | Formula | Reference | Value] = []
-    for place, part in enumerate(re.split(_FORMULA, note)):
-        if not place % 2:
-            words += [part] if part else []
-            continue
-        try:
-            ranks = derivation.computation.backward.ranks if derivation.computation.shapes else None
-            words.append(Formula(parse_expression(Excerpt.of(part)), (), ranks))
-        except ProblemError:
-            words.append(part)
-    return tuple(words)

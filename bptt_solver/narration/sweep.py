@@ -133,7 +133,7 @@ class SweepWords(Narration):
         for shift in shifts:
             assert shift is not None
             key = {0: "same", 1: "next", -1: "previous"}.get(shift, "later" if shift > 0 else "earlier")
-            names = say.listed([u.name for u in users if u.shift == shift], most=12)
+            names = say.listed([u.name for u in users if u.shift == shift], "list.and.several", most=12)
             parts.append((*names, *say(f"time.{key}", count=say.count(abs(shift)))))
         return self._by(parts)
 

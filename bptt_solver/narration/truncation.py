@@ -10,7 +10,8 @@ from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Block, Formulas, Heading, Line, Paragraph, Table, Value, Words
 from bptt_solver.language.expressions import Index, Reference, derivative_name
 from bptt_solver.narration.catalogue import Catalogue
-from bptt_solver.narration.contribution_table import reference, shown
+from bptt_solver.narration.contribution_numbers import shown
+from bptt_solver.narration.contribution_table import reference
 
 MOST_TIMES, MOST_ROWS = 10, 12  # of the triangle that is printed
 SMALL = 16  # entries of a gradient that is printed

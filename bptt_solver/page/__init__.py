@@ -29,25 +29,26 @@ class Embedding(NamedTuple):
 
 def page(solution: Solution, embedded: Embedding | None = None) -> str:
     """A solution as a page, in its language and notation first, with the others to choose from."""
-    from bptt_solver.page.figure import figure
+    from bptt_solver.page.cells import live
+    from bptt_solver.page.figure import Figure
     from bptt_solver.page.live import Live
 
     views = Views(solution)
     first = views.first()
     if not embedded:
         views.fill()
-    picture, sheet = figure(solution, labels(solution.language))
-    live = Live(solution, views)
+    figure = Figure(solution, views, labels(solution.language), live(solution.computation))
+    numbers = Live(solution, [*views.html(), *figure.texts])
     return document(
         title=solution.computation.problem.title or solution.target,
         language=solution.language,
         article="\n".join(first),
         labels=all_labels(),
         views=None if embedded else views,
-        figure=picture,
-        sheet=sheet + live.sheet + (embedded.sheet if embedded else ""),
-        scripts=live.scripts | ({"embedded": embedded.script} if embedded else {}),
-        more=live.data,
+        figure=figure.html,
+        sheet=figure.sheet + numbers.sheet + (embedded.sheet if embedded else ""),
+        scripts=numbers.scripts | ({"embedded": embedded.script} if embedded else {}),
+        more=figure.data + numbers.data,
     )
 
 

@@ -16,6 +16,7 @@ from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.operations import Operation
 from bptt_solver.language.templates import Slot, slot
 from bptt_solver.made import One, Other, Source
+from bptt_solver.page_operations import PAGE_OPERATIONS
 from bptt_solver.unfold import instance_text
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Trees:
         return done[0]
 
     def _called(self, name: str, count: int) -> list[str]:
+        if name in PAGE_OPERATIONS:
+            return [name]
         operation = self.operations[name]
         formula = operation.value()
         if formula is None:
@@ -83,6 +86,8 @@ class Trees:
 
     def _defaults(self, name: str, count: int) -> list[list[float | int]]:
         """The parameters of a function that a call leaves out."""
+        if name in PAGE_OPERATIONS:
+            return []
         operation: Operation = self.operations[name]
         if operation.value() is None:
             return []

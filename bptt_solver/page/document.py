@@ -63,7 +63,7 @@ def document(
     """A whole page. ``figure`` and ``article`` are HTML, ``sheet`` is the figure's style; ``scripts`` are further ones
     that run behind the page's own, by name, ``more`` further HTML behind the article (data of theirs)."""
     say = labels[language]
-    script = asset("page.js") + "".join((scripts or {}).values())
+    script = asset("page.js") + (asset("picture.js") if figure else "") + "".join((scripts or {}).values())
     style = _style() + sheet
     bar, packed = "", ""
     if views is not None:

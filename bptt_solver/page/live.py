@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.language.expressions import Index, Reference
@@ -14,25 +15,25 @@ from bptt_solver.page.document import asset, data
 from bptt_solver.render.html import HtmlRenderer
 
 if TYPE_CHECKING:
-    from bptt_solver.page.views import Views
     from bptt_solver.solution import Solution
 
-SCRIPTS = ("interpreter.js", "printed.js", "live.js")
+SCRIPTS = ("interpreter.js", "printed.js", "shades.js", "place.js", "live.js")
 MOST_DATA = 3_000_000  # characters; a page with more of them only shows its numbers
 MOST_PLAIN = 20_000  # characters that are not compressed
 
 
 class Live:
-    """``data`` is HTML that goes into the page; all is empty where a system is too large."""
+    """``shown`` is what has the numbers in it, ``data`` is HTML that goes into the page; all is empty where a system
+    is too large."""
 
-    def __init__(self, solution: Solution, views: Views) -> None:
+    def __init__(self, solution: Solution, shown: Sequence[str]) -> None:
         self.data = ""
         self.sheet = ""
         self.scripts: dict[str, str] = {}
         computation = solution.computation
         if not live(computation):
             return
-        found = numbers(computation, views.html())
+        found = numbers(computation, shown)
         found["families"], found["result"] = families(solution)
         text = data(found)
         if len(text) > MOST_DATA:

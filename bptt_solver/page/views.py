@@ -65,6 +65,10 @@ class Views:
             if not self.unfolds:
                 del self._pieces[self.language, self.own, "all"]
 
+    def conventions(self) -> list[tuple[str, Convention | None]]:
+        """The notations that can be chosen, by name, the one that is shown first at the front."""
+        return [(name, self._conventions[name]) for name, _ in self.notations]
+
     def packed(self) -> str:
         """All views as JSON, compressed, in base64: the pieces, and for each view which of them it consists of.
         Pieces that stand at the same place in several views are neighbours, so that they compress well. A number that
@@ -81,8 +85,7 @@ class Views:
         texts: dict[str, str] = {}
         pieces = [_without_numbers(piece, texts) for piece in numbers]
         whole = {"pieces": pieces, "order": order, "numbers": texts}
-        data = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
-        return base64.b64encode(zlib.compress(data.encode(), 9)).decode()
+        return compressed(whole)
 
     def html(self) -> list[str]:
         """All pieces of all views that were made."""
@@ -114,6 +117,12 @@ class Views:
             return False
         self._conventions[name] = made
         return True
+
+
+def compressed(whole: object) -> str:
+    """Data as JSON, compressed, in base64."""
+    data = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(data.encode(), 9)).decode()
 
 
 def entries_of(solution: Solution) -> list[str]:

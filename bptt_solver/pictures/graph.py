@@ -30,10 +30,26 @@ class Node:
     """One thing that is drawn. ``name`` is what the language calls it and scripts look for; ``kind`` is one of `KINDS`.
 
     ``time`` is None where it has none; ``place`` is what it shares with the same at other times. ``lines`` are drawn
-    under each other in it: the label, then a value, then a derivative. ``x``, ``y`` are its middle.
+    under each other in it: the label, then a value, then a derivative. ``x``, ``y`` are its middle. ``keys`` name the
+    numbers in the lines under the label for a page that computes them again, ``room`` is how wide these may become.
     """
 
-    __slots__ = ("height", "kind", "lines", "marks", "members", "name", "place", "time", "title", "width", "x", "y")
+    __slots__ = (
+        "height",
+        "keys",
+        "kind",
+        "lines",
+        "marks",
+        "members",
+        "name",
+        "place",
+        "room",
+        "time",
+        "title",
+        "width",
+        "x",
+        "y",
+    )
 
     def __init__(self, name: str, kind: str, lines: Sequence[Label], place: Place, time: int | None = None) -> None:
         self.name = name
@@ -44,20 +60,25 @@ class Node:
         self.title = name
         self.members: list[str] = []  # of a folded node, the instances that it stands for
         self.marks: list[str] = []  # what the lines under the label are: value, derivative
+        self.keys: list[str] = []
+        self.room = 0.0
         self.width = self.height = 0.0
         self.x = self.y = 0.0
 
 
 class Edge:
     """An arrow from what is read to its reader. ``weights`` are the parameters that it is multiplied with; ``label``
-    stands on it; ``shift`` is how many steps later the reader stands. ``path`` is made by the layout."""
+    stands on it; ``shift`` is how many steps later the reader stands. ``path`` is made by the layout. ``key`` names
+    the number that the label is for a page that computes it again, ``room`` is how wide it may become."""
 
     __slots__ = (
         "above",
+        "key",
         "label",
         "label_at",
         "marks",
         "path",
+        "room",
         "same_clock",
         "shift",
         "sink",
@@ -74,6 +95,8 @@ class Edge:
         self.label = label
         self.shift = shift
         self.title = ""
+        self.key = ""
+        self.room = 0.0
         self.same_clock = True  # whether the times of both ends are times of one clock
         self.path: list[tuple[float, float]] = []
         self.via: list[tuple[float, float]] = []  # points between, where the layout has them

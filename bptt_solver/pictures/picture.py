@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cache
+from math import ceil
 from typing import TYPE_CHECKING
 
 from bptt_solver.catalogues import FOLDER, message, read_catalogue, split
@@ -12,10 +13,10 @@ from bptt_solver.errors import fail, suggest
 from bptt_solver.pictures.dot import dot
 from bptt_solver.pictures.folding import Folding, folded
 from bptt_solver.pictures.graph import Graph
-from bptt_solver.pictures.labels import plain
+from bptt_solver.pictures.labels import Run, plain, width
 from bptt_solver.pictures.layered import in_layers, on_a_line
 from bptt_solver.pictures.reading import Reading
-from bptt_solver.pictures.routes import route
+from bptt_solver.pictures.routes import LABEL, route
 from bptt_solver.pictures.svg import measure, svg
 from bptt_solver.pictures.sweep import MOST_STEPS, chosen_step, lights, sweep_steps
 from bptt_solver.pictures.timeline import Timeline
@@ -46,7 +47,7 @@ def picture(
     the sweep by number or by name; ``animate`` lights one after the other. Raises ProblemError for anything else."""
     words = Words(computation, convention)
     graph = laid_out(computation, words, form, show)
-    title, told = _told(graph, computation, language)
+    title, told = described(graph, computation, language)
     if animate:
         from bptt_solver.pictures.animation import layers
 
@@ -73,16 +74,30 @@ def picture_dot(
 ) -> str:
     """The same graph in the language of Graphviz."""
     graph, _ = graph_of(computation, Words(computation, convention), form, show)
-    return dot(graph, _told(graph, computation, language)[0])
+    return dot(graph, described(graph, computation, language)[0])
 
 
 def laid_out(computation: Computation, words: Words, form: str = "auto", show: Sequence[str] | None = None) -> Graph:
     """The graph with places, paths and labels. Raises ProblemError where it is too large to be looked at."""
     graph, variables = graph_of(computation, words, form, show)
+    check_size(graph)
+    return arranged(graph, variables)
+
+
+def check_size(graph: Graph) -> None:
+    """Raise ProblemError for a graph that is too large to be looked at."""
     if len(graph.nodes) > MOST_DRAWN:
         told = message("picture.nodes", count=f"{len(graph.nodes):,}", most=MOST_DRAWN)
         raise fail(told, hint=message("picture.dot") if graph.folded else message("picture.dot_folded"))
+
+
+def arranged(graph: Graph, variables: Sequence[str]) -> Graph:
+    """The same graph with places, paths and labels; labels that may grow get the room that they may need."""
     measure(graph)
+    labels = [edge.label for edge in graph.edges]
+    for edge in graph.edges:
+        if width(edge.label, LABEL) < edge.room:
+            edge.label = (Run("0" * ceil(edge.room / width((Run("0"),), LABEL))),)
     if graph.form == "time":
         Timeline(graph, variables).place()
     elif graph.form == "line":
@@ -90,6 +105,8 @@ def laid_out(computation: Computation, words: Words, form: str = "auto", show: S
     else:
         in_layers(graph, graph.form == "tree")
     route(graph)
+    for edge, label in zip(graph.edges, labels, strict=True):
+        edge.label = label
     return graph
 
 
@@ -109,7 +126,7 @@ def graph_of(
                 hint=suggest(name, SHOWN) or message("picture.shows", names=", ".join(SHOWN)),
             )
     reading = Reading(computation)
-    chosen = _default(computation, reading) if show is None else tuple(show)
+    chosen = shown_first(computation, reading) if show is None else tuple(show)
     folding = Folding(reading)
     large = sum(1 + len(reading.unfolded.reads(n)) for n in reading.unfolded.order) > MOST_UNROLLED * 2
     if folding.folds and (form == "folded" or (form == "auto" and large and bool(reading.clock))):
@@ -118,12 +135,12 @@ def graph_of(
     return graph, list(dict.fromkeys(v for _, v in reading.clock.values()))
 
 
-def _default(computation: Computation, reading: Reading) -> tuple[str, ...]:
+def shown_first(computation: Computation, reading: Reading) -> tuple[str, ...]:
     """The numbers on the edges of a small graph of numbers; the weights on those of a network."""
     return ("weights",) if reading.clock or computation.shapes or reading.weights else ("partials",)
 
 
-def _told(graph: Graph, computation: Computation, language: str) -> tuple[str, str]:
+def described(graph: Graph, computation: Computation, language: str) -> tuple[str, str]:
     """The title, and what a screen reader says."""
     target = computation.target_text
     key = "described.folded" if graph.folded else "described.unrolled"

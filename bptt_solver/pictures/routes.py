@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import hypot
 
@@ -59,7 +59,7 @@ def _alike(graph: Graph, edges: Sequence[Edge]) -> None:
     for together in (edges, *([e] for e in edges if len(edges) > 1)):
         for clear in (CLEAR, 1.5) if few else (3.0,):
             for bend in (*BENDS, *FINER) if few else BENDS:
-                if not any(_hits(graph, edge, bend, clear) for edge in together):
+                if all(next(_touched(graph, edge, bend, clear), None) is None for edge in together):
                     for edge in together:
                         edge.path = _clipped(graph, edge, bend)
                     break
@@ -71,7 +71,7 @@ def _alike(graph: Graph, edges: Sequence[Edge]) -> None:
     for edge in edges:
         edge.path = edge.path or _elbow(graph, edge)
         if not edge.path:
-            bend = min(BENDS, key=lambda b: (_hits(graph, edge, b, 0.0), abs(b)))
+            bend = min(BENDS, key=lambda b: (len([*_touched(graph, edge, b, 0.0)]), abs(b)))
             edge.path = _clipped(graph, edge, bend)
 
 
@@ -80,7 +80,7 @@ def _through(graph: Graph, edge: Edge) -> bool:
     a, b = graph.nodes[edge.source], graph.nodes[edge.sink]
     points = [(a.x, a.y), *edge.via, (b.x, b.y)]
     for way in ([points[0], points[-1]], _smooth(points), points):
-        if not hits(way, graph.nodes, (edge.source, edge.sink), 3.0):
+        if is_clear(way, graph.nodes, (edge.source, edge.sink), 3.0):
             edge.path = clipped(way, a, b)
             return True
     return False
@@ -108,7 +108,7 @@ def _elbow(graph: Graph, edge: Edge) -> list[Point]:
         start = a.x + a.width / 2 * (1 if x > a.x else -1)
         end = b.x + (b.width / 2 + 2) * (1 if x > b.x else -1)
         way = [(start, a.y), (x, a.y), (x, b.y), (end, b.y)]
-        if not hits(way, graph.nodes, (edge.source, edge.sink), 1.5):
+        if is_clear(way, graph.nodes, (edge.source, edge.sink), 1.5):
             return way
     return []
 
@@ -161,24 +161,31 @@ def inside(point: Point, node: Node, margin: float = 0.0) -> bool:
     return dx <= 0 or dy <= 0 or hypot(dx, dy) <= round_ + margin
 
 
-def _hits(graph: Graph, edge: Edge, bend: float, clear: float = CLEAR) -> int:
+def _touched(graph: Graph, edge: Edge, bend: float, clear: float) -> Iterator[int]:
     a, b = graph.nodes[edge.source], graph.nodes[edge.sink]
-    return hits(_curve(a, b, bend), graph.nodes, (edge.source, edge.sink), clear)
+    return touched(_curve(a, b, bend), graph.nodes, (edge.source, edge.sink), clear)
 
 
-def hits(points: Sequence[Point], nodes: Sequence[Node], ends: Sequence[int], clear: float = CLEAR) -> int:
-    """How many foreign nodes a path touches."""
+def is_clear(points: Sequence[Point], nodes: Sequence[Node], ends: Sequence[int], clear: float = CLEAR) -> bool:
+    """Whether a path touches no foreign node."""
+    return next(touched(points, nodes, ends, clear), None) is None
+
+
+def touched(points: Sequence[Point], nodes: Sequence[Node], ends: Sequence[int], clear: float) -> Iterator[int]:
+    """The foreign nodes that a path touches, or comes as near to as ``clear``."""
     low_x, high_x = min(p[0] for p in points), max(p[0] for p in points)
     low_y, high_y = min(p[1] for p in points), max(p[1] for p in points)
-    found = 0
+    fine: list[Point] = []
     for number, node in enumerate(nodes):
         if number in ends:
             continue
         w, h = node.width / 2 + clear, node.height / 2 + clear
-        if node.x + w < low_x or node.x - w > high_x or node.y + h < low_y or node.y - h > high_y:
+        left, right, top, bottom = node.x - w, node.x + w, node.y - h, node.y + h
+        if right < low_x or left > high_x or bottom < low_y or top > high_y:
             continue
-        found += any(inside(p, node, clear) for p in dense(points, 3.0))
-    return found
+        fine = fine or dense(points, 3.0)
+        if any([inside(p, node, clear) for p in fine if left <= p[0] <= right and top <= p[1] <= bottom]):
+            yield number
 
 
 def dense(points: Sequence[Point], step: float = 6.0) -> list[Point]:
@@ -214,7 +221,7 @@ def _feedback(graph: Graph, edge: Edge) -> bool:
         if not up and level < max(a.y, b.y):
             continue
         way = _around(a, b, level, up)
-        if hits(way, graph.nodes, (edge.source, edge.sink)):
+        if not is_clear(way, graph.nodes, (edge.source, edge.sink)):
             continue
         cost = abs(level - a.y) + abs(level - b.y) + (40 if any(abs(level - u) < 6 for u in used) else 0)
         cost += 0 if up else 12
@@ -246,7 +253,7 @@ def _over(graph: Graph, edge: Edge) -> None:
         for extra in range(4):
             high = (tall + 22 + 24 * (len(between) + extra - 1)) / 0.75 * (-1 if up else 1)
             points = _arch(a, b, high)
-            if not hits(points, graph.nodes, (edge.source, edge.sink)):
+            if is_clear(points, graph.nodes, (edge.source, edge.sink)):
                 edge.path = clipped(points, a, b)
                 return
     edge.path = clipped(_arch(a, b, -(tall + 22 + 24 * len(between)) / 0.75), a, b)
@@ -289,7 +296,7 @@ def _bus_edges(graph: Graph) -> dict[int, float]:
             if y > top - 12 or len(parts) > 1:
                 y = top - 26
             ways = [_bus_way(nodes[e.source], nodes[sink], y) for e in own]
-            if not any(hits(w, nodes, (e.source, sink)) for w, e in zip(ways, own, strict=True)):
+            if all(is_clear(w, nodes, (e.source, sink)) for w, e in zip(ways, own, strict=True)):
                 found.update({id(e): y for e in own})
     return found
 
@@ -316,7 +323,7 @@ def _labels(graph: Graph) -> None:
     taken: list[Box] = [
         (n.x - n.width / 2, n.y - n.height / 2, n.x + n.width / 2, n.y + n.height / 2) for n in graph.nodes
     ]
-    ways = [(edge, dense(edge.path, 5.0)) for edge in graph.edges if edge.path]
+    ways = [(edge, points, _bounds(points)) for edge in graph.edges if edge.path and (points := dense(edge.path, 5.0))]
     groups: dict[object, list[Edge]] = {}
     for edge in graph.edges:
         if edge.label and edge.path:
@@ -356,12 +363,18 @@ def _alone(edge: Edge, taken: list[Box]) -> None:
             return
 
 
-def _crossed(box: Box, edge: Edge, ways: Sequence[tuple[Edge, Sequence[Point]]]) -> int:
+def _crossed(box: Box, edge: Edge, ways: Sequence[tuple[Edge, Sequence[Point], Box]]) -> int:
     count = 0
-    for other, points in ways:
-        if other is not edge:
+    for other, points, bounds in ways:
+        if other is not edge and overlap(box, bounds):
             count += any(box[0] < x < box[2] and box[1] < y < box[3] for x, y in points)
     return count
+
+
+def _bounds(points: Sequence[Point]) -> Box:
+    """The smallest box around points, a little wider so that a straight line has an inside."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    return min(xs) - 1, min(ys) - 1, max(xs) + 1, max(ys) + 1
 
 
 def _box(edge: Edge, t: float) -> Box:

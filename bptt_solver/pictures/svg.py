@@ -38,7 +38,7 @@ def measure(graph: Graph) -> None:
         elif node.kind == "delay":
             node.width, node.height = 34.0, 26.0
         else:
-            wide = max(width(line, VALUE if at else NAME) for at, line in enumerate(node.lines))
+            wide = max(node.room, *(width(line, VALUE if at else NAME) for at, line in enumerate(node.lines)))
             node.height = 40.0 + 15 * (len(node.lines) - 1) + (6 if len(node.lines) > 1 else 0)
             node.width = max(40.0, wide + 18)
             if node.kind == "parameter":
@@ -102,7 +102,7 @@ def _bounds(graph: Graph) -> tuple[float, float, float, float]:
     for edge in graph.edges:
         boxes += [(px - 2, py - 2, px + 2, py + 2) for px, py in edge.path]
         if edge.label_at is not None:
-            half = width(edge.label, LABEL) / 2 + 4
+            half = max(width(edge.label, LABEL), edge.room) / 2 + 4
             lx, ly = edge.label_at
             boxes.append((lx - half, ly - 9, lx + half, ly + 9))
     boxes += [(a, boxes[0][1], b, boxes[0][3]) for a, b in graph.bands]
@@ -161,7 +161,8 @@ def _node(node: Node, lit: Mapping[str, str], prefix: str, lane: str = "") -> st
         size = VALUE if small else 14.5 if node.kind == "parameter" else NAME
         word = ("name", *node.marks)[at]
         colour = {"name": INK, "value": SOFT}.get(word, SIGNAL)
-        parts.append(text(line, node.x, y + size * 0.33, size, f'class="{word}" fill="{colour}"'))
+        key = _key(node.keys[at - 1] if 0 < at <= len(node.keys) else "", node.width - 10)
+        parts.append(text(line, node.x, y + size * 0.33, size, f'class="{word}" fill="{colour}"{key}'))
         y += 19 if at == 0 else 14.5
     return "".join([*parts, "</g>"])
 
@@ -182,7 +183,7 @@ def _edge(graph: Graph, edge: Edge, lit: Mapping[str, str], prefix: str) -> str:
         for px, py in edge.marks
     )
     return (
-        f'<g class="{words}" id="{prefix}-{own}" data-edge="{escaped(name)}"{weights}{faded}>'
+        f'<g class="{words}" id="{prefix}-{own}" data-edge="{escaped(name)}"{weights}{_key(edge.key)}{faded}>'
         f"<title>{escaped(edge.title)}</title>"
         f'<path class="way" d="{path}" fill="none" stroke="{colour}" stroke-width="{thick}"/>'
         f'<path class="head" d="{tip}" fill="{colour}"/>{dots}</g>'
@@ -242,12 +243,20 @@ def _edge_label(graph: Graph, edge: Edge, lit: Mapping[str, str]) -> str:
     state = lit.get(name, "")
     colour = LIT if state in ("lit", "later") else SOFT
     faded = ' opacity="0.35"' if state == "faded" else ""
-    label = text(edge.label, x, y + 4, LABEL, f'class="on-edge" fill="{colour}"{faded}')
+    key = _key(edge.key, edge.room)
+    label = text(edge.label, x, y + 4, LABEL, f'class="on-edge" fill="{colour}"{key}{faded}')
     return (
         f'<g class="edge-label {state}" data-of="{escaped(name)}">'
         f'<rect class="halo" {_box(x - half, y - 8, 2 * half, 16)} rx="4" fill="{GROUND}" fill-opacity="0.88"/>'
         f"{label}</g>"
     ).replace('edge-label "', 'edge-label"')
+
+
+def _key(key: str, room: float = 0.0) -> str:
+    """The name of a number that a page computes again, and how wide its text may be."""
+    if not key:
+        return ""
+    return f' data-k="{escaped(key)}"' + (f' data-w="{decimal(room)}"' if room else "")
 
 
 def text(label: Label, x: float, y: float, size: float, attributes: str) -> str:

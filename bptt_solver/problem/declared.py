@@ -153,7 +153,7 @@ class _Comparison:
             shape = self.shapes[label]
             lengths = [self.sizes[n].length if n in self.sizes else n for n in shape]
             texts.append(label + (f" ({'×'.join(map(str, lengths))})" if shape else ""))
-        return ", ".join(texts) if len(texts) <= 12 else some(texts)
+        return message.listed(texts, "list.comma") if len(texts) <= 12 else some(texts)
 
     def _missing(self) -> None:
         """Note what is neither given nor 0 by itself."""

@@ -182,7 +182,9 @@ class FormReader(ValueReader):
             self.note(message("form.weights_file"), node, message("form.weights_example"))
         library = node.get("library")
         if library is not None and (not isinstance(library, Scalar) or library.text not in LIBRARIES):
-            self.note(message("expect.got", what=", ".join(LIBRARIES), got=kind_of(library)), library)
+            self.note(
+                message("expect.got", what=message.listed(LIBRARIES, "list.comma"), got=kind_of(library)), library
+            )
         for name in ("prefix", "output"):
             value = node.get(name)
             items = value.items if isinstance(value, Sequence) and name == "prefix" else [value]

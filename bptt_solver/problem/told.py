@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from bptt_solver.catalogues import message
+from bptt_solver.catalogues import Listing, message
 from bptt_solver.errors import ProblemError, Span, fail, suggest
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Expression, is_derivative
@@ -27,9 +27,9 @@ def loose_text(shape: Sequence[int | None]) -> str:
     return message("shape.one_vector" if len(shape) == 1 else "shape.one_matrix", size=size)
 
 
-def some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> Listing:
     """A few of many names."""
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:2])}, …, {names[-1]}"
+    return message.listed(names if len(names) <= 4 else [*names[:2], "…", names[-1]], "list.comma")
 
 
 def different(name: str, other: str) -> str:

@@ -13,7 +13,7 @@ from bptt_solver.problem.nodes import PLAIN, Mapping, Node, Packed, Scalar, Sequ
 from bptt_solver.problem.numerals import read_number, shortened
 
 Nested = Numeral | list["Nested"]
-NUMBER_EXAMPLE = "2, -0.5, 1e-3 or 2/3"
+NUMBERS = ("2", "-0.5", "1e-3", "2/3")  # examples
 
 
 class FileValue:
@@ -172,10 +172,18 @@ class ValueReader:
     def number(self, node: Node, what: str = "expect.number", whole: bool = False) -> Numeral | None:
         """The number that a node is, or None; then noted. ``what`` is the key of what is expected."""
         if not isinstance(node, Scalar):
-            self.note(expected(what, kind_of(node), whole), node, message("expect.example", example=NUMBER_EXAMPLE))
+            self.note(
+                expected(what, kind_of(node), whole),
+                node,
+                message("expect.example", example=message.listed(NUMBERS, "list.or")),
+            )
             return None
         if node.absent:
-            self.note(expected(what, kind_of(node), whole), node, message("expect.example", example=NUMBER_EXAMPLE))
+            self.note(
+                expected(what, kind_of(node), whole),
+                node,
+                message("expect.example", example=message.listed(NUMBERS, "list.or")),
+            )
             return None
         try:
             value = read_number(node.text, self.limits)

@@ -29,8 +29,8 @@ from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, Notation, Pi
 from bptt_solver.language.templates import Slot
 
 SMALL = 100  # whole numbers up to here belong to the structure of a formula: ½, 2·x
-# how a text holds together where it is put in; HIGH: a name with a superscript
-PLAIN, NEGATIVE, PRODUCT, NEGATIVE_PRODUCT, RAISED, HIGH = range(6)
+# how a text holds together where it is put in; HIGH: a name with a superscript; PRIMED: a name with primes
+PLAIN, NEGATIVE, PRODUCT, NEGATIVE_PRODUCT, RAISED, HIGH, PRIMED = range(7)
 
 
 _SIGNED = (NEGATIVE, NEGATIVE_PRODUCT)
@@ -80,6 +80,7 @@ class Renderer:
     FRACTION = "∂"  # what an ordered derivative's text begins with
     NABLA = "∇"
     SUPERSCRIPT = ""  # what is in a name that cannot be raised without parentheses
+    PRIME = ""  # what is in a name that cannot be raised without braces
 
     def __init__(self, style: Style = PLAIN_STYLE) -> None:
         self.style = style
@@ -227,7 +228,9 @@ class Renderer:
     def _kind_of_name(self, text: str) -> int:
         if text.startswith((self.FRACTION, self.NABLA)):
             return RAISED
-        return HIGH if self.SUPERSCRIPT and self.SUPERSCRIPT in text else PLAIN
+        if self.SUPERSCRIPT and self.SUPERSCRIPT in text:
+            return HIGH
+        return PRIMED if self.PRIME and self.PRIME in text else PLAIN
 
     def _kind(self, text: str) -> tuple[int, str]:
         negative = text.startswith(self.SIGN)

@@ -15,8 +15,12 @@ class _Widths(dict[str, int]):
     """The columns of each character, found out once."""
 
     def __missing__(self, character: str) -> int:
-        wide = unicodedata.east_asian_width(character) in "WF"
-        width = self[character] = 2 if wide else 0 if unicodedata.combining(character) else 1
+        kind = unicodedata.category(character)
+        if kind in ("Mn", "Me", "Cf") or "\u1160" <= character <= "\u11ff":  # marks, joiners, parts of a syllable
+            width = 1 if character == "\xad" else 0
+        else:
+            width = 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        self[character] = width
         return width
 
 

@@ -37,6 +37,8 @@ class Names(MathML):
         if isinstance(node, Use):
             label = node.label
             text = self.reference(label) if label.name else "<mo>,</mo>".join([self.index(i) for i in label.indices])
+            if not label.name and len(label.indices) > 1:
+                text = f'<mo stretchy="false">(</mo>{text}<mo stretchy="false">)</mo>'
             return row(f'{self.reference(node.of)}<mo lspace="0" rspace="0">@</mo>{text}')
         if isinstance(node, Belonging):
             text = self.reference(node.label or node.of)

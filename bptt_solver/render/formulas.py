@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import (
     Belonging,
     Domain,
@@ -27,21 +26,26 @@ from bptt_solver.blocks import (
 from bptt_solver.language.expressions import Call, Expression, Reference
 from bptt_solver.language.notation.latex import Latex, latex_name, latex_number
 from bptt_solver.language.notation.numbers import format_number
-from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Piece, Style
+from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, Notation, Piece, Style
 from bptt_solver.language.templates import Slot
-from bptt_solver.render.base import HIGH, Mark, Renderer, block_of, harmless
+from bptt_solver.render.arrays import ArrayRenderer
+from bptt_solver.render.base import HIGH, PRIMED, Mark, block_of, harmless
+from bptt_solver.render.columns import is_wide
 
 TWO = 2
-MOST = 6  # entries of an array along an axis
 
 
-class LatexFormulas(Renderer):
+class LatexFormulas(ArrayRenderer):
     """Formulas as LaTeX; a subclass writes words and blocks."""
 
     SIGN = "-"
     FRACTION = "\\frac"
     NABLA = "\\nabla"
     SUPERSCRIPT = "^{"
+    MATRIX = (r"\begin{bmatrix} ", r" \end{bmatrix}")
+    COLUMN, ROW, ENTRY = " & ", r" \\ ", ", "
+    DOTS, ACROSS, DOWN = r"\ldots", r"\cdots", r"\vdots"
+    PRIME = "'"  # TeX finds two superscripts in h'_{2}^{2}
     WIDE = 90  # characters that fit on a row
     SHORT = 30  # characters of a formula that shares a row
     PAGE = False  # whether rows have an edge to keep to: those below the first begin behind the left side
@@ -58,26 +62,12 @@ class LatexFormulas(Renderer):
         return self._names.reference(reference)
 
     def number(self, value: Value) -> str:
-        found = value.value
-        if is_array(found):
-            found = found.tolist()
-        if isinstance(found, list):
-            return self._array(found, value.digits)
-        if isinstance(found, Fraction):
-            return self._names.number(found)
-        return latex_number(format_number(found, value.digits))
+        if isinstance(value.value, Fraction):
+            return self._names.number(value.value)
+        return super().number(value)
 
-    def _array(self, value: list[Any], digits: int) -> str:
-        if value and isinstance(value[0], list):
-            rows = [self._row(row, digits, " & ", r"\cdots") for row in value[:MOST]]
-            if len(value) > MOST:
-                rows.append(r"\vdots")
-            return rf"\begin{{bmatrix}} {(' ' + chr(92) * 2 + ' ').join(rows)} \end{{bmatrix}}"
-        return f"({self._row(value, digits, ', ', chr(92) + 'ldots')})"
-
-    def _row(self, row: Sequence[Any], digits: int, gap: str, dots: str) -> str:
-        texts = [latex_number(format_number(v, digits)) for v in row[:MOST]]
-        return gap.join([*texts, dots] if len(row) > MOST else texts)
+    def single(self, value: Any, digits: int) -> str:
+        return latex_number(format_number(value, digits))
 
     # -- lines
 
@@ -185,7 +175,7 @@ class LatexFormulas(Renderer):
 
     def remark(self, words: Words) -> str:
         """Words inside a formula."""
-        return "".join([rf"\text{{{latex_words(w)}}}" if isinstance(w, str) else self.item(w) for w in words])
+        return "".join([_text(w) if isinstance(w, str) else self.item(w) for w in words])
 
     def pieces(self, item: Item, left: float = 0.0) -> list[str]:
         """An item in pieces that may stand on different rows: the summands of a long sum."""
@@ -287,12 +277,12 @@ _WORDS = {
     "{": r"\{",
     "}": r"\}",
     "$": r"\$",
-    "%": r"\%",
-    "#": r"\#",
-    "&": r"\&",
-    "_": r"\_",
 }
 _SYMBOLS = {
+    "%": "}\\%\\text{",  # outside: MathJax would show the backslash
+    "#": "}\\#\\text{",
+    "&": "}\\&\\text{",
+    "_": "}\\_\\text{",
     "×": "}\\times\\text{",
     "·": "}\\cdot\\text{",
     "−": "}-\\text{",
@@ -302,7 +292,17 @@ _SYMBOLS = {
     "\\": "}\\backslash\\text{",
     "^": "}\\wedge\\text{",
     "~": "}\\sim\\text{",
+    "<": "}<\\text{",  # outside: a viewer that does not know the formula finds no tag
+    ">": "}>\\text{",
 }
+
+
+def _text(words: str) -> str:
+    """Words of a formula. A space behind a Chinese character would be lost in ``\\text{}``."""
+    kept = words.rstrip(" ")
+    if kept != words and kept and is_wide(kept[-1]):
+        return rf"\text{{{latex_words(kept)}}}\ "
+    return rf"\text{{{latex_words(words)}}}"
 
 
 def latex_words(text: str) -> str:
@@ -330,10 +330,10 @@ class _Names(Latex):
         if isinstance(node, Ordered):
             return rf"\frac{{\partial^{{+}} {self.reference(node.above)}}}{{\partial {self.reference(node.below)}}}"
         if isinstance(node, Use):
-            label = (
-                self.reference(node.label) if node.label.name else ",".join([self.index(i) for i in node.label.indices])
-            )
-            return f"{self.reference(node.of)}@{label}"
+            label = node.label
+            text = self.reference(label) if label.name else ",".join([self.index(i) for i in label.indices])
+            text = text if len(label.indices) < 2 or label.name else f"({text})"
+            return f"{self.reference(node.of)}@{text}"
         if isinstance(node, Belonging):
             return self.reference(node.label or node.of) + node.primes
         if isinstance(node, Entry):
@@ -352,6 +352,12 @@ class _Names(Latex):
         if self._high(base):
             return (self.OPEN, (base, 0, True), self.CLOSE, "^{", (exponent, 0, True), "}")
         return super().power(base, exponent)
+
+    def raised(self, base: Expression) -> Sequence[Piece]:
+        """``{h'_{2}}^{2}``: a name with primes, where only its place is known."""
+        if isinstance(base, Mark) and base.kind == PRIMED:
+            return ("{", (base, ATOM, False), "}")
+        return super().raised(base)
 
     def _high(self, base: Expression) -> bool:
         if isinstance(base, Mark):

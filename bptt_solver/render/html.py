@@ -28,7 +28,7 @@ from bptt_solver.blocks import (
     Way,
     Words,
 )
-from bptt_solver.language.expressions import Call, Reference
+from bptt_solver.language.expressions import Call, Expression, Reference
 from bptt_solver.language.notation.mathml import (
     NABLA,
     ROUND,
@@ -62,8 +62,11 @@ MOST = 6  # entries of an array along an axis
 WIDE = 26  # characters of a sum that is not broken between its terms
 STALE = '<mn class="s">'  # a number that a page does not compute again
 _CLOSING = frozenset(",.:;)]!?’，。：；、）”")
-_EQUALS = '<mo form="infix">=</mo>'
+_OPENING = "([±·（“"
+_EQUALS, _PLUS, _MINUS, _DOT = (f'<mo form="infix" lspace="0">{s}</mo>' for s in "=+−·")  # a space stands before them
+_TIMES = "<mo>·</mo>"
 _TAG = re.compile(r"<[^>]*>")
+_MANY = 50  # characters of a product that may be broken between its factors
 _BOTH = re.compile(  # a name with an index, raised: one above the other
     r"<msup><mrow><msub>((?:(?!</?msub>).)*)</msub></mrow>(<mo>⊤</mo>|<mrow><mn>\d+</mn></mrow>)</msup>"
 )
@@ -117,16 +120,23 @@ class HtmlRenderer(Renderer):
         return f"<math>{formula}</math>"
 
     def words(self, words: Words) -> str:
-        """A sentence; what closes it stays on the line of the formula before."""
+        """A sentence; what opens and closes around a formula stays on its line."""
         out: list[str] = []
+        opened = ""
         for at, word in enumerate(words):
             if not isinstance(word, str):
-                out.append(self.inline(self.item(word)))
+                formula = self.inline(self.item(word))
+                out.append(f'<span class="kept">{self.plain(opened)}{formula}</span>' if opened else formula)
+                opened = ""
                 continue
-            close = word[:1] if at and word[:1] in _CLOSING and not isinstance(words[at - 1], str) else ""
-            if close:
-                out[-1] = f'<span class="kept">{out[-1]}{self.plain(close)}</span>'
-            out.append(self.plain(word[len(close) :]))
+            behind = at > 0 and not isinstance(words[at - 1], str)
+            text = "’" + word[1:] if behind and word.startswith("'s ") else word  # an apostrophe, not a prime
+            if behind and text[:1] in _CLOSING:
+                out[-1] = f'<span class="kept">{out[-1]}{self.plain(text[:1])}</span>'
+                text = text[1:]
+            before = at + 1 < len(words) and not isinstance(words[at + 1], str)
+            opened = text[len(text.rstrip(_OPENING)) :] if before else ""
+            out.append(self.plain(text.removesuffix(opened)))
         return "".join(out)
 
     # -- numbers
@@ -247,7 +257,7 @@ class HtmlRenderer(Renderer):
             cut = ' class="cut"' if cells and cells[0] == ("…",) else ""
             rows.append(f"<tr{cut}>{''.join(texts)}</tr>")
         caption = f"<caption>{self.words(block.caption)}</caption>" if block.caption else ""
-        shaded = ' class="shaded"' if block.shade else ""
+        shaded = f' class="shaded" data-shade="{block.shade}"' if block.shade else ""
         drawn = "" if block.curve is None else self._curve(block.curve, block)
         return drawn + (
             f'<div class="scroll" tabindex="0" role="group" aria-label="{self.plain(self.labels["scroll"])}">'
@@ -334,7 +344,7 @@ class HtmlRenderer(Renderer):
         found: list[tuple[str, Way]] = []
         for piece, way in zip(pieces, ways, strict=True):
             if found and not way.instance and not found[-1][1].instance:
-                found[-1] = (found[-1][0] + piece, way)
+                found[-1] = (found[-1][0] + piece.replace(' lspace="0"', "", 1), way)
             else:
                 found.append((piece, way))
         return found
@@ -354,26 +364,53 @@ class HtmlRenderer(Renderer):
             or len(tree.arguments) < 2
             or not isinstance(item, Formula)
         ):
-            return [self.item(item)]
+            return _factors(self.item(item)) if not always else [self.item(item)]
         if not always:
             whole = self.item(item)
             if len(_TAG.sub("", whole)) < WIDE and "<mtable" not in whole:
                 return [whole]
         found: list[str] = []
-        for at, argument in enumerate(tree.arguments):
+        for at, argument in enumerate(tree.arguments if always else _summands(tree)):
             self._trees.append(argument)
             text = self.item(Formula(argument, item.leaves, item.ranks))
             if at and text.startswith(SIGN):
-                text = '<mo form="infix">−</mo>' + text.removeprefix(SIGN)
+                text = _MINUS + text.removeprefix(SIGN)
             elif at:
-                text = '<mo form="infix">+</mo>' + text
-            found.append(text)
+                text = _PLUS + text
+            found += [text] if always else _factors(text)
         return found
+
+
+def _summands(tree: Call) -> list[Expression]:
+    """The arguments of a sum, those of sums among them one by one: they stand without parentheses."""
+    found: list[Expression] = []
+    waiting: list[Expression] = [tree]
+    while waiting:
+        argument = waiting.pop()
+        if isinstance(argument, Call) and argument.operation == "add":
+            waiting += reversed(argument.arguments)
+        else:
+            found.append(argument)
+    return found
+
+
+def _factors(product: str) -> list[str]:
+    """A product, if it is long in pieces, each but the first with its sign in front."""
+    if len(_TAG.sub("", product)) < _MANY:
+        return [product]
+    found, depth, start = [], 0, 0
+    for tag in _TAG.finditer(product):
+        if depth == 0 and product.startswith(_TIMES, tag.start()) and tag.start() > start:
+            found.append(product[start : tag.start()])
+            start = tag.start()
+        depth += -1 if tag[0][1] == "/" else 0 if tag[0][-2] == "/" else 1
+    found.append(product[start:])
+    return [found[0], *[_DOT + piece.removeprefix(_TIMES) for piece in found[1:]]]
 
 
 def _sign_of(piece: str) -> tuple[str, str]:
     """A summand's sign and the rest."""
-    for sign in ('<mo form="infix">−</mo>', '<mo form="infix">+</mo>'):
+    for sign in (_MINUS, _PLUS):
         if piece.startswith(sign):
             return sign, piece.removeprefix(sign)
     return "", piece

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bptt_solver.blocks import Alert, Block, Flow, Formulas, Heading, Note, Paragraph, Table
@@ -9,6 +10,8 @@ from bptt_solver.render.base import harmless
 from bptt_solver.render.formulas import LatexFormulas
 
 _SPECIAL = frozenset("\\`*_{}[]<>#|~$&")
+_LINK = re.compile(r"(?i):(?=//)|(?<=www)\.|(?<=\w)@(?=\w)")  # GitHub makes links of such words
+_BEGINS = re.compile(r"[-=]|\+(?=\s|$)|\d{1,9}(?=[.)](?:\s|$))")  # a list, or what makes a heading of the row above
 
 
 class MarkdownRenderer(LatexFormulas):
@@ -18,7 +21,8 @@ class MarkdownRenderer(LatexFormulas):
         return "\n\n".join([self.block(b) for b in blocks]) + "\n"
 
     def plain(self, text: str) -> str:
-        return "".join([f"\\{c}" if c in _SPECIAL else c for c in harmless(text)])
+        shown = "".join([f"\\{c}" if c in _SPECIAL else c for c in harmless(text)])
+        return _LINK.sub(r"\\\g<0>", shown)
 
     def inline(self, formula: str) -> str:
         return f"$`{formula}`$"
@@ -28,14 +32,14 @@ class MarkdownRenderer(LatexFormulas):
     def heading(self, block: Heading) -> str:
         number = f"{block.number} " if block.number else ""
         text = f"{'#' * (block.level + 1)} {number}{self.words(block.words)}"
-        return f"{text}\n\n*{self.words(block.remark)}*" if block.remark else text
+        return f"{text}\n\n*{self.words(block.remark).strip()}*" if block.remark else text
 
     def paragraph(self, block: Paragraph) -> str:
-        lead = f"**{self.words(block.lead)}** " if block.lead else ""
+        lead = f"**{self.words(block.lead).strip()}** " if block.lead else ""
         return lead + self._start(self.words(block.words))
 
     def formulas(self, block: Formulas) -> str:
-        lead = f"**{self.words(block.lead)}**\n\n" if block.lead else ""
+        lead = f"**{self.words(block.lead).strip()}**\n\n" if block.lead else ""
         if led := self.led(block):
             return lead + self._math(led)
         parts: list[str] = []
@@ -52,7 +56,7 @@ class MarkdownRenderer(LatexFormulas):
         return lead + "\n\n".join(parts)
 
     def flow(self, block: Flow) -> str:
-        lead = f"**{self.words(block.lead)}**\n\n" if block.lead else ""
+        lead = f"**{self.words(block.lead).strip()}**\n\n" if block.lead else ""
         words: list[str] = []
         for item in block.items:
             if not item.chain:
@@ -69,10 +73,10 @@ class MarkdownRenderer(LatexFormulas):
         return caption + "\n".join(lines)
 
     def note(self, block: Note) -> str:
-        return f"> {self.words(block.words)}"
+        return f"> {self._start(self.words(block.words))}"
 
     def alert(self, block: Alert) -> str:
-        return f"> [!WARNING]\n> {self.words(block.words)}"
+        return f"> [!WARNING]\n> {self._start(self.words(block.words))}"
 
     # -- lines
 
@@ -83,10 +87,10 @@ class MarkdownRenderer(LatexFormulas):
         return f"```math\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n```"
 
     def _start(self, text: str) -> str:
-        """A paragraph that does not begin as a list or a quotation would."""
-        head = text.lstrip()[:1]
-        if head in "-" or head.isdigit():
-            number = text.split(" ", 1)[0]
-            if head == "-" or (number.rstrip(".").isdigit() and number.endswith(".")):
-                return text.replace("-", "\\-", 1) if head == "-" else text.replace(".", "\\.", 1)
-        return text
+        """A paragraph that begins neither as a list nor, with white space, as code would."""
+        text = text.lstrip(" ")
+        found = _BEGINS.match(text)
+        if found is None:
+            return text
+        sign = found.end() - 1 if text[0] in "-=+" else found.end()
+        return f"{text[:sign]}\\{text[sign:]}"

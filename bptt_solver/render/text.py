@@ -119,12 +119,17 @@ class TextRenderer(Renderer):
         leads = [self.words(line.lead) for line in block.lines]
         most = min(LONGEST_LEAD, self.width // 3)
         width = max([columns(t) for t in leads if columns(t) <= most], default=0)
+        if self.width < 3 * LONGEST_LEAD and any(columns(t) > most for t in leads):
+            width = 0
         rendered: list[list[str]] = []
         for line, lead in zip(block.lines, leads, strict=True):
             start = head if not rendered else indent
+            above: list[str] = []
             if width:
                 start = f"{start}{padded(lead, width)}    " if columns(lead) <= width else f"{start}{lead}    "
-            rendered.append(self._line(line, start, self._room(line)) if line.chain else [start.rstrip()])
+            elif lead:  # there is no room for any of them in front of its formula
+                *above, start = [*self._wrapped(lead, start, indent + " " * INDENT).split("\n"), indent + " " * INDENT]
+            rendered.append(above + (self._line(line, start, self._room(line)) if line.chain else [start.rstrip()]))
         self._remarks(block.lines, rendered)
         return [self._fitting(rows) for rows in rendered]
 
@@ -340,9 +345,10 @@ class _Names(Text):
         return block_of(name, arguments) or super().call(name, arguments)
 
     def _label(self, label: Reference) -> str:
-        return (
-            self.reference(label) if label.name else ",".join([self.index(i).replace(" ", "") for i in label.indices])
-        )
+        if label.name:
+            return self.reference(label)
+        text = ",".join([self.index(i).replace(" ", "") for i in label.indices])
+        return text if len(label.indices) < 2 else f"({text})"
 
     def _plain_derivative(self, name: str) -> str:
         plain = "[" not in name and name.count("∂") == 2 and not self.style.nabla

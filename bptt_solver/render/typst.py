@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import (
     Alert,
-    Belonging,
     Block,
     Curve,
-    Domain,
-    Dots,
-    Entry,
     Flow,
     Formula,
     Formulas,
@@ -22,27 +18,25 @@ from bptt_solver.blocks import (
     Item,
     Line,
     Note,
-    Ordered,
     Paragraph,
-    Partial,
     Table,
-    Use,
-    Value,
     Words,
 )
-from bptt_solver.language.expressions import Call, Expression, Reference
+from bptt_solver.language.expressions import Call, Reference
 from bptt_solver.language.notation.numbers import format_number
-from bptt_solver.language.notation.typst import COMMA, NABLA, TIMES, Typst, quoted, typst_number
-from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Piece, Style
-from bptt_solver.render.base import HIGH, NEGATIVE, NEGATIVE_PRODUCT, PRODUCT, Mark, Renderer, block_of, harmless
+from bptt_solver.language.notation.typst import COMMA, NABLA, TIMES, quoted, typst_number
+from bptt_solver.language.notation.writer import PLAIN_STYLE, Notation, Style
+from bptt_solver.render.arrays import ArrayRenderer
+from bptt_solver.render.base import NEGATIVE, NEGATIVE_PRODUCT, PRODUCT, harmless
 from bptt_solver.render.curve import standing_alone
+from bptt_solver.render.leaves import Names
 from bptt_solver.render.shades import mixed, shades
 
-MOST = 6  # entries of an array along an axis
 SHORT = 26  # half the characters of a formula that is not broken
 WHOLE = 60  # characters of what is not broken between two signs of equality
 SHORT_LEAD = 7  # characters of a mark that stands in the margin of its group
 SMALL_TABLE, SMALLER_TABLE = 8, 11  # columns from which a table has smaller letters
+SMALL_ROWS = 12  # of a table that stands on one page
 PAGE = 17.0  # centimetres between the margins
 LABELS = {"direct": "direct", "through": "through {name}"}
 FONTS = {
@@ -53,11 +47,13 @@ FONTS = {
 _LANGUAGES = {"en": '"en"', "zh-Hans": '"zh", region: "cn"', "zh-Hant": '"zh", region: "tw"'}
 _ESCAPED = frozenset("\\#$*_`<>@~=-+/[]\"'{}|^&%")
 _SIGNS = {
-    "∂": "$∂$", "⁺": "#super[\\+]", "ᵀ": "$\"\"^⊤$", "⊙": "$⊙$", "ℝ": "$RR$", "∈": "$in$", "‖": "$||$", "→": "$→$",
+    "∂": "$∂$", "⁺": "#super[\\+];", "ᵀ": "$\"\"^⊤$", "⊙": "$⊙$", "ℝ": "$RR$", "∈": "$in$", "‖": "$||$", "→": "$→$",
     "−": "−", "∇": "$∇$", "½": "$1\\/2$", "≤": "$≤$", "≥": "$≥$", "≠": "$≠$", "≈": "$≈$", "∞": "$∞$", "Σ": "$Σ$",
     "·": "$·$", "×": "$×$",
 }  # fmt: skip
-_COMMAND = re.compile(r"(frac|attach|mat|sum|op|delim|thin|quad|hat|macron|dot|tilde|upright)|[()_^, ]")
+_MATRIX = re.compile(r'mat\(delim: "\[", ((?:[^()]|\([^()]*\))*)\)')
+_LABEL = re.compile(r", #text\(size: 0.9em\)\[.*?\]\)")  # below a brace
+_COMMAND = re.compile(r"(frac|attach|mat|sum|op|delim|thin|med|quad|underbrace|hat|macron|dot|tilde|upright)|[()_^, ]")
 
 _NEGATIVE = (NEGATIVE, NEGATIVE_PRODUCT)
 
@@ -67,14 +63,16 @@ _PREAMBLE = r"""#set page(paper: "a4", margin: (x: 2cm, y: 2.2cm), numbering: "1
 #show heading.where(level: 2): it => block(above: 1.5em, below: 0.8em, text(size: 12.5pt, it.body))
 #let soft = rgb("#5b6770")
 #let remark(body) = text(size: 0.88em, fill: soft, body)
+#let below(body) = block(above: 0.6em, sticky: true, remark(body))
 #let part(body) = math.display(body)
 #let tall(body) = {
   set par(leading: 0pt)
   par(leading: 0.7em, body)
 }
 #let deep(body) = pad(left: 1.15cm, body)
+#let keep(body) = block(sticky: true, body)
 #let margin(body) = context h(-1.15cm) + box(width: 1.15cm, strong(body))
-#let group(body) = block(above: 1.1em, strong(body))
+#let group(body) = block(above: 1.1em, sticky: true, strong(body))
 // One line of a derivation: its left side ends where those of its neighbours end.
 #let lines(..given) = context {
   set par(leading: 0pt) // that of the formulas: their height counts in full
@@ -108,16 +106,19 @@ _PREAMBLE = r"""#set page(paper: "a4", margin: (x: 2cm, y: 2.2cm), numbering: "1
   let own = measure(body).width
   if own > size.width { scale(size.width / own * 100%, origin: left, reflow: true, body) } else { body }
 })
+#let whole(body) = block(breakable: false, fitting(body))
 """
 
 
-class TypstRenderer(Renderer):
+class TypstRenderer(ArrayRenderer):
     """Blocks as a Typst document. ``picture`` is an SVG that stands under the title; ``labels`` are the words under
     the terms of a sum; ``language`` that of the words, for hyphens and fonts."""
 
     FRACTION = "frac"
     NABLA = NABLA
     SUPERSCRIPT = "^("
+    MATRIX = ('mat(delim: "[", ', ")")
+    COLUMN, ROW, ENTRY = ", ", "; ", COMMA + " "
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class TypstRenderer(Renderer):
         picture: str = "",
     ) -> None:
         super().__init__(style)
-        self._names = _Names(self)
+        self._names = Names(self)
         self.language = language
         self.labels = labels
         self.picture = picture
@@ -141,6 +142,9 @@ class TypstRenderer(Renderer):
         head += f'#set text(font: ("New Computer Modern", {fonts}), size: 10.5pt, lang: {_LANGUAGES[self.language]})\n'
         head += f'#show math.equation: set text(font: ("New Computer Modern Math", {fonts}))\n'
         body = [self.block(b) for b in blocks]
+        for at, (block, following) in enumerate(itertools.pairwise(blocks)):
+            if isinstance(block, Paragraph) and isinstance(following, (Formulas, Flow)):
+                body[at] = f"#keep[{body[at]}]"  # not alone at the foot of a page
         if self.picture:
             body.insert(1 if title is not None and blocks[0] is title else 0, image(self.picture))
         return head + "\n" + "\n\n".join(body) + "\n"
@@ -149,29 +153,13 @@ class TypstRenderer(Renderer):
         return "".join([harmless(w) if isinstance(w, str) else "…" for w in words])
 
     def notation(self) -> Notation:
-        return _Names(self)
+        return Names(self)
 
     def name(self, reference: Reference) -> str:
         return self._names.reference(reference)
 
-    def number(self, value: Value) -> str:
-        found = value.value
-        if is_array(found):
-            found = found.tolist()
-        if isinstance(found, list):
-            return self._array(found, value.digits)
-        return typst_number(format_number(found, value.digits))
-
-    def _array(self, value: list[Any], digits: int) -> str:
-        if value and isinstance(value[0], list):
-            rows = [self._row(row, digits, ", ") for row in value[:MOST]]
-            rows += ["⋮"] if len(value) > MOST else []
-            return f'mat(delim: "[", {"; ".join(rows)})'
-        return f"({self._row(value, digits, COMMA + ' ')})"
-
-    def _row(self, row: Sequence[Any], digits: int, gap: str) -> str:
-        texts = [typst_number(format_number(v, digits)) for v in row[:MOST]]
-        return gap.join([*texts, "…"] if len(row) > MOST else texts)
+    def single(self, value: Any, digits: int) -> str:
+        return typst_number(format_number(value, digits))
 
     def _kind(self, text: str) -> tuple[int, str]:
         kind, text = super()._kind(text)
@@ -181,7 +169,8 @@ class TypstRenderer(Renderer):
 
     def plain(self, text: str) -> str:
         """Words: every sign that Typst could obey is escaped."""
-        return "".join([f"\\{c}" if c in _ESCAPED else _SIGNS.get(c, c) for c in harmless(text)])
+        shown = "".join([f"\\{c}" if c in _ESCAPED else _SIGNS.get(c, c) for c in harmless(text)])
+        return shown.replace(r"\-\-", r"#text(ligatures: false)[\-\-];")  # the font would join the hyphens
 
     def inline(self, formula: str) -> str:
         return f"${formula.strip()}$"
@@ -197,7 +186,7 @@ class TypstRenderer(Renderer):
     def heading(self, block: Heading) -> str:
         number = f"{self.plain(block.number)} #h(0.5em) " if block.number else ""
         text = f"{'=' * (block.level + 1)} {number}{self.words(block.words)}"
-        return f"{text}\n#block(above: 0.6em, remark[{self.words(block.remark)}])" if block.remark else text
+        return f"{text}\n#below[{self.words(block.remark)}]" if block.remark else text
 
     def paragraph(self, block: Paragraph) -> str:
         if block.depth:
@@ -249,8 +238,9 @@ class TypstRenderer(Renderer):
         body = ",\n  ".join(["table.hline()", f"table.header({head})", "table.hline(stroke: 0.5pt)", *rows])
         high = 6 if "frac(" in body else 4
         align = ", ".join(["left", *["right"] * (wide - 1)])
+        way = "whole" if len(rows) <= SMALL_ROWS else "fitting"
         table = (
-            f"#fitting[#set text(size: {size}pt)\n#table(columns: {wide}, align: ({align}{',' if wide == 1 else ''}), "
+            f"#{way}[#set text(size: {size}pt)\n#table(columns: {wide}, align: ({align}{',' if wide == 1 else ''}), "
             f"stroke: none, inset: (x: 5pt, y: {high}pt),\n  {body},\n  table.hline(),\n)]"
         )
         caption = f"#block(sticky: true)[{self.words(block.caption)}]\n" if block.caption else ""
@@ -276,9 +266,35 @@ class TypstRenderer(Renderer):
     def _joined(self, line: Line) -> str:
         """A chain among others; a short one is not broken."""
         text = "=".join([self.item(i) for i in line.chain])
-        shown = f"$part({text})$" + (f" #box(remark[{self.words(line.remark)}])" if line.remark else "")
-        shown = self.words(line.lead) + shown if line.lead else shown
-        return f"#box[{shown}]" if _size(text) <= 2 * SHORT else shown
+        remark = f" #box(remark[{self.words(line.remark)}])" if line.remark else ""
+        lead = self.words(line.lead) if line.lead else ""
+        if _size(text) <= 2 * SHORT:
+            return f"#box[{lead}$part({text})${remark}]"
+        first, *rest = line.chain
+        shown = [self._right(item) for item in rest]
+        left = self._whole(self.item(first))
+        shown = [f"{left}~{shown[0]}", *shown[1:]] if shown else [left]
+        if remark and shown[-1].endswith(")$]"):  # what a number is belongs to it
+            shown[-1] = f"{shown[-1][:-1]}{remark}]"
+            remark = ""
+        return f"{lead}{' '.join(shown)}{remark}"
+
+    def _right(self, item: Item) -> str:
+        """What stands behind a sign of equality: a line may end before that sign and before those of a sum."""
+        text = f"={self.item(item)}"
+        return self._whole(text) if _size(text) <= WHOLE else self._summed(self.split(item))
+
+    def _summed(self, pieces: Sequence[str]) -> str:
+        """The summands of a right side."""
+        shown = [self._whole(f"={pieces[0]}")]
+        for piece in pieces[1:]:
+            sign = piece[0] if piece[0] in "+−" else ""
+            shown.append(f"#h(0.22em, weak: true){self._whole(f'{sign} med {piece.removeprefix(sign)}')}")
+        return "".join(shown)
+
+    def _whole(self, text: str) -> str:
+        """A formula in which no line ends, unless it is too long."""
+        return f"#box[$part({text})$]" if _size(text) <= WHOLE else f"$part({text})$"
 
     def _line(self, line: Line, mark: str) -> str:
         why = f", why: [{self.words(line.lead)}]" if line.lead else ""
@@ -289,9 +305,7 @@ class TypstRenderer(Renderer):
         left = f"$part({self.item(first)})$"
         labelled = self._labelled(line, rest)
         right = [labelled] if labelled else []
-        for item in rest[1:] if labelled else rest:
-            text = f"={self.item(item)}"
-            right.append(f"#box[$part({text})$]" if _size(text) <= WHOLE else f"$part({text})$")
+        right += [self._right(item) for item in (rest[1:] if labelled else rest)]
         return f"line([{left}], [{' '.join(right)}]{why}{note}{mark})"
 
     def _labelled(self, line: Line, rest: Sequence[Item]) -> str:
@@ -310,12 +324,12 @@ class TypstRenderer(Renderer):
                 joined[-1] = (joined[-1][0] + piece, ())
             else:
                 joined.append((piece, words))
-        out = ["="]
+        marked: list[str] = []
         for at, (piece, words) in enumerate(joined):
             sign = piece[0] if at and piece[0] in "+−" else ""
             shown = self.words(tuple(w for w in words if w) or (self.labels["direct"],))
-            out.append(f"{sign}underbrace({piece.removeprefix(sign)}, #text(size: 0.9em)[{shown}])")
-        return f"$part({''.join(out)})$"
+            marked.append(f"{sign}underbrace({piece.removeprefix(sign)}, #text(size: 0.9em)[{shown}])")
+        return self._summed(marked)
 
     def split(self, item: Item) -> list[str]:
         """The texts of an item's summands, each but the first with its sign in front."""
@@ -331,7 +345,9 @@ class TypstRenderer(Renderer):
 
 
 def _size(text: str) -> int:
-    """Roughly how many characters a formula has in print."""
+    """Roughly how many characters wide a formula is in print."""
+    text = _LABEL.sub(")", text)
+    text = _MATRIX.sub(lambda found: max(found[1].split(";"), key=len).replace(",", "  "), text)
     return len(_COMMAND.sub("", text.replace("$", "")))
 
 
@@ -340,54 +356,3 @@ def image(svg: str) -> str:
     size = re.search(r'<svg[^>]*? width="([0-9.]+)"', svg)
     wide = f"{min(PAGE, float(size.group(1)) * 0.0225):.2f}cm" if size else "100%"  # a pixel is not quite 0.75 points
     return f'#align(center, image(bytes({quoted(svg.replace(chr(10), " "))}), format: "svg", width: {wide}))'
-
-
-class _Names(Typst):
-    """The Typst notation with the leaves of `bptt_solver.blocks`."""
-
-    def __init__(self, renderer: TypstRenderer) -> None:
-        super().__init__()
-        self._renderer = renderer
-        self.style = renderer.style
-
-    def reference(self, node: Reference) -> str:
-        if type(node) is Reference:
-            return "…" if node.name == "…" else super().reference(node)
-        if isinstance(node, Mark):
-            return self._renderer.mark(node)
-        if isinstance(node, Partial):
-            below = self.reference(node.below)
-            below = f"({below})" if isinstance(node.below, Use) else below
-            return f"frac(∂{self.reference(node.above)}, ∂{below})"
-        if isinstance(node, Ordered):
-            return f"frac(∂^(+){self.reference(node.above)}, ∂{self.reference(node.below)})"
-        if isinstance(node, Use):
-            label = node.label
-            text = self.reference(label) if label.name else COMMA.join([self.index(i) for i in label.indices])
-            return f"{self.reference(node.of)}\\@{text}"
-        if isinstance(node, Belonging):
-            base, script, rest = self.reference(node.label or node.of).partition("_(")
-            return base + node.primes + script + rest  # a prime behind a subscript would belong to its closing sign
-        if isinstance(node, Entry):
-            of, at = self.reference(node.of), COMMA.join(map(str, node.at))
-            return f"{of[:-1]}[{at}])" if of.startswith("frac(") else f"{of}[{at}]"
-        if isinstance(node, Dots):
-            return "…"
-        if isinstance(node, Domain):
-            parts = [self.range(r) for r in node.ranges]
-            parts += [self.conditions(node.conditions)] if node.conditions else []
-            return f"{COMMA} ".join(parts)
-        return super().reference(node)
-
-    def power(self, base: Expression, exponent: Expression) -> Sequence[Piece]:
-        """``(h^((t)))^(2)``: a power of a name that has a superscript."""
-        high = base.kind == HIGH if isinstance(base, Mark) else False
-        if high or (self.style.raised and isinstance(base, Reference) and "^(" in self.reference(base)):
-            return ("(", (base, 0, True), ")^(", (exponent, 0, True), ")")
-        return super().power(base, exponent)
-
-    def call(self, name: str, arguments: Sequence[Expression]) -> Sequence[Piece]:
-        found = block_of(name, arguments)
-        if found is None:
-            return super().call(name, arguments)
-        return [p.replace(",", COMMA) if isinstance(p, str) else p for p in found]

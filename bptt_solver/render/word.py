@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from bptt_solver.blocks import Alert, Block, Curve, Flow, Formulas, Heading, Line, Note, Paragraph, Table, Words
@@ -9,6 +11,7 @@ from bptt_solver.language.notation.mathml import escaped
 from bptt_solver.language.notation.omml import measured, omml, run, word
 from bptt_solver.language.notation.writer import PLAIN_STYLE, Style
 from bptt_solver.render.base import Renderer, harmless
+from bptt_solver.render.columns import columns
 from bptt_solver.render.curve import standing_alone
 from bptt_solver.render.html import LABELS, HtmlRenderer
 from bptt_solver.render.shades import mixed, shades
@@ -17,10 +20,13 @@ WIDE = 68.0  # characters that fit on a row
 SHORT = 34.0  # characters of a formula that shares a row
 INDENT = 454  # twentieths of a point that a group is set in
 HANGING = 567  # and the rows below the first
+TABLE = 9600  # twentieths of a point between the margins
+LETTER, CELL = 6.2, 180  # of a letter to the half point of its size, and what a cell has besides
 SMALL_TABLE = 7  # columns from which a table has smaller letters
 PIXEL = 7200  # English metric units of a pixel in a picture: three quarters of its size on a screen
 WIDEST = 6_120_000
 SOFT = '<w:rPr><w:color w:val="5B6770"/><w:sz w:val="19"/></w:rPr>'
+_INFIX = re.compile(r'<mo form="infix"[^>]*>([+−])</mo>')
 _EQUALS = run("=")
 _QUAD = word("\u2003\u2002")
 
@@ -46,6 +52,9 @@ class WordRenderer(HtmlRenderer):
     def render(self, blocks: Sequence[Block]) -> str:
         """The body; the picture stands behind the title."""
         body = [self.block(b) for b in blocks]
+        for at, (block, following) in enumerate(itertools.pairwise(blocks)):
+            if isinstance(block, Paragraph) and isinstance(following, (Formulas, Flow)):
+                body[at] = self.paragraph(block, keep=True)  # not alone at the foot of a page
         if self.picture:
             titled = bool(blocks) and isinstance(blocks[0], Heading) and not blocks[0].level
             body.insert(1 if titled else 0, self._drawn(self.picture))
@@ -68,8 +77,9 @@ class WordRenderer(HtmlRenderer):
         text = paragraph(number + self.words(block.words), style)
         return text + (paragraph(self.words(block.remark), "Remark") if block.remark else "")
 
-    def paragraph(self, block: Paragraph) -> str:
-        return self._mark(block.lead) + paragraph(self.words(block.words), indent=INDENT if block.depth else 0)
+    def paragraph(self, block: Paragraph, keep: bool = False) -> str:
+        indent = INDENT if block.depth else 0
+        return self._mark(block.lead) + paragraph(self.words(block.words), indent=indent, keep=keep)
 
     def formulas(self, block: Formulas) -> str:
         return self._mark(block.lead) + "".join([self._chain_of(line, block.depth) for line in block.lines])
@@ -80,7 +90,7 @@ class WordRenderer(HtmlRenderer):
         for line in block.items:
             found = self.rows(line)
             text, width = found[0] if len(found) == 1 else ("", WIDE)
-            if not line.chain or line.lead or len(found) != 1:
+            if not line.chain or line.lead or len(found) != 1 or self._is_long(line.remark):
                 rows.append(self._chain_of(line, block.depth))
                 room = 0.0
             elif width <= SHORT and room >= width + 3:
@@ -95,6 +105,7 @@ class WordRenderer(HtmlRenderer):
     def table(self, block: Table) -> str:
         wide = max(map(len, (block.header, *block.rows)))
         size = 18 if wide < SMALL_TABLE else 15
+        widths = self._widths((block.header, *block.rows), wide, size)
         rows = [self._row_of([self.words(c) for c in block.header], [], wide, size, head=True)]
         for cells, colours in zip(block.rows, shades(block), strict=True):
             rows.append(self._row_of([self.words(c) for c in cells], colours, wide, size))
@@ -104,12 +115,21 @@ class WordRenderer(HtmlRenderer):
             [f'<w:{side} w:val="single" w:sz="8" w:space="0" w:color="444444"/>' for side in ("top", "bottom")]
         )
         margins = '<w:tblCellMar><w:left w:w="70" w:type="dxa"/><w:right w:w="70" w:type="dxa"/></w:tblCellMar>'
-        grid = f'<w:gridCol w:w="{max(1400, 9000 // (wide + 1) * 2 if wide < 4 else 9000 // (wide + 1))}"/>'
-        grid += f'<w:gridCol w:w="{9000 // (wide + 1)}"/>' * (wide - 1)
+        grid = "".join([f'<w:gridCol w:w="{width}"/>' for width in widths])
         return (
             f'{caption}{drawn}<w:tbl><w:tblPr><w:tblW w:w="0" w:type="auto"/><w:tblBorders>{borders}</w:tblBorders>'
             f"{margins}</w:tblPr><w:tblGrid>{grid}</w:tblGrid>{''.join(rows)}</w:tbl>{paragraph('', 'Gap')}"
         )
+
+    def _widths(self, rows: Sequence[Sequence[Words]], wide: int, size: int) -> list[int]:
+        """The widths of columns in twentieths of a point: what stands in them, and no more than the page has."""
+        found = [0.0] * wide
+        for row in rows:
+            for at, cell in enumerate(row):
+                found[at] = max(found[at], self._width(cell))
+        own = [round(width * size * LETTER) + CELL for width in found]
+        scale = min(1.0, TABLE / sum(own))
+        return [round(width * scale) for width in own]
 
     def _row_of(
         self, cells: Sequence[str], colours: Sequence[int | None], wide: int, size: int, head: bool = False
@@ -119,13 +139,14 @@ class WordRenderer(HtmlRenderer):
             if head
             else ""
         )
+        middle = '<w:vAlign w:val="center"/>'
         out: list[str] = []
         for at, cell in enumerate([*cells, *[""] * (wide - len(cells))]):
             shade = colours[at] if at < len(colours) else None
             fill = f'<w:shd w:val="clear" w:color="auto" w:fill="{mixed(shade)}"/>' if shade else ""
             text = cell.replace("<w:r>", f'<w:r><w:rPr><w:sz w:val="{size}"/></w:rPr>')
             side = "right" if at else "left"
-            out.append(f"<w:tc><w:tcPr>{border}{fill}</w:tcPr>{paragraph(text, 'Cell', align=side)}</w:tc>")
+            out.append(f"<w:tc><w:tcPr>{border}{fill}{middle}</w:tcPr>{paragraph(text, 'Cell', align=side)}</w:tc>")
         header = "<w:trPr><w:tblHeader/></w:trPr>" if head else ""
         return f"<w:tr>{header}{''.join(out)}</w:tr>"
 
@@ -153,7 +174,17 @@ class WordRenderer(HtmlRenderer):
             return why + (paragraph(self.words(line.remark), "Why", indent=indent) if line.remark else "")
         rows = self.rows(line)
         first = equation(rows[0][0], indent, keep=len(rows) > 1)
-        return why + first + "".join([equation(text, indent + HANGING) for text, _ in rows[1:]])
+        more = [equation(text, indent + HANGING) for text, _ in rows[1:]]
+        if self._is_long(line.remark):  # words in an equation are not broken
+            more.append(paragraph(self.words(line.remark), "Why", indent=indent + HANGING))
+        return why + first + "".join(more)
+
+    def _is_long(self, words: Words) -> bool:
+        return self._width(words) > WIDE - 8
+
+    def _width(self, words: Words) -> float:
+        """Roughly how many characters wide words with formulas are."""
+        return sum([columns(w) if isinstance(w, str) else measured(self.item(w))[1] for w in words])
 
     def rows(self, line: Line) -> list[tuple[str, float]]:
         """A chain in rows that fit on the page, with how wide they are: broken before signs of equality, then before
@@ -171,9 +202,9 @@ class WordRenderer(HtmlRenderer):
             _add(rows, _EQUALS + pieces[0][0], pieces[0][1] + 3, at > 0)
             for text, width in pieces[1:]:
                 _add(rows, text, width, True)
-        if line.remark:
+        if line.remark and not self._is_long(line.remark):
             text = f"{_QUAD}{self._remark(line.remark)}"
-            _add(rows, text, sum(len(w) if isinstance(w, str) else 4 for w in line.remark) + 2.0, True)
+            _add(rows, text, self._width(line.remark) + 2.0, True)
         return rows
 
     def _remark(self, words: Words) -> str:
@@ -188,12 +219,9 @@ class WordRenderer(HtmlRenderer):
 
     def _term(self, text: str, label: str, first: bool) -> tuple[str, float]:
         """A term with a brace below it and what it is."""
-        sign = ""
-        for mark in ("−", "+"):
-            tag = f'<mo form="infix">{mark}</mo>'
-            if not first and text.startswith(tag):
-                sign, text = run(mark), text.removeprefix(tag)
-        inside, width = measured(text)
+        found = None if first else _INFIX.match(text)
+        sign = run(found[1]) if found else ""
+        inside, width = measured(text[found.end() :] if found else text)
         brace = '<m:groupChrPr><m:chr m:val="⏟"/><m:pos m:val="bot"/><m:vertJc m:val="top"/></m:groupChrPr>'
         braced = f"<m:groupChr>{brace}<m:e>{inside}</m:e></m:groupChr>"
         return f"{sign}<m:limLow><m:e>{braced}</m:e><m:lim>{label}</m:lim></m:limLow>", max(width, 8.0) + 2
@@ -239,9 +267,10 @@ def _add(rows: list[tuple[str, float]], text: str, width: float, may_break: bool
             rows[-1] = (word(f"{sign}\u2005") + rows[-1][0].removeprefix(start), rows[-1][1])
 
 
-def paragraph(inside: str, style: str = "", indent: int = 0, align: str = "") -> str:
-    """A paragraph with runs in it."""
+def paragraph(inside: str, style: str = "", indent: int = 0, align: str = "", keep: bool = False) -> str:
+    """A paragraph with runs in it; ``keep``: on the page of the next one."""
     properties = f'<w:pStyle w:val="{style}"/>' if style else ""
+    properties += "<w:keepNext/>" if keep else ""
     properties += f'<w:ind w:left="{indent}"/>' if indent else ""
     properties += f'<w:jc w:val="{align}"/>' if align else ""
     return f"<w:p>{f'<w:pPr>{properties}</w:pPr>' if properties else ''}{inside}</w:p>"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def serve_one(connection: Connection) -> None:
     from bptt_solver.serve.warm import ignore_interrupts
 
     ignore_interrupts()
+    _first_to_go()
+    threading.Thread(target=_leave_with_server, daemon=True).start()
     try:
         request = json.loads(connection.recv_bytes())
         read = _note_files(request["path"]) if "path" in request else {}
@@ -37,6 +40,25 @@ def serve_one(connection: Connection) -> None:
         pass
     finally:
         connection.close()
+
+
+def _first_to_go() -> None:
+    """Where there is no memory left, Linux shall end this process and not the server."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:  # another system, or it is not allowed
+        pass
+
+
+def _leave_with_server() -> None:
+    """Nobody wants an answer after the server was killed."""
+    from multiprocessing import connection, parent_process
+
+    server = parent_process()
+    if server is not None:
+        connection.wait([server.sentinel])
+        os._exit(1)
 
 
 def _note_files(document: str) -> dict[str, None]:

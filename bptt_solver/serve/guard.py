@@ -7,8 +7,11 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from bptt_solver.catalogues import ENGLISH, in_language, message
+
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Message as Event
 
 MOST_BODY = 4_000_000  # bytes: a text that may be edited, as JSON
 SAFE = ("GET", "HEAD")
@@ -29,8 +32,9 @@ class Guard:
     """An application that is asked only by those who may: the Host header is this machine's, the Origin is our own
     (every request that changes something must have one), and the path begins with the token, which is taken off."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, language: str = ENGLISH) -> None:
         self.app = app
+        self.language = language
         self.token = token
         self.port = 0  # until the server listens
 
@@ -49,17 +53,17 @@ class Guard:
         fault = self._fault(scope["method"], headers)
         path = scope["path"].split("/", 2)
         if fault is None and not (len(path) == 3 and secrets.compare_digest(path[1].encode(), self.token.encode())):
-            fault = 404, "not found; open the address that the program printed"
+            fault = 404, message("serve.not_found")
         if fault is not None:
-            await _refuse(send, *fault)
+            await _refuse(send, fault[0], in_language(fault[1], self.language))
             return
 
-        async def headed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = [name for name, _ in message["headers"]]
+        async def headed(event: Event) -> None:
+            if event["type"] == "http.response.start":
+                own = [name for name, _ in event["headers"]]
                 more = [(n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in own]
-                message = {**message, "headers": [*message["headers"], *more]}
-            await send(message)
+                event = {**event, "headers": [*event["headers"], *more]}
+            await send(event)
 
         inner = "/" + path[2]
         await self.app({**scope, "path": inner, "raw_path": inner.encode()}, _bounded(receive), headed)
@@ -67,14 +71,14 @@ class Guard:
     def _fault(self, method: str, headers: list[tuple[str, str]]) -> tuple[int, str] | None:
         hosts = [value for name, value in headers if name == "host"]
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
-            return 403, "this server answers under its own address only"
+            return 403, message("serve.only_here")
         origins = [value for name, value in headers if name == "origin"]
         ours = [f"http://{host}" for host in self.hosts]
         if any(origin.lower() not in ours for origin in origins) or (method not in SAFE and len(origins) != 1):
-            return 403, "this server answers its own page only"
+            return 403, message("serve.only_ours")
         lengths = [value for name, value in headers if name == "content-length"]
         if any(not (length.isascii() and length.isdigit()) or int(length[:20]) > MOST_BODY for length in lengths):
-            return 413, "too large"
+            return 413, message("serve.too_large")
         return None
 
 
@@ -82,14 +86,14 @@ def _bounded(receive: Receive) -> Receive:
     """The same messages, as long as the body is not too long."""
     length = 0
 
-    async def bounded() -> Message:
+    async def bounded() -> Event:
         nonlocal length
-        message = await receive()
-        if message["type"] == "http.request":
-            length += len(message.get("body", b""))
+        event = await receive()
+        if event["type"] == "http.request":
+            length += len(event.get("body", b""))
             if length > MOST_BODY:
                 raise TooLong
-        return message
+        return event
 
     return bounded
 

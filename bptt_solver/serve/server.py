@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from bptt_solver.serve.frame import INSIDE, KINDS, POLICY, asset, frame
 from bptt_solver.serve.guard import Guard, TooLong
 from bptt_solver.serve.processes import Solvers, Stopped
 from bptt_solver.serve.starters import starters
+from bptt_solver.serve.told import told
 from bptt_solver.serve.watching import changes
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Preview:
         self.solvers = Solvers(seconds)
         self.limits, self.plugins = list(limits), list(plugins)
         self.language, self.notation, self.traceback = language, notation, traceback
-        self.guard = Guard(self._application(), secrets.token_urlsafe(24))
-        self._pages: dict[int, bytes] = {}
+        self.guard = Guard(self._application(), secrets.token_urlsafe(24), language)
+        self._pages: dict[str, bytes] = {}
         self._made = 0
         self._files: list[str] = []  # that the document was made of, beside itself
         self._listeners: dict[int, asyncio.Queue[dict[str, Any] | None]] = {}
@@ -76,12 +77,12 @@ class Preview:
             *(Route(f"/{name}", _asset) for name in KINDS),
             Route("/events", self.events),
             Route("/vocabulary", self.vocabulary),
-            Route("/preview/{number:int}", self.page),
+            Route("/preview/{number}", self.page),
             Route("/solve", self.solve, methods=["POST"]),
             Route("/cancel", self.cancel, methods=["POST"]),
             Route("/document", self.save, methods=["PUT"]),
         ]
-        return Starlette(routes=routes, lifespan=self._running, exception_handlers={TooLong: _too_long})
+        return Starlette(routes=routes, lifespan=self._running, exception_handlers={TooLong: self._too_long})
 
     @asynccontextmanager
     async def _running(self, _application: Starlette) -> AsyncIterator[None]:
@@ -107,8 +108,15 @@ class Preview:
                 queue.put_nowait(event)
 
     def _told(self, reading: Reading) -> dict[str, Any]:
-        reason = in_language(reading.reason, self.language)
+        reason = told(reading.reason)
         return {"version": reading.version, "exists": reading.exists, "text": reading.text, "reason": reason}
+
+    def _spoken(self, asked: Mapping[str, Any]) -> str:
+        """The language of whoever asks."""
+        return str(asked["language"]) if asked.get("language") in LANGUAGES else self.language
+
+    def _fault(self, status: int, text: str, asked: Mapping[str, Any] | None = None) -> Response:
+        return JSONResponse({"error": in_language(text, self._spoken(asked or {}))}, status)
 
     # ------------------------------------------------------------------------- what is asked for
 
@@ -120,7 +128,7 @@ class Preview:
             "name": self.edited.name,
             "language": self.language,
             "notation": self.notation or "",
-            "notations": [[name, profile(name).title] for name in profile_names()],
+            "notations": [[name, told(profile(name).title)] for name in profile_names()],
             "starters": [s._asdict() for s in starters()],
         }
         text = frame(os.path.basename(self.edited.path), self.edited.path, self.language, start)
@@ -134,6 +142,7 @@ class Preview:
         async def tell() -> AsyncIterator[str]:
             self._listeners[id(queue)] = queue
             try:
+                yield "retry: 500\n\n"
                 event: dict[str, Any] | None = first
                 while event is not None:
                     yield f"data: {json.dumps(event)}\n\n"
@@ -150,17 +159,17 @@ class Preview:
             try:
                 found, _ = await self.solvers.solve("vocabulary", asked)
             except Stopped:
-                return _fault(409, "stopped")
+                return self._fault(409, message("serve.stopped"))
             if "schema" not in found:
-                return _fault(500, str(found.get("error")))
+                return self._fault(500, str(found.get("error")))
             self._vocabulary = found
         return JSONResponse(self._vocabulary)
 
     async def page(self, request: Request) -> Response:
         """A page that was made."""
-        found = self._pages.get(request.path_params["number"])
+        found = self._pages.get(request.path_params["number"])  # by its digits: a text is never too long to look up
         if found is None:
-            return _fault(404, "not found")
+            return self._fault(404, message("serve.no_page"))
         return Response(found, media_type=_PAGE, headers={"content-security-policy": INSIDE})
 
     async def solve(self, request: Request) -> Response:
@@ -168,8 +177,7 @@ class Preview:
         asked = await _json(request)
         text, who = asked.get("text"), asked.get("tab")
         if not (text is None or isinstance(text, str)) or not isinstance(who, str) or len(who) > 64:
-            return _fault(400, "not a request to solve")
-        language = asked.get("language")
+            return self._fault(400, message("serve.wrong"), asked)
         task = {
             "kind": "solve",
             "name": self.edited.name,
@@ -179,7 +187,7 @@ class Preview:
             "limits": self.limits,
             "plugins": self.plugins,
             "traceback": self.traceback,
-            "language": language if language in LANGUAGES else self.language,
+            "language": self._spoken(asked),
             "notation": str(asked.get("notation") or "") or None,
             "steps": "all" if asked.get("steps") == "all" else "auto",
         }
@@ -191,17 +199,20 @@ class Preview:
         if not working.done():  # nobody waits any more; by now the tab may wait for something else
             working.cancel()
         try:
-            told, page = await working
+            found, page = await working
         except (Stopped, asyncio.CancelledError):
             return JSONResponse({"stopped": True})
-        self._files = [path for path in told.pop("files", ()) if path != self.edited.path]
-        if told["solved"]:
+        self._files = [path for path in found.pop("files", ()) if path != self.edited.path]
+        if found["solved"]:
             self._made += 1
-            self._pages[self._made] = page
+            self._pages[str(self._made)] = page
             while len(self._pages) > (MOST_PAGES if sum(map(len, self._pages.values())) < MOST_KEPT else 1):
                 del self._pages[next(iter(self._pages))]
-            told["page"] = self._made
-        return JSONResponse({**told, "seconds": round(time.perf_counter() - begun, 3)})
+            found["page"] = self._made
+        return JSONResponse({**found, "seconds": round(time.perf_counter() - begun, 3)})
+
+    async def _too_long(self, _request: Request, _error: Exception) -> Response:
+        return self._fault(413, message("serve.too_large"))
 
     async def cancel(self, request: Request) -> Response:
         """Stop what a tab waits for."""
@@ -213,16 +224,16 @@ class Preview:
         asked = await _json(request)
         text, base = asked.get("text"), asked.get("version")
         if not isinstance(text, str) or not isinstance(base, str):
-            return _fault(400, "not a document")
+            return self._fault(400, message("serve.wrong"), asked)
         if len(text.encode("utf-8", "replace")) > MOST:
-            return _fault(413, message("serve.large").in_language(self.language))
+            return self._fault(413, message("serve.large"), asked)
         try:
             async with self._saving:
                 reading = await asyncio.to_thread(self.edited.save, text, base)
         except Conflict as conflict:
             return JSONResponse({"conflict": self._told(conflict.found)}, 409)
         except OutputError as error:
-            return _fault(500, f"error: {error}")
+            return self._fault(409, message("batch.error", text=error.args[0]), asked)
         return JSONResponse({"version": reading.version})
 
 
@@ -231,14 +242,10 @@ async def _asset(request: Request) -> Response:
     return Response(asset(name), media_type=KINDS[name])
 
 
-async def _too_long(_request: Request, _error: Exception) -> Response:
-    return _fault(413, "too large")
-
-
 async def _json(request: Request) -> dict[str, Any]:
     try:
         found = json.loads(await request.body())
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -247,10 +254,6 @@ async def _left(request: Request) -> None:
     """Return when whoever asked has gone."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _fault(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status)
 
 
 class _Server(uvicorn.Server):

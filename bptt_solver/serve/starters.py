@@ -7,16 +7,23 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from bptt_solver.catalogues import FOLDER, Messages
+from bptt_solver.serve.told import Told, told
+
 _PACKAGE = Path(__file__).parent / "examples"  # in an installation
 _CHECKOUT = Path(__file__).parents[2] / "examples"  # in a copy of the repository
 
 
+_SAY = Messages(FOLDER, "starters")
+
+
 class Starter(NamedTuple):
-    """An example: its folder's name, its title, what its first comment says of it, and its text."""
+    """An example: its folder's name, its title and what its first comment says of it in every language, and its
+    text."""
 
     name: str
-    title: str
-    about: str
+    title: Told
+    about: Told
     text: str
 
 
@@ -29,6 +36,11 @@ def starters() -> tuple[Starter, ...]:
 
 
 def _starter(name: str, text: str) -> Starter:
+    return Starter(name, told(_SAY(f"{name}.title")), told(_SAY(f"{name}.about")), text)
+
+
+def own_words(name: str, text: str) -> tuple[str, str]:
+    """The title of a document, and what its first comment says of it: what the English catalogue has."""
     about: list[str] = []
     lines = text.splitlines()
     for line in lines:
@@ -36,4 +48,4 @@ def _starter(name: str, text: str) -> Starter:
             break
         about.append(line.lstrip("# "))
     title = next((line.partition(":")[2].strip() for line in lines if line.startswith("title:")), name)
-    return Starter(name, title.strip('"'), " ".join(about), text)
+    return title.strip('"'), " ".join(about)

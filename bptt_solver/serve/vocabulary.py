@@ -1,4 +1,7 @@
-"""What the editor can complete: the keys of a document, and what the installed plugins know, with their choices."""
+"""What the editor can complete: the keys of a document, and what the installed plugins know, with their choices.
+
+What is said about them is there in every language, because the reader may change it in the page.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
+from bptt_solver.catalogues import FOLDER, Messages
 from bptt_solver.errors import ProblemError
 from bptt_solver.options import Noted, noting
 from bptt_solver.records import Activation, Loss, OptionError, Topology
 from bptt_solver.registry import Registry
+from bptt_solver.serve.told import Told, told
 
 _MOST_TRIED = 60  # builds of one topology, to find which options have which words
 
@@ -24,23 +29,39 @@ def vocabulary(plugins: Sequence[str] = ()) -> dict[str, Any]:
     from bptt_solver.profiles.profile import profile, profile_names
 
     registry = Registry.load(plugins)
-    functions: dict[str, dict[str, str]] = {}
+    topologies = registry.topologies
+    functions: dict[str, dict[str, Told]] = {}
     for operation in CORE:
         if operation.name not in INTERNAL and operation.name not in OPERATORS:
             functions[operation.name] = {"kind": "function", "about": ""}
     for record in registry.functions:
         kind = "activation" if isinstance(record, Activation) else "loss" if isinstance(record, Loss) else "function"
-        functions[record.name] = {"kind": kind, "about": record.summary}
+        functions[record.name] = {"kind": kind, "about": told(record.summary)}
     return {
-        "schema": json.loads(schema_text()),
+        "schema": described(json.loads(schema_text())),
         "functions": dict(sorted(functions.items())),
-        "topologies": {t.name: {"about": t.summary, "options": options(t, registry)} for t in registry.topologies},
+        "topologies": {t.name: {"about": told(t.summary), "options": options(t, registry)} for t in topologies},
         "rules": {
-            r.name: {"about": r.summary, "options": {o: {"default": _shown(d)} for o, d in r.options.items()}}
+            r.name: {"about": told(r.summary), "options": {o: {"default": _shown(d)} for o, d in r.options.items()}}
             for r in registry.update_rules
         },
-        "notations": {name: profile(name).title for name in profile_names()},
+        "notations": {name: told(profile(name).title) for name in profile_names()},
     }
+
+
+def described(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with its descriptions in every language: the catalogue names each by its place in the schema."""
+    say = Messages(FOLDER, "schema")
+    inside: list[tuple[Any, tuple[str, ...]]] = [(schema, ())]
+    while inside:
+        node, path = inside.pop()
+        if isinstance(node, list):
+            inside += [(item, (*path, str(number))) for number, item in enumerate(node)]
+        elif isinstance(node, dict):
+            if path and path[-1] != "properties" and isinstance(node.get("description"), str):
+                node["description"] = told(say(".".join(path)))
+            inside += [(item, (*path, name)) for name, item in node.items()]
+    return schema
 
 
 def options(topology: Topology, registry: Registry) -> dict[str, dict[str, Any]]:

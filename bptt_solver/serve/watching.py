@@ -24,23 +24,24 @@ class Watch:
 
     def __init__(self) -> None:
         self._known: dict[str, Stamp | None] = {}
-        self._emptied: dict[str, None] = {}
+        self._doubted: dict[str, None] = {}
 
     def changed(self, paths: Iterable[str]) -> list[str]:
         """Which of these files have changed since the last look; one that is seen for the first time has not.
 
-        A file that is empty now and was not before is left for the next look: an editor that writes in place empties it
-        first."""
+        A file that is empty or gone now and was not before is left for the next look: an editor that writes in place
+        empties it first, others move it away before they write a new one."""
         found: list[str] = []
         for path in paths:
             now = stamp(path)
             before = self._known.setdefault(path, now)
             if now == before:
+                self._doubted.pop(path, None)
                 continue
-            if now is not None and now[1] == 0 and path not in self._emptied:
-                self._emptied[path] = None
+            if (now is None or now[1] == 0) and path not in self._doubted:
+                self._doubted[path] = None
                 continue
-            self._emptied.pop(path, None)
+            self._doubted.pop(path, None)
             self._known[path] = now
             found.append(path)
         return found

@@ -10,6 +10,7 @@ from bptt_solver.blocks import Use, Value
 from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.derivation import Cut, GatherStep, LossTable, shortened
 from bptt_solver.language.expressions import Expression, Index, Reference, Sum, substitute_indices, transform
+from bptt_solver.made import ONE
 from bptt_solver.steps.lines import Piece
 from bptt_solver.steps.local import use_label
 from bptt_solver.steps.members import or_zero
@@ -123,17 +124,25 @@ def loss_table(whole: Indexed) -> LossTable | None:
         return None
     from bptt_solver.analyses.contribution_table import split_of  # few derivations have this table
     from bptt_solver.analyses.losses import Loss, Sweeps
+    from bptt_solver.analyses.made_sweeps import MadeSplit, MadeSweeps
+    from bptt_solver.steps.made import cell_of
 
     key = whole.unfolded.keys[shared]
     sweeps = Sweeps(whole.computation, [Loss(k, whole.unfolded.number[k], 1, None) for k in losses])
     found = [sweeps.run([at], kept=[key]).pieces.get(shared, []) for at in range(len(losses))]
     split = split_of(whole.computation, key, sweeps.pieces(key), found)
+    made = MadeSweeps(whole.computation, sweeps, [ONE] * len(losses))
+    pieces = [made.run([at], kept=[key]).pieces.get(shared, []) for at in range(len(losses))]
+    of = MadeSplit(made.making, [column.user for column in split.uses], pieces)
     rows: list[tuple[Reference, Sequence[Value | None], Value]] = []
-    for loss, row, total in zip(losses, split.cells, split.rows, strict=True):
-        cells = [members.value(cell) if cell is not None else None for cell in row]
-        rows.append((members.name(whole.unfolded.number[loss]), cells, members.value(total)))
+    for at, loss in enumerate(losses):
+        row = zip(split.cells[at], of.cells[at], strict=True)
+        cells = [None if cell is None else members.value(cell, cell_of(part)) for cell, part in row]
+        total = members.value(split.rows[at], cell_of(of.rows[at]))
+        rows.append((members.name(whole.unfolded.number[loss]), cells, total))
     columns = [uses[column.user] for column in split.uses]
-    return LossTable(node, columns, rows, [members.value(s) for s in split.columns], members.shown(number))
+    sums = [members.value(s, cell_of(part)) for s, part in zip(split.columns, of.columns, strict=True)]
+    return LossTable(node, columns, rows, sums, members.shown(number))
 
 
 def _losses(whole: Indexed) -> list[Instance]:

@@ -41,7 +41,8 @@ class Locals:
         )
         for equation in equations:
             for term in equation.terms:
-                key = (id(term.via), term.slot, id(term.template))
+                read = tuple(dict.fromkeys(n.name for n in preorder(term.pullback) if type(n) is Reference))
+                key = (id(term.via), term.slot, id(term.template), equation.of, read)  # two sums may share a template
                 known = chosen.get(key)
                 if known is None or len(known[0].ranges) < len(equation.ranges):
                     chosen[key] = (equation, term)
@@ -52,10 +53,8 @@ class Locals:
         for equation, term in terms:
             several.setdefault((id(term.via), equation.of), []).append(term)
         for equation, term in terms:
-            together = several[id(term.via), equation.of]
-            if len(together) == 1 or not any(
-                self._inside_sum(t) for t in together
-            ):  # else one use is not the whole partial
+            together = [t for t in several[id(term.via), equation.of] if not _apart(t.user, term.user)]
+            if len(together) == 1 or not any(map(self._inside_sum, together)):  # else a use is not the whole partial
                 self._enter(local, equation, term)
         local.transposed = any(s.transposed for s in local.steps)
         return local
@@ -219,6 +218,12 @@ class Locals:
                 names = Formula(expression, [members.leaf(s, False) for s in slots], members.ranks(template))
                 of = members.made_of("p", template.expression, slots)
                 step.values.append(Chain((names, members.value(value, of))))
+
+
+def _apart(one: Reference, other: Reference) -> bool:
+    """Whether two members of a family never are the same instance: an index of theirs differs by a number."""
+    between = [a.plus(b, -1) for a, b in zip(one.indices, other.indices, strict=True)]
+    return any(not index.terms and index.constant for index in between)
 
 
 def use_label(equation: AdjointEquation, term: Term) -> Reference:

@@ -345,18 +345,23 @@ def _shifted(expression: Expression, start: int) -> Expression:
     )
 
 
-def same(a: Item, b: Item) -> bool:
-    """Whether two items of a chain would look the same."""
-    a, b = _number_of(a), _number_of(b)
-    if isinstance(a, Formula) and type(a.expression) is not Call and len(a.leaves) == 1:
-        a = a.leaves[0]  # type: ignore[assignment]
-    if isinstance(b, Formula) and type(b.expression) is not Call and len(b.leaves) == 1:
-        b = b.leaves[0]  # type: ignore[assignment]
-    if isinstance(a, Number):
-        a = Value(a.value)
+def same(a: Item | Leaf, b: Item | Leaf) -> bool:
+    """Whether two items of a chain, or leaves of such items, would look the same."""
+    a, b = _bare(a), _bare(b)
     if isinstance(a, Value) and isinstance(b, Value):
         return a is b or (not is_array(a.value) and not is_array(b.value) and a.value == b.value)
+    if isinstance(a, Formula) and isinstance(b, Formula) and a.expression == b.expression:
+        return len(a.leaves) == len(b.leaves) and all(map(same, a.leaves, b.leaves))
     return a is b
+
+
+def _bare(item: Item | Leaf) -> Item | Leaf:
+    """A number as a value, whatever it is wrapped in."""
+    if isinstance(item, Formula):
+        item = _number_of(item)
+    if isinstance(item, Formula) and type(item.expression) is not Call and len(item.leaves) == 1:
+        item = item.leaves[0]
+    return Value(item.value) if isinstance(item, Number) else item
 
 
 def _number_of(item: Item) -> Item:

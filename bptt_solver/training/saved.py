@@ -31,7 +31,9 @@ def ending_of(path: str, option: str = "--save") -> str:
     if ending not in ENDINGS:
         span = Span(Source(option, path), 0, len(path))
         raise fail(
-            message("training.file_name", path=path), span, message("training.endings", endings=", ".join(ENDINGS))
+            message("training.file_name", path=path),
+            span,
+            message("training.endings", endings=message.listed(ENDINGS, "list.comma")),
         )
     return ending
 
@@ -138,7 +140,7 @@ def resumed(problem: Problem, path: str) -> tuple[Problem, Start]:
             raise fail(
                 message("training.no_name", name=name, path=path),
                 span,
-                message("training.holds", names=", ".join(names[:20])),
+                message("training.holds", names=message.listed(names[:20], "list.comma")),
             )
         found = archive.array(name)
         wanted = like.shape if is_array(like) else ()

@@ -137,16 +137,21 @@ def pids_of(sums: Sums) -> list[int]:
     return list(sums._way._pool._processes)
 
 
-def test_a_killed_worker_is_named() -> None:
-    problem, data = long_task(steps=1500)
-    with Sums(problem, data, 2, chunk=2) as sums:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_worker_is_named(workers: int) -> None:
+    """It is stopped before it is killed, so that it is certain that it dies at work and not between two chunks."""
+    problem, data = long_task(steps=800)
+    with Sums(problem, data, workers, chunk=2) as sums:
         added: list[int] = []
+        killed: list[int] = []
 
         def kill(at: int, _: int) -> None:
             added.append(at)
-            if at == 4:
-                wait_for_a_chunk(sums)
-                kill_one(pids_of(sums))
+            while at >= 4 and not killed and waiting(sums) >= workers:
+                if stopped_at_work(sums):
+                    killed.append(at)
+                    kill_one(pids_of(sums))
+                time.sleep(0.002)
 
         with pytest.raises(ChunkLost) as caught:
             sums.gradient(progress=kill)
@@ -156,7 +161,7 @@ def test_a_killed_worker_is_named() -> None:
             "; nothing of it was added (was there enough memory? smaller chunks need less; retries=1 computes what is "
             "lost once more)"
         )
-        assert 1 <= len(caught.value.chunks) <= 2
+        assert len(caught.value.chunks) == workers
         assert all(
             f"chunk {n + 1} of 20 (sequences {2 * n + 1} to {2 * n + 2})" in message for n in caught.value.chunks
         )
@@ -164,13 +169,25 @@ def test_a_killed_worker_is_named() -> None:
         assert_same_bits(sums.gradient(), dataset_gradient(problem, data, chunk=2))  # by new processes
 
 
-def wait_for_a_chunk(sums: Sums) -> None:
-    """Until a worker begins with another chunk."""
+def waiting(sums: Sums) -> int:
+    """How many chunks are submitted and have no result yet."""
     assert isinstance(sums._way, Processes)
-    marks = shared.marks(sums._way._block)
-    before = bytes(marks[:20])
-    while not any(a == shared.WAITING and b == shared.BEGUN for a, b in zip(before, bytes(marks[:20]), strict=True)):
-        time.sleep(0.0005)
+    return sum(not future.done() for future in sums._way._pending)
+
+
+def stopped_at_work(sums: Sums) -> bool:
+    """Stop all workers; whether each of them has begun a chunk that is not done. If not, they go on."""
+    pids = pids_of(sums)
+    assert isinstance(sums._way, Processes)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    if len(shared.begun(sums._way._block, range(20))) == len(pids):
+        return True
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    return False
 
 
 def test_what_a_killed_worker_lost_is_computed_again() -> None:

@@ -112,7 +112,7 @@ def test_indices_as_numbers_and_unusual_functions() -> None:
         ("ŷ", r"\hat{y}"),
         ("x̂", r"\hat{x}"),
         ("θ̂", r"\hat{\theta}"),
-        ("权重_1", r"\text{权}\text{重}_{1}"),
+        ("权重_1", r"\text{权重}_{1}"),
         (r"a\input{x}", r"a\backslash input\lbrace x\rbrace "),
         ("a$b%c#d&e", r"a\$b\%c\#d\&e"),
         ("x^y~z", r"x\wedge y\sim z"),

@@ -141,7 +141,7 @@ def test_an_unknown_language(command: Command, monkeypatch: pytest.MonkeyPatch, 
     assert ran.err.startswith(f"error: {told}\n")
     monkeypatch.setenv("LC_ALL", "zh_TW.UTF-8")
     assert command(*arguments.split()).err.startswith(
-        "錯誤：'--lang' 的值無效：未知的語言 'fr'（已知：en、zh-Hans 和 zh-Hant）\n"
+        "錯誤：'--lang' 的值無效：未知的語言 'fr'（可用：en、zh-Hans 和 zh-Hant）\n"
     )
 
 
@@ -260,7 +260,7 @@ def test_lines_around_the_work(command: Command, fake: None) -> None:
     ran = command("--lang", "zh-Hans", *names)
     assert ran.code == 70
     told = ran.err.splitlines()
-    assert told[0] == "a.yaml：未通过验算：验算发现有一个导数不一致；结果中写明是哪一个"
+    assert told[0] == "a.yaml：验算不符：有一个导数与验算结果不一致；结果中写明是哪一个"
     assert told[1] == "b.yaml：内部错误：ZeroDivisionError: oops；请报告此问题（用 --traceback 显示位置）"
     assert told[2] == "c.yaml：警告：broken"
     assert told[-1] == "4 个文件：1 个已完成、1 个未通过验算、1 个未求解、1 个因内部错误停止"
@@ -334,7 +334,7 @@ def test_a_plan_of_memory(command: Command, language: str) -> None:
 def test_a_program_that_is_not_there(command: Command, language: str) -> None:
     written("equations: |\n  h[t] = h[t-1]*z for t in 1..T\n  E = h[T]\nsizes: {T: 3}\nvalues: {z: 2, 'h[0]': 1}\n")
     told = command("--lang", language, "a.yaml", "--emit", "python", "--dtype", "float32").err
-    assert re.search("没有 python 程序：直线代码用 64 位数|沒有 python 程式：直線程式碼用 64 位元數", told)
+    assert re.search("没有 python 程序：无循环的代码用 64 位数|沒有 python 程式：無迴圈的程式碼用 64 位元數", told)
 
 
 @pytest.mark.parametrize("language", CHINESE)

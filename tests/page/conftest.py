@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from bptt_solver import api
+from bptt_solver.arithmetic import is_array
+from bptt_solver.page import Embedding, page
+from bptt_solver.page.cells import ones
+from bptt_solver.problem.problem import Problem
+from bptt_solver.solution import Solution
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -24,6 +32,54 @@ def _page(name: str, **choices: Any) -> str:
 def example() -> Callable[..., str]:
     """Makes the page of the example whose folder begins so: ``example("01", by="loss")``."""
     return _page
+
+
+class Helpers:
+    """What tests of pages with changed numbers share."""
+
+    SET = """async (given) => {
+      await bptt.live.start();
+      for (const [at, texts] of Object.entries(given)) bptt.live.given.get(Number(at)).texts = texts;
+      bptt.live.recompute();
+    }"""
+
+    @staticmethod
+    def changed(problem: Problem, seed: int) -> dict[int, list[float]]:
+        """Other numbers for what is given, put into a problem too. What sums to 1 keeps its numbers."""
+        chance = random.Random(seed)
+        computation = api.solve(problem).computation
+        unfolded = computation.unfolded
+        kept = {unfolded.keys[number][0] for number in ones(computation)}
+        found: dict[int, list[float]] = {}
+        for number, grounds in enumerate(unfolded.grounds[: unfolded.first]):
+            if grounds is None and unfolded.keys[number][0] not in kept:
+                value = computation.values[number]
+                data = [round(chance.uniform(-1, 1), 3) for _ in range(value.size if is_array(value) else 1)]
+                found[number] = data
+                shaped = numpy.array(data).reshape(value.shape) if is_array(value) else data[0]
+                problem.given[unfolded.keys[number]] = shaped  # type: ignore[index]
+        return found
+
+    @staticmethod
+    def page_of(solution: Solution) -> str:
+        """A page with its first view alone."""
+        return page(solution, Embedding("", ""))
+
+    @staticmethod
+    def written(text: str) -> str:
+        """A line without what may be written in two ways: parentheses around a minus sign behind a plus sign."""
+        return re.sub(r"\+\(−([^()]*)\)", r"−\1", text)
+
+    @staticmethod
+    def alike(mine: str, theirs: str) -> bool:
+        """Whether two lines are the same, or one leaves a step out that looks like the next one there."""
+        return Helpers.written(mine) == Helpers.written(theirs) or mine.count("=") != theirs.count("=")
+
+
+@pytest.fixture(scope="session")
+def helpers() -> type[Helpers]:
+    """The functions of `Helpers`."""
+    return Helpers
 
 
 class Opened:

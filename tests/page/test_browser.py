@@ -19,6 +19,16 @@ def solved(text: str, **choices: Any) -> str:
     return api.solve(api.loads(text), **choices).render("html")
 
 
+def until(tab: Any, told: str, arg: Any = None) -> None:
+    """Wait until an expression (or a function of ``arg``) is true. Playwright's own way needs eval, which the page's
+    policy refuses."""
+    for _ in range(100):
+        if tab.evaluate(told, arg):
+            return
+        tab.wait_for_timeout(50)
+    raise AssertionError(told)
+
+
 def lit(tab: Any, what: str) -> list[str]:
     """The names of the nodes or edges of the picture that are lit."""
     shown = f"#picture .frame:not([hidden]) [data-{what}].lit"
@@ -82,15 +92,15 @@ def test_languages_and_notations(opened: Callable[..., Any], example: Callable[.
     tab = page.tab
     tab.click("#last")
     tab.select_option("#language", "zh-Hans")
-    tab.wait_for_function("document.documentElement.lang === 'zh-Hans'")
+    until(tab, "document.documentElement.lang === 'zh-Hans'")
     assert "汇总" in tab.inner_text("#status")
     assert tab.inner_text("#print") == "打印"
     before = tab.inner_html("#steps")
     tab.select_option("#notation", "goodfellow")
-    tab.wait_for_function("before => document.querySelector('#steps').innerHTML !== before", arg=before)
+    until(tab, "before => document.querySelector('#steps').innerHTML !== before", arg=before)
     assert "∇" in tab.text_content("#steps")
     tab.select_option("#language", "en")
-    tab.wait_for_function("document.documentElement.lang === 'en'")
+    until(tab, "document.documentElement.lang === 'en'")
     assert "Backward sweep" in tab.text_content("#steps")
     assert page.quiet(), page.said
 
@@ -112,7 +122,7 @@ def test_time_unfolds(opened: Callable[..., Any]) -> None:
     assert 0 < loaded < 3_000  # below 300 ms on a quiet machine
     few = tab.evaluate("document.querySelectorAll('.line[data-step]').length")
     tab.click("#unfold")
-    tab.wait_for_function("few => document.querySelectorAll('.line[data-step]').length > 10 * few", arg=few)
+    until(tab, "few => document.querySelectorAll('.line[data-step]').length > 10 * few", arg=few)
     assert page.quiet(), page.said
 
 
@@ -177,7 +187,7 @@ def test_titles_are_text(opened: Callable[..., Any]) -> None:
     assert tab.inner_text("h1").startswith("</script><script>window.hurt = 1")
     assert tab.evaluate("document.querySelectorAll('article script, article img, article b').length") == 0
     tab.select_option("#language", "zh-Hant")
-    tab.wait_for_function("document.documentElement.lang === 'zh-Hant'")
+    until(tab, "document.documentElement.lang === 'zh-Hant'")
     assert tab.evaluate("window.hurt") is None
     assert page.quiet(), page.said
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -13,11 +11,6 @@ import numpy
 import pytest
 
 from bptt_solver import api
-from bptt_solver.arithmetic import is_array
-from bptt_solver.page import Embedding, page
-from bptt_solver.page.cells import ones
-from bptt_solver.problem.problem import Problem
-from bptt_solver.solution import Solution
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/problem.yaml"))
 NAMES = [path.parent.name[:2] for path in EXAMPLES]
@@ -28,11 +21,6 @@ LINES = """() => [...document.querySelectorAll("#steps section")]
   .map((n) => n.textContent.replace(/\\s+/g, ""))"""
 VALUES = """() => [...bptt.live.values().values]
   .map((v) => (v === undefined ? null : typeof v === "number" ? [v] : [...v.data]))"""
-SET = """async (given) => {
-  await bptt.live.start();
-  for (const [at, texts] of Object.entries(given)) bptt.live.given.get(Number(at)).texts = texts;
-  bptt.live.recompute();
-}"""
 FRAMES = (
     "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
 )
@@ -49,45 +37,13 @@ TIME = """() => {
 }"""
 
 
-def changed(problem: Problem, seed: int) -> dict[int, list[float]]:
-    """Other numbers for what is given, put into a problem too. What sums to 1 keeps its numbers: formulas say so."""
-    chance = random.Random(seed)
-    computation = api.solve(problem).computation
-    unfolded = computation.unfolded
-    kept = {unfolded.keys[number][0] for number in ones(computation)}
-    found: dict[int, list[float]] = {}
-    for number, grounds in enumerate(unfolded.grounds[: unfolded.first]):
-        if grounds is None and unfolded.keys[number][0] not in kept:
-            value = computation.values[number]
-            data = [round(chance.uniform(-1, 1), 3) for _ in range(value.size if is_array(value) else 1)]
-            found[number] = data
-            shaped = numpy.array(data).reshape(value.shape) if is_array(value) else data[0]
-            problem.given[unfolded.keys[number]] = shaped  # type: ignore[index]
-    return found
-
-
-def page_of(solution: Solution) -> str:
-    """A page with its first view alone."""
-    return page(solution, Embedding("", ""))
-
-
-def written(text: str) -> str:
-    """A line without what may be written in two ways: parentheses around a minus sign behind a plus sign."""
-    return re.sub(r"\+\(−([^()]*)\)", r"−\1", text)
-
-
-def alike(mine: str, theirs: str) -> bool:
-    """Whether two lines are the same, or one leaves a step out that looks like the next one there."""
-    return written(mine) == written(theirs) or mine.count("=") != theirs.count("=")
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_every_example(name: str, opened: Callable[..., Any], example: Callable[..., str]) -> None:
+def test_every_example(name: str, opened: Callable[..., Any], example: Callable[..., str], helpers: Any) -> None:
     """Values and derivatives as Python has them, to 1e-12, for other given numbers; and the lines that it writes then,
     letter by letter, with their signs and parentheses."""
     shown = opened(example(name))
     problem = api.load(EXAMPLES[NAMES.index(name)])
-    shown.tab.evaluate(SET, changed(problem, 5))
+    shown.tab.evaluate(helpers.SET, helpers.changed(problem, 5))
     solution = api.solve(problem)
     theirs = [numpy.ravel(numpy.asarray(v, dtype=float)) for v in solution.computation.values]
     mine = shown.tab.evaluate(VALUES)
@@ -95,11 +51,11 @@ def test_every_example(name: str, opened: Callable[..., Any], example: Callable[
     for own, other in zip(mine, theirs, strict=False):
         assert (abs(numpy.array(own) - other) <= 1e-12 * max(abs(other).max(initial=0.0), 1e-2)).all()
     lines = shown.tab.evaluate(LINES)
-    again = opened(page_of(solution)).tab.evaluate(LINES)
+    again = opened(helpers.page_of(solution)).tab.evaluate(LINES)
     assert len(lines) == len(again) > 10
-    same = [written(a) == written(b) for a, b in zip(lines, again, strict=True)]
+    same = [helpers.written(a) == helpers.written(b) for a, b in zip(lines, again, strict=True)]
     assert sum(same) > 0.9 * len(same)
-    assert [(a, b) for a, b in zip(lines, again, strict=True) if not alike(a, b) and "+∂+" not in a] == []
+    assert [(a, b) for a, b in zip(lines, again, strict=True) if not helpers.alike(a, b) and "+∂+" not in a] == []
     assert shown.quiet(), shown.said
 
 
@@ -184,28 +140,30 @@ def test_what_is_not_defined(opened: Callable[..., Any]) -> None:
     assert "?" in tab.text_content("#steps")
 
 
-def test_other_views_have_the_numbers_too(opened: Callable[..., Any], example: Callable[..., str]) -> None:
+def test_other_views_have_the_numbers_too(
+    opened: Callable[..., Any], example: Callable[..., str], helpers: Any
+) -> None:
     """Language and notation are changed while numbers are: derivatives with the other sign, matrices transposed."""
     shown = opened(example("07"))
     tab = shown.tab
     problem = api.load(EXAMPLES[NAMES.index("07")])
-    tab.evaluate(SET, changed(problem, 2))
+    tab.evaluate(helpers.SET, helpers.changed(problem, 2))
     for notation in ("werbos", "goodfellow"):
         tab.select_option("#notation", notation)
         tab.wait_for_timeout(500)
-        again = opened(page_of(api.solve(problem, notation=notation))).tab.evaluate(LINES)
+        again = opened(helpers.page_of(api.solve(problem, notation=notation))).tab.evaluate(LINES)
         lines = tab.evaluate(LINES)
         assert len(lines) == len(again)
-        wrong = [(a, b) for a, b in zip(lines, again, strict=True) if not alike(a, b) and "+∂+" not in a]
+        wrong = [(a, b) for a, b in zip(lines, again, strict=True) if not helpers.alike(a, b) and "+∂+" not in a]
         assert wrong == []
     assert shown.quiet(), shown.said
 
 
-def test_it_is_fast(opened: Callable[..., Any], example: Callable[..., str]) -> None:
+def test_it_is_fast(opened: Callable[..., Any], example: Callable[..., str], helpers: Any) -> None:
     """Below 16 ms for a small LSTM, below 100 ms for one of 50 steps, layout included (each bound twofold here)."""
     small, long = opened(example("16")).tab, opened(api.solve(api.loads(LONG)).render("html")).tab
     for tab, most in ((small, 32), (long, 200)):
-        tab.evaluate(SET, {})
+        tab.evaluate(helpers.SET, {})
         assert tab.evaluate(TIME) < most
 
 
@@ -229,7 +187,7 @@ def test_accessible(dark: bool, opened: Callable[..., Any], example: Callable[..
     assert found == []
 
 
-def test_a_wrong_sign_is_found(opened: Callable[..., Any], example: Callable[..., str]) -> None:
+def test_a_wrong_sign_is_found(opened: Callable[..., Any], example: Callable[..., str], helpers: Any) -> None:
     """The planted fault: operators in front of numbers that change their sign stay as they were."""
     import base64
     import hashlib
@@ -241,6 +199,6 @@ def test_a_wrong_sign_is_found(opened: Callable[..., Any], example: Callable[...
     sums = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, broken)]
     shown = opened(html.replace(script, broken).replace(sums[0], sums[1]))
     problem = api.load(EXAMPLES[3])
-    shown.tab.evaluate(SET, changed(problem, 5))
-    again = opened(page_of(api.solve(problem))).tab.evaluate(LINES)
-    assert [a for a, b in zip(shown.tab.evaluate(LINES), again, strict=True) if not alike(a, b)]
+    shown.tab.evaluate(helpers.SET, helpers.changed(problem, 5))
+    again = opened(helpers.page_of(api.solve(problem))).tab.evaluate(LINES)
+    assert [a for a, b in zip(shown.tab.evaluate(LINES), again, strict=True) if not helpers.alike(a, b)]

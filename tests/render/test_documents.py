@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bptt_solver import api
-from bptt_solver.blocks import Alert, Block, Heading, Line, Note, Paragraph, Table
+from bptt_solver.blocks import Alert, Block, Heading, Line, Note, Paragraph, Table, Words
 from bptt_solver.blocks import Formula as BlockFormula
 from bptt_solver.blocks import Formulas as BlockFormulas
 from bptt_solver.catalogues import LANGUAGES
@@ -48,6 +48,7 @@ HOSTILE = [
     "] ) } */ // \\u{41} \"quotes\" 'single' -- --- ...",
     "\x1b[31mred\x00 \u202eevil \ud800 \uffff",
     "1. no list",
+    "∂⁺(x) --(y) --.z ⁺[a]",
 ]
 
 
@@ -112,6 +113,16 @@ def test_a_pdf_has_the_words() -> None:
         assert word in done.stdout.decode()
 
 
+def test_long_lines_end_before_signs() -> None:
+    """Those of a sum and of equality: what is between them is a box; sentences stay with their formulas."""
+    source = str(solved("15_ordered_net").document("typst"))
+    assert "#h(0.22em, weak: true)#box[$part(+ med " in source
+    assert "#h(0.22em, weak: true)#box[$part(− med " in source
+    assert "#keep[" in source
+    assert TypstRenderer().render([Paragraph(("a",)), Paragraph(("b",))]).count("#keep[") == 0
+    assert TypstRenderer().render([Paragraph(("a",)), BlockFormulas([Line((Reference("x"),))])]).count("#keep[") == 1
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_words_stay_words_in_typst(text: str) -> None:
     """The document compiles, reads no file, and has one title and one section."""
@@ -155,6 +166,30 @@ def test_word_documents_are_well_formed(name: str) -> None:
         for total in body.iterfind(".//m:nary", SPACES):
             assert len(total.find("m:e", SPACES) or ()) > 0
         assert not [e for e in body.iter() if e.text and "\u2061" in e.text]
+
+
+def test_signs_stand_between_the_braces_of_word() -> None:
+    """Not inside them; and a remark that is longer than a line is text, which is broken."""
+    body = body_of(solved("21_custom_cell").document("docx"))
+    braced = body.findall(".//m:groupChr/m:e", SPACES)
+    assert braced
+    for inside in braced:
+        assert "".join(inside.itertext())[0] != "+"
+    reasons = [
+        e for e in body.iterfind("./w:body/w:p", SPACES) if e.find("w:pPr/w:pStyle[@w:val='Why']", SPACES) is not None
+    ]
+    assert any("is used by" in "".join(e.itertext()) for e in reasons)
+
+
+def test_columns_of_word_are_as_wide_as_what_stands_in_them() -> None:
+    """The first one holds formulas; all of them fit on the page."""
+    for name in ("16_lstm", "24_vanishing"):
+        grids = list(body_of(solved(name, flow=True).document("docx")).iterfind(".//w:tblGrid", SPACES))
+        widths = [[int(e.get(f"{{{SPACES['w']}}}w", "0")) for e in grid] for grid in grids]
+        assert all(sum(row) <= 9600 + len(row) for row in widths)
+    body = body_of(solved("16_lstm").document("docx"))
+    first, *others = [int(e.get(f"{{{SPACES['w']}}}w", "0")) for e in next(body.iterfind(".//w:tblGrid", SPACES))]
+    assert first > 1.3 * max(others)
 
 
 def body_of(data: str | bytes) -> ElementTree.Element:
@@ -257,18 +292,21 @@ def test_latex_compiles_and_keeps_to_the_page(tmp_path: Path) -> None:
         for kind, solution in (("plain", solved(name)), ("more", solved(name, flow=True, by="both", detail="scalar"))):
             place = tmp_path / f"{name}-{kind}.tex"
             place.write_text(solution.render("latex"), encoding="utf-8")
-            log = compiled(place)
-            over = [float(size) for size in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
-            assert max(over, default=0.0) <= MOST_OVERFULL, (name, kind, over)
+            assert too_wide(compiled(place)) <= MOST_OVERFULL, (name, kind)
 
 
-def compiled(place: Path) -> str:
+def compiled(place: Path, engine: str = "pdflatex") -> str:
     """The log of a document that compiles."""
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", place.name]
+    command = [engine, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", place.name]
     done = subprocess.run(command, cwd=place.parent, capture_output=True, check=False, timeout=120)
     log = place.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
     assert done.returncode == 0, [line for line in log.splitlines() if line.startswith("!")]
     return log
+
+
+def too_wide(log: str) -> float:
+    """By how many points the longest line stands over the edge."""
+    return max([float(size) for size in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)], default=0.0)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -282,28 +320,141 @@ def test_hostile_words_stay_words_in_latex(text: str, tmp_path: Path) -> None:
 
 
 def test_a_fragment_is_the_body() -> None:
-    """With ``--fragment`` there is no preamble, and what it needs is said."""
+    """With ``--fragment`` there is no preamble, what it needs is said, and its lines are shorter."""
     whole, body = solved("05_matrix_rnn").render("latex"), solved("05_matrix_rnn").render("latex", fragment=True)
-    first, _, rest = body.partition("\n")
+    first, second, *rest = body.splitlines()
     assert first == "% needs \\usepackage{amsmath,amssymb,graphicx}"
-    assert rest.strip() in whole
+    assert (second, rest[-1]) == ("\\begingroup\\setlength{\\emergencystretch}{3em}", "\\par\\endgroup")
     assert "\\documentclass" not in body
+    assert body.count("\\section*") == whole.count("\\section*")
+    assert body.count("\\\\\n") > whole.count("\\\\\n")
+    assert "ctex" in solved("05_matrix_rnn", "zh-Hans").render("latex", fragment=True).splitlines()[1]
+
+
+@pytest.mark.parametrize("name", ["07_elman", "21_custom_cell"])
+def test_a_fragment_fits_into_a_plain_article(name: str, tmp_path: Path) -> None:
+    """One that sets neither its margins nor anything else; the lines of a whole article would be too long for it."""
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    over: list[float] = []
+    whole = solved(name).render("latex").partition("\\begin{document}")[2].partition("\\end{document}")[0]
+    for kind, body in (("fragment", solved(name).render("latex", fragment=True)), ("whole", whole)):
+        (tmp_path / f"{kind}.tex").write_text(body, encoding="utf-8")
+        place = tmp_path / f"{kind}-in.tex"
+        packages = "\\documentclass{article}\\usepackage{amsmath,amssymb,graphicx}\n"
+        place.write_text(f"{packages}\\begin{{document}}\\input{{{kind}}}\\end{{document}}\n", encoding="utf-8")
+        over.append(too_wide(compiled(place)))
+    assert over[0] <= MOST_OVERFULL < over[1]
+
+
+def test_formulas_belong_to_their_paragraphs() -> None:
+    """No empty line in front of them, where TeX would leave a gap and might end the page."""
+    text = solved("07_elman").render("latex")
+    assert "\\begin{align*}" in text
+    assert "\n\n\\begin{align*}" not in text
+
+
+def test_the_hyphens_of_an_option_stay_two(tmp_path: Path) -> None:
+    """Fonts of LaTeX and those that Typst brings make a dash of them."""
+    words: list[Block] = [Paragraph(("see --check none --- and ∂⁺(x)",))]
+    assert "see -{}-check none -{}-{}- and" in render(words, "latex")
+    source = render(words, "typst")
+    package = typst()
+    assert package.compile(source.encode()).startswith(b"%PDF-")  # type: ignore[attr-defined]
+    if shutil.which("pdftotext") is not None:
+        data = package.compile(source.encode())  # type: ignore[attr-defined]
+        done = subprocess.run(["pdftotext", "-", "-"], input=data, capture_output=True, check=True, timeout=60)
+        assert "see --check none" in done.stdout.decode()
+
+
+# engine, what is changed in the document, and a file that has to be there
+CHINESE_WAYS = {
+    "ctex": ("xelatex", "ctex.sty", ()),
+    "without ctex": ("xelatex", "fontspec.sty", (("ctex.sty", "no-such-package.sty"),)),
+    "fonts of TeX Live": ("xelatex", "bsmi00lp.ttf", (("FontExistsTF{", "FontExistsTF{no-such-font "),)),
+    "luatexja": ("lualatex", "luatexja.sty", ()),
+    "CJKutf8": ("pdflatex", "CJKutf8.sty", ()),
+}
+
+
+@pytest.mark.parametrize("language", ["zh-Hans", "zh-Hant"])
+@pytest.mark.parametrize("way", CHINESE_WAYS)
+def test_chinese_latex_compiles(language: str, way: str, tmp_path: Path) -> None:
+    """With each engine: every character is there, and no line stands over the edge. (All 27 examples take minutes.)"""
+    engine, file, changes = CHINESE_WAYS[way]
+    need(engine, file)
+    if way == "CJKutf8":
+        need(engine, "c70gbsn.fd" if language == "zh-Hans" else "c70bsmi.fd")
+    if way == "without ctex" and f"{'SC' if language == 'zh-Hans' else 'TC'}\n" not in families():
+        pytest.skip("the font that the document names, Noto Serif CJK, is not installed")
+    place = tmp_path / "chinese.tex"
+    place.write_text(changed(solved("07_elman", language).render("latex"), changes), encoding="utf-8")
+    log = compiled(place, engine)
+    assert "Missing character" not in log
+    assert too_wide(log) <= MOST_OVERFULL
+
+
+def test_what_makes_chinese_lines_fit_and_characters_found(tmp_path: Path) -> None:
+    """Without breaks beside formulas a line is too long; the font that ctex would take lacks characters."""
+    need("xelatex", "ctex.sty")
+    place = tmp_path / "chinese.tex"
+    text = solved("07_elman", "zh-Hant").render("latex")
+    if "TC\n" in families():
+        changes = (("ctex.sty", "no-such-package.sty"), ("XeTeXinterchartokenstate=1", "XeTeXinterchartokenstate=0"))
+        place.write_text(changed(text, changes), encoding="utf-8")
+        assert too_wide(compiled(place, "xelatex")) > MOST_OVERFULL
+    simplified = solved("07_elman", "zh-Hans").render("latex").partition("\\begin{document}")[0]
+    place.write_text(simplified + "".join(text.partition("\\begin{document}")[1:]), encoding="utf-8")
+    assert "Missing character" in compiled(place, "xelatex")
+
+
+def need(engine: str, file: str) -> None:
+    """Skip where TeX lacks something."""
+    if shutil.which(engine) is None:
+        pytest.skip(f"{engine} is not installed")
+    found = subprocess.run(["kpsewhich", file], capture_output=True, check=False, timeout=60)
+    if found.returncode != 0:
+        pytest.skip(f"{file} is not installed (Debian: texlive-lang-chinese texlive-xetex)")
+
+
+@cache
+def families() -> str:
+    """The families of fonts that XeTeX finds, a line each."""
+    if shutil.which("fc-list") is None:
+        return ""
+    done = subprocess.run(["fc-list", ":", "family"], capture_output=True, text=True, check=True, timeout=60)
+    return "".join(f"{line.partition(',')[0]}\n" for line in done.stdout.splitlines() if "Noto Serif CJK" in line)
+
+
+def changed(text: str, changes: tuple[tuple[str, str], ...]) -> str:
+    """A text with something else in it; what is replaced must be there."""
+    for old, new in changes:
+        assert old in text or "FontExists" in old  # only where there is a choice
+        text = text.replace(old, new)
+    return text
 
 
 @pytest.mark.parametrize(("language", "font"), [("zh-Hans", "Noto Serif CJK SC"), ("zh-Hant", "Noto Serif CJK TC")])
-def test_chinese_latex_says_what_it_needs(language: str, font: str, tmp_path: Path) -> None:
-    """A comment names the engine, ctex is used where it is, and pdfLaTeX does not fail."""
+def test_chinese_latex_says_what_it_needs(language: str, font: str) -> None:
+    """A comment names the engines and the packages, and why another font is taken than that of ctex."""
     text = solved("05_matrix_rnn", language).render("latex")
-    assert text.startswith("% Chinese: compile with xelatex or lualatex")
-    assert "ctex" in text and font in text
-    if shutil.which("pdflatex") is not None:
-        (tmp_path / "chinese.tex").write_text(text, encoding="utf-8")
-        compiled(tmp_path / "chinese.tex")
+    comment = text.partition("\\documentclass")[0]
+    assert comment.startswith("% Chinese: compile with xelatex or lualatex and the package ctex")
+    assert ("Fandol" in comment) == (language == "zh-Hant")
+    assert font in text and "DeclareUnicodeCharacter" not in text
+
+
+def test_words_inside_a_formula() -> None:
+    """MathJax shows the backslash of a sign in ``\\text{}``; TeX drops a space behind a Chinese character there."""
+    renderer = LatexRenderer()
+    assert renderer.remark(("50% of a_b",)) == "\\text{50}\\%\\text{ of a}\\_\\text{b}"
+    assert renderer.remark(("只有 ", Reference("x"), " 用到 ")) == "\\text{只有}\\ x\\text{ 用到}\\ "
+    assert renderer.remark(("only ", Reference("x"))) == "\\text{only }x"
 
 
 def test_a_long_remark_is_broken_between_words() -> None:
     """A reason that is longer than the page has rows of its own."""
-    words = ("is used by ", Reference("h"), *[f" a_{n} word" for n in range(30)])
+    words: Words = ("is used by ", Reference("h"), *[f" a_{n} word" for n in range(30)])
     rows = LatexRenderer().rows(Line((Reference("x"), Reference("y")), remark=words))
     assert len(rows) > 3
     assert all(LatexRenderer().width(row) <= LatexRenderer.WIDE for row in rows)

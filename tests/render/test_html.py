@@ -100,6 +100,27 @@ def test_a_long_sum_is_in_pieces_and_keeps_its_signs() -> None:
     assert text == "=−1.2345−(−2.469)−3.7035−(−4.938)−6.1725−(−7.407)"
 
 
+def test_a_sum_in_a_sum_and_a_long_product_are_in_pieces() -> None:
+    """Each piece begins with its sign, which brings no space of its own: one stands between the pieces."""
+    inner = Call("add", (slot(1), Call("neg", (slot(2),))))
+    numbers = (Value(0.123456789), Value(0.987654321), Value(0.333333333))
+    text = render([Formulas([Line((A, Formula(Call("add", (slot(0), inner)), numbers)))])], "html")
+    signs = re.findall(r'<math><mo form="infix" lspace="0">(.)</mo>', text)
+    assert signs == ["=", "+", "−"]
+    factors = tuple(Reference(f"{letter}_" + "x" * 15) for letter in "abcd")
+    product = Formula(Call("mul", tuple(map(slot, range(4)))), factors)
+    text = render([Formulas([Line((A, product)), Line((A, Formula(Call("mul", (A, B)))))])], "html")
+    assert re.findall(r'<math><mo form="infix" lspace="0">(.)</mo>', text) == ["=", "·", "·", "·", "="]
+
+
+def test_what_stands_around_a_formula_stays_with_it() -> None:
+    """No row ends with an opening parenthesis; an apostrophe is none of the primes of a name."""
+    text = render([Paragraph(("see [", A, ") and all of ", B, "'s effect, ±", Value(1), "."))], "html")
+    kept = re.findall(r'<span class="kept">(.*?)</span>', text.replace('<span class="kept"><span', "<span"))
+    assert [re.sub(r"<[^>]*>", "", piece) for piece in kept] == ["[a", "b’", "±1"]
+    assert "’s effect" in re.sub(r"<[^>]*>", "", text) and "'" not in text
+
+
 def test_numbers_know_which_they_are() -> None:
     text = render(
         [Paragraph((Value(-2.5, of=Cell("d", 7)), " ", Value(numpy.array([[1.0, -2.0]]), of=Cell("v", 3))))],

@@ -297,7 +297,7 @@ def test_text_stays_text(text: str, form: str, kind: str) -> None:
         body = shown[shown.index("\\begin{document}") :]
         commands = set(re.findall(r"\\[a-zA-Z]+", body))
         allowed = {"\\begin", "\\end", "\\Large", "\\bfseries", "\\textbackslash", "\\textasciicircum", "\\textless"}
-        allowed |= {"\\textasciitilde", "\\textgreater", "\\textbar", "\\small", "\\hline"}
+        allowed |= {"\\textasciitilde", "\\textgreater", "\\textbar", "\\small", "\\hline", "\\raggedright", "\\par"}
         allowed |= {"\\resizebox", "\\ifdim", "\\width", "\\linewidth", "\\else", "\\fi"}  # of a wide table
         assert commands <= allowed
 

@@ -136,6 +136,16 @@ def test_direct_terms_and_those_through_others_differ() -> None:
     assert text == f"  ∂⁺E/∂z1 = {direct}2\x1b[0m + {through}3\x1b[0m = {result}5\x1b[0m\n"
 
 
+@pytest.mark.parametrize("width", [44, 60, 80, 120])
+def test_a_reason_is_never_left_out(width: int) -> None:
+    """Where there is no room beside its formula, it stands above it; what is lit is the same at every width."""
+    solution = api.solve(api.load(EXAMPLES / "01_ordered_variables" / "problem.yaml"))
+    narrow, wide = (render(solution.blocks, "text", screen=Screen(w, SHADES)) for w in (width, 200))
+    assert "5.4 z1 is used by z4, z3 and z2." in re.sub(r"\s+", " ", CODE.sub("", narrow))
+    lit = re.compile(rf"{re.escape(chr(27))}\[{SHADES['through']}m([^\x1b]*)")
+    assert lit.findall(narrow) == lit.findall(wide)
+
+
 @pytest.mark.parametrize("language", ["zh-Hans", "zh-Hant"])
 @pytest.mark.parametrize("width", [33, 60, 90])
 def test_chinese_keeps_to_the_width(language: str, width: int) -> None:

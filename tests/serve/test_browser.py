@@ -204,6 +204,117 @@ def test_a_conflict_is_asked_about(opened: Callable[..., Tab]) -> None:
     assert page.tab.is_hidden("#unsaved")
 
 
+def test_a_file_that_goes_and_comes_back(opened: Callable[..., Tab]) -> None:
+    page = opened("01")
+    page.wait(1)
+    text = page.text()
+    page.tab.focus("#text")
+    page.tab.evaluate("document.querySelector('#text').setSelectionRange(40, 40)")
+    page.served.path.unlink()
+    page.tab.wait_for_selector("#unsaved:not([hidden])")
+    assert page.text() == text  # nothing is lost
+    assert "The file is gone" in page.tab.inner_text("#state")
+    assert page.tab.is_hidden("#welcome") and page.tab.is_hidden("#question")
+    page.write(text.replace("z1: 1", "z1: 2"))
+    page.wait(2)
+    assert page.text() == text.replace("z1: 1", "z1: 2")
+    assert page.tab.evaluate("document.querySelector('#text').selectionStart") == 40
+    assert page.tab.is_hidden("#question") and page.tab.is_hidden("#unsaved")
+    page.served.path.unlink()
+    page.tab.wait_for_selector("#unsaved:not([hidden])")
+    page.tab.keyboard.press("Control+S")
+    page.tab.wait_for_selector("#unsaved", state="hidden")
+    assert page.served.path.read_text(encoding="utf-8") == page.text()
+    assert not page.said
+
+
+def test_saving_while_one_types_is_no_conflict(opened: Callable[..., Tab]) -> None:
+    page = opened(SMALL)
+    page.wait(1)
+    page.tab.click("#text")
+    page.tab.keyboard.press("Control+End")
+    for number in range(12):
+        page.tab.keyboard.type(f"# {number}\n")
+        page.tab.keyboard.press("Control+S")
+        page.tab.keyboard.press("Control+S")
+    page.tab.wait_for_selector("#unsaved", state="hidden")
+    page.tab.wait_for_timeout(300)
+    assert page.tab.is_hidden("#question")
+    assert page.served.path.read_text(encoding="utf-8") == page.text()
+    assert not page.said
+
+
+def test_what_the_file_replaced_can_be_brought_back(opened: Callable[..., Tab]) -> None:
+    page = opened(SMALL)
+    page.wait(1)
+    page.put(SMALL + "# mine\n")
+    page.write(SMALL + "# theirs\n")
+    page.tab.click("#question button:has-text('Take the file')")
+    assert page.text() == SMALL + "# theirs\n"
+    page.tab.keyboard.press("Control+Z")
+    assert page.text() == SMALL + "# mine\n"
+    page.served.path.write_bytes(b"\xff")
+    page.tab.wait_for_selector("#problem:not([hidden])")
+    assert page.text() == SMALL + "# mine\n"
+    page.tab.select_option("#language", "zh-Hans")
+    page.tab.wait_for_selector("#state:has-text('已求解')")
+    page.tab.click("#save")
+    page.tab.wait_for_selector("#problem:has-text('文件不是 UTF-8 编码')")
+    assert page.served.path.read_bytes() == b"\xff"
+
+
+def test_the_frame_speaks_the_language_of_its_reader(opened: Callable[..., Tab]) -> None:
+    page = opened("", "--lang", "zh-Hant", name="new.yaml")
+    page.tab.wait_for_selector("html[data-words]")
+    for language, title, notation, about in (
+        ("zh-Hant", "只有一個單元的 LSTM", "《動手學深度學習》9.7 節", "堆疊的循環層"),
+        ("zh-Hans", "只有一个单元的 LSTM", "《动手学深度学习》9.7 节", "堆叠的循环层"),
+        (
+            "en",
+            "An LSTM with one unit",
+            "Dive into Deep Learning, section 9.7",
+            "recurrent layers on top of each other",
+        ),
+    ):
+        page.tab.select_option("#language", language)
+        page.put("")
+        assert title in page.tab.inner_text("#welcome")
+        assert title in page.tab.inner_text("#starters")
+        assert notation in page.tab.inner_text("#notation")
+        page.put("network: {topology: dee")
+        page.tab.keyboard.press("Control+Space")
+        assert about in page.tab.inner_text("#words")
+        page.tab.keyboard.press("Escape")
+        page.put("equ")
+        page.tab.keyboard.press("Control+Space")
+        english = "One equation on each line"
+        assert (english in page.tab.inner_text("#words")) is (language == "en")
+        page.tab.keyboard.press("Escape")
+    assert not page.said
+
+
+def test_the_list_is_for_one_place(opened: Callable[..., Tab]) -> None:
+    page = opened(SMALL)
+    page.wait(1)
+    page.tab.wait_for_selector("html[data-words]")
+    page.put("")
+    page.tab.keyboard.type("val")
+    page.tab.wait_for_selector("#words:not([hidden])")
+    page.tab.keyboard.press("Home")
+    page.tab.wait_for_selector("#words", state="hidden")
+    page.tab.keyboard.press("Enter")
+    assert page.text() == "\nval"
+
+
+def test_a_server_that_has_gone_is_told(opened: Callable[..., Tab]) -> None:
+    page = opened(SMALL)
+    page.wait(1)
+    page.served.stop()
+    page.tab.wait_for_selector("#state.bad", timeout=10_000)
+    assert "no longer answers" in page.tab.inner_text("#state")
+    assert page.text() == SMALL
+
+
 def test_a_new_document_begins_with_an_example(opened: Callable[..., Tab]) -> None:
     page = opened("", name="new.yaml")
     page.tab.wait_for_selector("#welcome:not([hidden])")

@@ -16,10 +16,14 @@ from typing import Any
 
 import pytest
 
-from bptt_solver.serve.edited import MOST
+from bptt_solver.catalogues import FOLDER, LANGUAGES, read_catalogue
+from bptt_solver.output import OutputError, Outputs
+from bptt_solver.problem.schema import schema_text
+from bptt_solver.serve.edited import MOST, Conflict, Edited
 from bptt_solver.serve.frame import KINDS, words
 from bptt_solver.serve.guard import MOST_BODY
-from bptt_solver.serve.starters import starters
+from bptt_solver.serve.starters import own_words, starters
+from bptt_solver.serve.vocabulary import described
 
 SMALL = "equations: E = 2*z\nvalues: {z: 3}\n"
 
@@ -68,6 +72,7 @@ def test_everything_has_its_headers(serve: Callable[..., Any]) -> None:
         ("GET", "preview/../problem.yaml", {}, 404),
         ("GET", "preview/..%2fproblem.yaml", {}, 404),
         ("GET", "preview/99", {}, 404),
+        ("GET", "preview/" + "9" * 5000, {}, 404),
         ("GET", "%2e%2e/%2e%2e/etc/passwd", {}, 404),
         ("GET", "shell.html", {}, 404),
         ("DELETE", "document", {}, 405),
@@ -206,10 +211,63 @@ def test_what_cannot_be_edited_is_shown_only(serve: Callable[..., Any], data: by
     served.path.write_bytes(data)
     first = next(served.events())
     assert first["text"] is None
-    assert reason in first["reason"]
+    assert reason in first["reason"]["en"]
     assert not served.solve(None)["solved"]
     assert served.ask("PUT", "document", {"text": "", "version": first["version"]})[0] == 409
     assert served.path.read_bytes() == data
+
+
+def test_half_a_character_is_not_written(serve: Callable[..., Any]) -> None:
+    served = serve(SMALL)
+    version = next(served.events())["version"]
+    asked = {"text": SMALL + "# \ud800", "version": version, "language": "zh-Hans"}
+    status, _, body = served.ask("PUT", "document", asked)
+    assert status == 409
+    assert "文件含有控制字符" in json.loads(body)["error"]
+    assert served.path.read_text(encoding="utf-8") == SMALL
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_pipe_in_the_place_of_the_file(serve: Callable[..., Any]) -> None:
+    served = serve(SMALL)
+    events = served.events()
+    next(events)
+    served.path.unlink()
+    os.mkfifo(served.path)
+    found = next(events)
+    assert (found["exists"], found["text"]) == (True, None)
+    assert found["reason"]["en"] == "this is not a regular file"
+    assert served.ask("PUT", "document", {"text": SMALL, "version": found["version"]})[0] == 409
+    assert served.path.is_fifo()
+
+
+def test_a_file_that_changes_while_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "problem.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    edited = Edited(str(path))
+    base = edited.read().version
+    write = Outputs.write
+
+    def slow(outputs: Outputs, place: str, data: bytes) -> None:
+        write(outputs, place, data)
+        path.write_text("# theirs\n", encoding="utf-8")
+
+    monkeypatch.setattr(Outputs, "write", slow)
+    with pytest.raises(Conflict):
+        edited.save("# mine\n", base)
+    assert path.read_text(encoding="utf-8") == "# theirs\n"
+    assert os.listdir(tmp_path) == ["problem.yaml"]
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all files")
+def test_a_file_that_cannot_be_read_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "problem.yaml"
+    path.write_text(SMALL, encoding="utf-8")
+    path.chmod(0o200)
+    edited = Edited(str(path))
+    assert edited.read().exists
+    with pytest.raises(OutputError, match="cannot be read"):
+        edited.save("# mine\n", edited.read().version)
 
 
 def test_changes_are_told(serve: Callable[..., Any]) -> None:
@@ -295,7 +353,10 @@ def test_plugins_and_limits(serve: Callable[..., Any], tmp_path: Path) -> None:
 
 def test_what_a_vocabulary_knows(serve: Callable[..., Any]) -> None:
     known = json.loads(serve("01").ask("GET", "vocabulary")[2])
-    assert known["schema"]["properties"]["equations"]["title"] == "Equations"
+    equations = known["schema"]["properties"]["equations"]
+    assert equations["title"] == "Equations"
+    assert list(equations["description"]) == list(LANGUAGES)
+    assert known["topologies"]["deep"]["about"]["zh-Hant"] == "堆疊的循環層"
     options = known["topologies"]["gru"]["options"]
     assert options["reset"]["words"] == ["before", "after"]
     assert options["directions"]["words"] == ["forward", "backward", "both"]
@@ -389,3 +450,73 @@ def test_the_wheel_has_all_examples() -> None:
     assert included == {name: f"bptt_solver/serve/{name}" for name in found}
     assert [starter.name for starter in starters()] == [name.split("/")[1] for name in found]
     assert all(starter.title and starter.about for starter in starters())
+
+
+def test_the_catalogues_say_what_examples_and_schema_say() -> None:
+    for starter in starters():
+        title, about = own_words(starter.name, starter.text)
+        assert isinstance(starter.title, dict) and isinstance(starter.about, dict)
+        assert (starter.title["en"], starter.about["en"]) == (title, about.replace("`", ""))
+    english = read_catalogue((Path(FOLDER) / "schema.en.toml").read_text(encoding="utf-8"))
+    plain, told = json.loads(schema_text()), described(json.loads(schema_text()))
+    found: dict[str, str] = {}
+    inside: list[tuple[str, Any, Any]] = [("", plain, told)]
+    while inside:
+        place, one, two = inside.pop()
+        if one != two and isinstance(two, dict) and set(two) == set(LANGUAGES):
+            found[place.removesuffix(".description")] = one
+            continue
+        items = one.items() if isinstance(one, dict) else enumerate(one) if isinstance(one, list) else ()
+        inside += [(f"{place}.{key}".strip("."), value, two[key]) for key, value in items]
+    assert found == english
+    assert len(found) > 40
+
+
+@pytest.mark.parametrize(
+    ("language", "refused", "missing"),
+    [("en", "its own address only", "not found"), ("zh-Hant", "此伺服器只以自己的位址回應", "找不到")],
+)
+def test_refusals_in_the_language_of_the_run(
+    serve: Callable[..., Any], language: str, refused: str, missing: str
+) -> None:
+    served = serve("01", "--lang", language)
+    assert refused in served.ask("GET", "", Host="evil.example")[2].decode()
+    assert missing in served.ask("GET", "/")[2].decode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_nobody_is_left_when_the_server_is_killed(serve: Callable[..., Any], heavy: str) -> None:
+    served = serve(SMALL)
+    served.solve(SMALL)
+    waiting = threading.Thread(target=lambda: _quietly(lambda: served.solve(heavy)))
+    waiting.start()
+    time.sleep(0.7)
+    started = family(served.process.pid)
+    assert len(started) >= 3
+    begun = time.monotonic()
+    served.stop(signal.SIGKILL)
+    while [pid for pid in started if alive(pid)] and time.monotonic() - begun < 10:
+        time.sleep(0.05)
+    assert [pid for pid in started if alive(pid)] == []
+    waiting.join(10)
+
+
+def family(pid: int) -> list[int]:
+    """The processes that a process started, and theirs."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found += [int(folder.name), *family(int(folder.name))]
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; one that has ended and was not asked about does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -203,7 +203,7 @@ def test_roles_and_notes() -> None:
     written = REGISTRY.network("encoder_decoder", options | {"readout": False, "feed": "output"})
     assert written.roles["C_z_de"] == "weights from the context to the update gate of the decoder"
     assert written.roles["h_en"] == "hidden state of the encoder"
-    assert any("reads its own state before" in note for note in written.notes)
+    assert any("reads its own previous state" in note for note in written.notes)
     assert any("reset gate acts before the product" in note for note in written.notes)
     named = {name.partition("[")[0] for name in (*written.parameters, *written.data)}
     assert named <= {*written.roles}

@@ -13,32 +13,32 @@ ELEMENTWISE = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "sign")
 _HELPERS = {
     "math": "import math",
     "rows": '''def rows(x):
-    """All vectors of x as the rows of one matrix."""
+    """{rows}"""
     return x.reshape(-1, x.shape[-1])''',
     "rows_times": '''def rows_times(x, matrix):
-    """x @ matrix as one product of two matrices."""
+    """{rows_times}"""
     return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], matrix.shape[1])''',
     "softmax": '''def softmax(x):
-    """exp(x) / sum(exp(x)) of each vector."""
+    """{softmax}"""
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)''',
     "logsumexp": '''def logsumexp(x):
-    """log(sum(exp(x))) of each vector."""
+    """{logsumexp}"""
     top = x.max(-1, keepdims=True)
     return top[..., 0] + np.log(np.exp(x - top).sum(-1))''',
     "log_softmax": '''def log_softmax(x):
-    """x - log(sum(exp(x))) of each vector."""
+    """{log_softmax}"""
     x = x - x.max(-1, keepdims=True)
     return x - np.log(np.exp(x).sum(-1, keepdims=True))''',
     "step": '''def step(x, c):
-    """1 where x > 0, 0 where x < 0, c at 0."""
+    """{step}"""
     return np.where(x > 0, 1.0, np.where(x < 0, 0.0, c))''',
     "xlogy": '''def xlogy(d, p):
-    """d * log(p), and 0 where d is 0."""
+    """{xlogy}"""
     logs = np.zeros(np.broadcast(d, p).shape, np.result_type(d, p, np.float32))
     return d * np.log(p, out=logs, where=np.not_equal(d, 0))''',
     "xlogy_sums": '''def xlogy_sums(d, p):
-    """The sum of d * log(p) over each vector; few logarithms where most entries of d are 0."""
+    """{xlogy_sums}"""
     places = np.flatnonzero(d != 0)
     if 4 * places.size > d.size:
         return xlogy(d, p).sum(-1)
@@ -46,20 +46,20 @@ _HELPERS = {
     sums = np.bincount(places // d.shape[-1], terms, d.size // d.shape[-1])
     return sums.reshape(d.shape[:-1]).astype(terms.dtype)''',
     "erf": '''def erf(x):
-    """The error function, entry by entry."""
+    """{erf}"""
     return np.vectorize(math.erf, otypes=[float])(x)''',
     "argmax_share": '''def argmax_share(x):
-    """1 at the largest entry of each vector; entries that are equally large share it."""
+    """{argmax_share}"""
     ties = x == x.max(-1, keepdims=True)
     return ties / ties.sum(-1, keepdims=True)''',
     "entry": '''def entry(x, place):
-    """The entry at a place, counted from 1, of each vector."""
+    """{entry}"""
     at = np.asarray(place).astype(int)[..., None] - 1
     return np.take_along_axis(x, np.broadcast_to(at, (*x.shape[:-1], 1)), -1)[..., 0]''',
     "unit": '''def unit(x, place):
-    """1 at a place, counted from 1, and 0 elsewhere, like each vector."""
+    """{unit}"""
     return np.equal(np.arange(1, x.shape[-1] + 1), np.asarray(place)[..., None]) + np.zeros_like(x)''',
-    "sigmoid": '''@np.errstate(over="ignore")  # where exp(-x) is too large to be written, 1 / (1 + exp(-x)) is 0
+    "sigmoid": '''@np.errstate(over="ignore")  # {sigmoid_of_large}
 def sigmoid(x, out=None):
     """1 / (1 + exp(-x))"""
     if out is None:
@@ -70,7 +70,7 @@ def sigmoid(x, out=None):
     np.add(out, 1, out=out)
     return np.reciprocal(out, out=out)''',
     "column_sums": '''def column_sums(x):
-    """The sum of the rows of a matrix, as a product."""
+    """{column_sums_as_product}"""
     return np.ones(len(x), x.dtype) @ x''',
 }
 

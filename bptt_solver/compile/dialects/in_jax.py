@@ -9,14 +9,14 @@ from bptt_solver.compile.dialects.base import Dialect
 
 _HELPERS = {
     "rows": '''def rows(x):
-    """All vectors of x as the rows of one matrix."""
+    """{rows}"""
     return x.reshape(-1, x.shape[-1])''',
     "argmax_share": '''def argmax_share(x):
-    """1 at the largest entry of each vector; entries that are equally large share it."""
+    """{argmax_share}"""
     ties = (x == x.max(-1, keepdims=True)).astype(x.dtype)
     return ties / ties.sum(-1, keepdims=True)''',
     "column_sums": '''def column_sums(x):
-    """The sum of the rows of a matrix."""
+    """{column_sums}"""
     return x.sum(0)''',
 }
 
@@ -32,11 +32,11 @@ class JaxDialect(Dialect):
         "import jax.numpy as jnp",
         "from jax import lax",
         "",
-        'jax.config.update("jax_enable_x64", True)  # what comes as float64 stays float64; float32 stays float32',
+        'jax.config.update("jax_enable_x64", True)  # {types_stay}',
     )
     in_place = False
     hoists_entries = False
-    usage = ("result = gradient(given)  # in the type of what is given",)
+    usage = ("result = gradient(given)  # {type_given}",)
     decorators = ("@jax.jit",)
     taken = ("jax", "jnp", "lax", "dtype", "carried", "k")
     helpers = _HELPERS

@@ -14,15 +14,15 @@ _HELPERS = {
     "math": "import math",
     "rows": '''@njit(cache=True, error_model="numpy")
 def rows(x):
-    """All vectors of x as the rows of one matrix."""
+    """{rows}"""
     return np.ascontiguousarray(x).reshape((-1, x.shape[-1]))''',
     "rows_times": '''@njit(cache=True, error_model="numpy")
 def rows_times(x, matrix):
-    """x @ matrix as one product of two matrices."""
+    """{rows_times}"""
     return (rows(x) @ matrix).reshape(x.shape[:-1] + (matrix.shape[1],))''',
     "softmax": '''@njit(cache=True, error_model="numpy")
 def softmax(x):
-    """exp(x) / sum(exp(x)) of each vector."""
+    """{softmax}"""
     result = rows(x).copy()
     for row in result:
         top, total = row.max(), real(0)
@@ -34,7 +34,7 @@ def softmax(x):
     return result.reshape(x.shape)''',
     "xlogy_sums": '''@njit(cache=True, error_model="numpy")
 def xlogy_sums(d, p):
-    """The sum of d * log(p) over each vector, without a logarithm where d is 0."""
+    """{xlogy_sums_apart}"""
     every, others = rows(d), rows(p)
     result = np.zeros(len(every), p.dtype)
     for i in range(len(every)):
@@ -44,14 +44,14 @@ def xlogy_sums(d, p):
     return result.reshape(d.shape[:-1])''',
     "logsumexp": '''@njit(cache=True, error_model="numpy")
 def logsumexp(x):
-    """log(sum(exp(x))) of each vector."""
+    """{logsumexp}"""
     result = np.empty(len(rows(x)), x.dtype)
     for i, row in enumerate(rows(x)):
         result[i] = row.max() + np.log(np.exp(row - row.max()).sum())
     return result.reshape(x.shape[:-1])''',
     "log_softmax": '''@njit(cache=True, error_model="numpy")
 def log_softmax(x):
-    """x - log(sum(exp(x))) of each vector."""
+    """{log_softmax}"""
     result = np.empty_like(rows(x))
     for i, row in enumerate(rows(x)):
         result[i] = row - row.max()
@@ -59,7 +59,7 @@ def log_softmax(x):
     return result.reshape(x.shape)''',
     "argmax_share": '''@njit(cache=True, error_model="numpy")
 def argmax_share(x):
-    """1 at the largest entry of each vector; entries that are equally large share it."""
+    """{argmax_share}"""
     result = np.zeros_like(rows(x))
     for i, row in enumerate(rows(x)):
         ties = row == row.max()
@@ -67,7 +67,7 @@ def argmax_share(x):
     return result.reshape(x.shape)''',
     "column_sums": '''@njit(cache=True, error_model="numpy")
 def column_sums(x):
-    """The sum of the rows of a matrix, as a product."""
+    """{column_sums_as_product}"""
     return np.ones(len(x), x.dtype) @ x''',
     "sigmoid": '''@vectorize(cache=True)
 def sigmoid(x):
@@ -75,29 +75,29 @@ def sigmoid(x):
     return real(1) / (real(1) + np.exp(-x))''',
     "step": '''@vectorize(cache=True)
 def step(x, c):
-    """1 where x > 0, 0 where x < 0, c at 0."""
+    """{step}"""
     return real(1) if x > 0 else real(0) if x < 0 else real(c)''',
     "xlogy": '''@vectorize(cache=True)
 def xlogy(d, p):
-    """d * log(p), and 0 where d is 0."""
+    """{xlogy}"""
     return real(0) if d == 0 else d * np.log(p)''',
     "clip": '''@vectorize(cache=True)
 def clip(x, low, high):
-    """x, or the end of the interval beyond which it lies."""
+    """{clip}"""
     return real(low) if x < low else real(high) if x > high else real(x)''',
     "erf": '''@vectorize(cache=True)
 def erf(x):
-    """The error function."""
+    """{erf_of_number}"""
     return real(math.erf(x))''',
 } | {
     f"last_{what}": f'''@njit(cache=True, error_model="numpy")
 def last_{what}(x):
-    """The {word} of each vector."""
+    """{{last_{what}}}"""
     result = np.empty(len(rows(x)), x.dtype)
     for i, row in enumerate(rows(x)):
         result[i] = row.{what}()
     return result.reshape(x.shape[:-1])'''
-    for what, word in (("sum", "sum"), ("mean", "mean"), ("max", "largest entry"), ("min", "smallest entry"))
+    for what in ("sum", "mean", "max", "min")
 }  # fmt: skip
 _OF_ROWS = [name for name, text in _HELPERS.items() if ("rows(x)" in text or "rows(d)" in text) and name != "rows"]
 _NEEDS = {"erf": ("math",)} | {name: ("rows",) for name in _OF_ROWS}
@@ -109,10 +109,10 @@ class NumbaDialect(Dialect):
     name = "numba"
     library = "Numba"
     prefix = "np"
-    header = ("import numpy as np", "from numba import njit, vectorize", "", "real = np.float64  # or np.float32")
+    header = ("import numpy as np", "from numba import njit, vectorize", "", "real = np.float64  # {or_float32}")
     in_place = False
     hoists_entries = False
-    usage = ("result = gradient(given)  # in the type that the line ``real = ...`` says",)
+    usage = ("result = gradient(given)  # {type_of_line}",)
     defaults = False
     taken = ("np", "njit", "vectorize", "real", "program")
     helpers = _HELPERS

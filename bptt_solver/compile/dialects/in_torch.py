@@ -8,27 +8,27 @@ from bptt_solver.compile.dialects.base import Dialect
 
 _HELPERS = {
     "rows": '''def rows(x):
-    """All vectors of x as the rows of one matrix."""
+    """{rows}"""
     return x.reshape(-1, x.shape[-1])''',
     "tensors": '''def tensors(*values):
-    """Numbers among tensors as tensors like the first of these."""
+    """{tensors}"""
     like = next(v for v in values if isinstance(v, torch.Tensor))
     return [v if isinstance(v, torch.Tensor) else like.new_tensor(v) for v in values]''',
     "maximum": '''def maximum(a, b):
-    """The larger of two, entry by entry."""
+    """{maximum}"""
     return torch.maximum(*tensors(a, b))''',
     "minimum": '''def minimum(a, b):
-    """The smaller of two, entry by entry."""
+    """{minimum}"""
     return torch.minimum(*tensors(a, b))''',
     "step": '''def step(x, c):
-    """1 where x > 0, 0 where x < 0, c at 0."""
+    """{step}"""
     return torch.heaviside(*tensors(x, c))''',
     "argmax_share": '''def argmax_share(x):
-    """1 at the largest entry of each vector; entries that are equally large share it."""
+    """{argmax_share}"""
     ties = (x == x.amax(-1, keepdim=True)).to(x.dtype)
     return ties / ties.sum(-1, keepdim=True)''',
     "column_sums": '''def column_sums(x):
-    """The sum of the rows of a matrix."""
+    """{column_sums}"""
     return x.sum(0)''',
 }
 _NEEDS = {"maximum": ("tensors",), "minimum": ("tensors",), "step": ("tensors",)}
@@ -43,7 +43,7 @@ class TorchDialect(Dialect):
     header = ("import torch",)
     in_place = False
     gathers = True
-    usage = ("result = gradient(given)  # on the device and in the type of what is given",)
+    usage = ("result = gradient(given)  # {type_and_device}",)
     decorators = ("@torch.no_grad()",)
     taken = ("torch", "dtype", "device")
     helpers = _HELPERS

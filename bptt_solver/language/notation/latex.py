@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
@@ -15,11 +14,8 @@ from bptt_solver.language.expressions import (
     Range,
     Reference,
     Sum,
-    derivative_parts,
-    is_derivative,
 )
-from bptt_solver.language.notation.numbers import format_number, integer_text
-from bptt_solver.language.notation.text import Text
+from bptt_solver.language.notation.typeset import Typeset
 from bptt_solver.language.notation.writer import ATOM, PLAIN_STYLE, POWER, IndexStyle, Piece, Shape, parts_of_derivative
 
 _GREEK = [
@@ -122,7 +118,8 @@ def _word(word: str) -> str:
         for mark in marks:
             shown = f"\\{_ACCENTS[mark]}{{{shown}}}"
         return shown
-    return "".join([_letter(c) for c in word]) if word else r"\,"
+    # letters that join and marks that stand on them need their neighbours: one \text{} for all that follow each other
+    return "".join([_letter(c) for c in word]).replace(r"}\text{", "") if word else r"\,"
 
 
 def _letter(character: str) -> str:
@@ -156,44 +153,33 @@ _NUMBER_SIGNS = {"−": "-", "·": r" \cdot ", "…": r"\ldots", "∞": r"\infty
 _PLAIN = frozenset("0123456789.,()[]/+-e ")
 
 
-class Latex(Text):
+_STYLE = IndexStyle(times="", name=latex_name)
+
+
+class Latex(Typeset):
     """The same decisions as in `Text`, with fractions, roots and sums that are two-dimensional."""
 
     MINUS = " - "
     SIGN = "-"
     OPEN = r"\left("
     CLOSE = r"\right)"
-    RANKS: Mapping[str, int] = {**Text.RANKS, "div": POWER}  # a fraction needs parentheses only below a power
+    SUBSCRIPT = _STYLE
 
-    def __init__(
-        self,
-        shape: Callable[[Expression], Shape | None] | None = None,
-        leaf: Callable[[Expression], str | None] | None = None,
-    ) -> None:
-        super().__init__(shape, (lambda node: _converted(leaf(node))) if leaf is not None else None)
+    def printed(self, text: str) -> str:
+        return latex_number(text)
 
-    def number(self, value: int | Fraction | float) -> str:
-        if isinstance(value, Fraction) and value.denominator != 1:
-            sign = "-" if value < 0 else ""
-            return f"{sign}\\frac{{{integer_text(abs(value.numerator))}}}{{{integer_text(value.denominator)}}}"
-        return latex_number(format_number(value))
+    def fraction(self, top: str, bottom: str) -> str:
+        return f"\\frac{{{top}}}{{{bottom}}}"
 
-    # --- names
+    def in_round(self, text: str) -> str:
+        return f"\\left({text}\\right)"
 
-    def reference(self, node: Reference) -> str:
-        indices = [self.index_text(i, _STYLE) for i in node.indices]
-        if not is_derivative(node.name):
-            return self.member(node.name, indices)
-        target, family = derivative_parts(node.name)
-        if is_derivative(family):
-            below = f"\\left({self.members(family)}\\right)" + (f"[{','.join(indices)}]" if indices else "")
-        else:
-            below = self.member(family, indices)
-        above = self.members(target)
-        above = f"\\left({above}\\right)" if is_derivative(target) else above
+    def derivative(self, above: str, below: str) -> str:
         if self.style.nabla:
             return f"\\nabla_{{{below}}} {above}"
         return f"\\frac{{\\partial^{{+}} {above}}}{{\\partial {below}}}"
+
+    # --- names
 
     def member(self, name: str, indices: Sequence[str]) -> str:
         shown = latex_name(name) if self.style is PLAIN_STYLE else _raised_name(name)
@@ -285,7 +271,6 @@ class Latex(Text):
         return (shown, *super().call(name, arguments)[1:])
 
 
-_STYLE = IndexStyle(times="", name=latex_name)
 _AROUND = {"sqrt": (r"\sqrt{", "}"), "abs": (r"\left|", r"\right|")}
 
 
@@ -293,10 +278,6 @@ def _function(name: str) -> str:
     if name.replace("_", "").isascii() and name.replace("_", "").isalnum():
         return f"\\text{{{name.replace('_', '-')}}}" if "_" in name else f"\\mathrm{{{name}}}"
     return latex_name(name)
-
-
-def _converted(text: str | None) -> str | None:
-    return None if text is None else latex_number(text)
 
 
 def to_latex(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
@@ -18,12 +17,9 @@ from bptt_solver.language.expressions import (
     Range,
     Reference,
     Sum,
-    derivative_parts,
-    is_derivative,
 )
 from bptt_solver.language.notation.latex import _GREEK, _LETTERS
-from bptt_solver.language.notation.numbers import format_number, integer_text
-from bptt_solver.language.notation.text import Text
+from bptt_solver.language.notation.typeset import Typeset
 from bptt_solver.language.notation.writer import (
     ATOM,
     NEGATIVE,
@@ -161,7 +157,7 @@ _STYLE = _Indices(
 _FULL = _Indices(plus="<mo>+</mo>", minus="<mo>−</mo>", times="", name=mathml_name, sign=SIGN)
 
 
-class MathML(Text):
+class MathML(Typeset):
     """The same decisions as in `Text`, with elements for marks."""
 
     PLUS = "<mo>+</mo>"
@@ -169,41 +165,29 @@ class MathML(Text):
     SIGN = SIGN
     OPEN = _OPEN
     CLOSE = _CLOSE
-    RANKS: Mapping[str, int] = {**Text.RANKS, "div": POWER}
-
-    def __init__(
-        self,
-        shape: Callable[[Expression], Shape | None] | None = None,
-        leaf: Callable[[Expression], str | None] | None = None,
-    ) -> None:
-        super().__init__(shape, (lambda node: _converted(leaf(node))) if leaf is not None else None)
+    SUBSCRIPT = _STYLE
 
     def write(self, expression: Expression) -> str:
         return fenced(super().write(expression))
 
-    def number(self, value: int | Fraction | float) -> str:
-        if isinstance(value, Fraction) and value.denominator != 1:
-            sign = SIGN if value < 0 else ""
-            top, bottom = integer_text(abs(value.numerator)), integer_text(value.denominator)
-            return f"{sign}<mfrac><mn>{top}</mn><mn>{bottom}</mn></mfrac>"
-        return mathml_number(format_number(value))
+    def printed(self, text: str) -> str:
+        return mathml_number(text)
 
-    # --- names
+    def fraction(self, top: str, bottom: str) -> str:
+        return f"<mfrac><mn>{top}</mn><mn>{bottom}</mn></mfrac>"
 
-    def reference(self, node: Reference) -> str:
-        indices = [self.index_text(i, _STYLE) for i in node.indices]
-        if not is_derivative(node.name):
-            return self.member(node.name, indices)
-        target, family = derivative_parts(node.name)
-        if is_derivative(family):
-            below = ROUND[0] + self.members(family) + ROUND[1] + (_bracketed(indices) if indices else "")
-        else:
-            below = self.member(family, indices)
-        above = self.members(target)
-        above = ROUND[0] + above + ROUND[1] if is_derivative(target) else above
+    def in_round(self, text: str) -> str:
+        return ROUND[0] + text + ROUND[1]
+
+    def in_square(self, indices: Sequence[str]) -> str:
+        return '<mo stretchy="false">[</mo>' + "<mo>,</mo>".join(indices) + '<mo stretchy="false">]</mo>'
+
+    def derivative(self, above: str, below: str) -> str:
         if self.style.nabla:
             return f"{NABLA}{row(below)}</msub>{row(above)}"
         return f"{DERIVATIVE}{above}</mrow><mrow><mi>∂</mi>{below}</mrow></mfrac>"
+
+    # --- names
 
     def member(self, name: str, indices: Sequence[str]) -> str:
         shown = _raised_name(name)
@@ -215,7 +199,7 @@ class MathML(Text):
         if self.style.indices == "superscripts":
             return f"<msup>{shown}{row(ROUND[0] + joined + ROUND[1])}</msup>"
         if "<msub>" in shown or self.style.indices == "brackets":
-            return row(shown + _bracketed(indices))
+            return row(shown + self.in_square(indices))
         return f"<msub>{shown}{joined}</msub>"
 
     def members(self, text: str) -> str:
@@ -246,7 +230,7 @@ class MathML(Text):
     def range(self, item: Range) -> str:
         """``t = 1, …, T``."""
         low, high = self.index_text(item.low, _FULL), self.index_text(item.high, _FULL)
-        return f"{mathml_name(item.variable)}<mo>=</mo>{low}<mo>,</mo><mo>…</mo><mo>,</mo>{high}"
+        return f"{mathml_name(item.variable)}<mo>=</mo>{low}<mo>,</mo><mi>…</mi><mo>,</mo>{high}"
 
     # --- ranks and signs
 
@@ -326,18 +310,10 @@ def _single(text: str) -> str:
     return text if text.count("<m") == 1 else row(text)
 
 
-def _bracketed(indices: Sequence[str]) -> str:
-    return '<mo stretchy="false">[</mo>' + "<mo>,</mo>".join(indices) + '<mo stretchy="false">]</mo>'
-
-
 def _function(name: str) -> str:
     if name.replace("_", "").isascii() and name.replace("_", "").isalnum():
         return f"<mi>{name.replace('_', '-')}</mi>" if len(name) > 1 else f'<mi mathvariant="normal">{name}</mi>'
     return mathml_name(name)
-
-
-def _converted(text: str | None) -> str | None:
-    return None if text is None else mathml_number(text)
 
 
 def fenced(text: str) -> str:

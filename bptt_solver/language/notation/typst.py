@@ -4,8 +4,7 @@ through."""
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import (
@@ -16,12 +15,9 @@ from bptt_solver.language.expressions import (
     Range,
     Reference,
     Sum,
-    derivative_parts,
-    is_derivative,
 )
 from bptt_solver.language.notation.latex import _GREEK, _LETTERS
-from bptt_solver.language.notation.numbers import format_number, integer_text
-from bptt_solver.language.notation.text import Text
+from bptt_solver.language.notation.typeset import Typeset
 from bptt_solver.language.notation.writer import ATOM, POWER, PRODUCT, IndexStyle, Piece, Shape, parts_of_derivative
 
 COMMA = "\\,"  # a plain comma would separate the arguments of frac and mat
@@ -112,40 +108,25 @@ class _Indices(IndexStyle):
 _STYLE = _Indices(minus="−", times="", name=typst_name)
 
 
-class Typst(Text):
+class Typst(Typeset):
     """The same decisions as in `Text`, with fractions, roots and sums that are two-dimensional. Without spaces: those
     beside words would show."""
 
     PLUS = "+"
     MINUS = "−"
-    RANKS: Mapping[str, int] = {**Text.RANKS, "div": POWER}
+    COMMA = COMMA
+    SUBSCRIPT = _STYLE
 
-    def __init__(
-        self,
-        shape: Callable[[Expression], Shape | None] | None = None,
-        leaf: Callable[[Expression], str | None] | None = None,
-    ) -> None:
-        super().__init__(shape, (lambda node: _converted(leaf(node))) if leaf is not None else None)
+    def printed(self, text: str) -> str:
+        return typst_number(text)
 
-    def number(self, value: int | Fraction | float) -> str:
-        if isinstance(value, Fraction) and value.denominator != 1:
-            sign = "−" if value < 0 else ""
-            return f"{sign}frac({integer_text(abs(value.numerator))}, {integer_text(value.denominator)})"
-        return typst_number(format_number(value))
+    def fraction(self, top: str, bottom: str) -> str:
+        return f"frac({top}, {bottom})"
+
+    def derivative(self, above: str, below: str) -> str:
+        return f"{NABLA}{below}){above}" if self.style.nabla else f"frac(∂^(+){above}, ∂{below})"
 
     # --- names
-
-    def reference(self, node: Reference) -> str:
-        indices = [self.index_text(i, _STYLE) for i in node.indices]
-        if not is_derivative(node.name):
-            return self.member(node.name, indices)
-        target, family = derivative_parts(node.name)
-        if is_derivative(family):
-            below = f"({self.members(family)})" + (f"[{COMMA.join(indices)}]" if indices else "")
-        else:
-            below = self.member(family, indices)
-        above = f"({self.members(target)})" if is_derivative(target) else self.members(target)
-        return f"{NABLA}{below}){above}" if self.style.nabla else f"frac(∂^(+){above}, ∂{below})"
 
     def member(self, name: str, indices: Sequence[str]) -> str:
         shown = _raised_name(name)
@@ -249,10 +230,6 @@ def _function(name: str) -> str:
     if plain.isascii() and plain.isalnum():
         return f"op({quoted(name.replace('_', '-'))})" if len(name) > 1 else f"upright({name})"
     return typst_name(name)
-
-
-def _converted(text: str | None) -> str | None:
-    return None if text is None else typst_number(text)
 
 
 def to_typst(

@@ -160,6 +160,33 @@ const interpreter = (() => {
   };
   const diagonal = (x) => array([Math.min(...x.shape)], Float64Array.from({ length: Math.min(...x.shape) }, (_, i) => x.data[i * x.shape[1] + i]));
 
+  /** Rows (or numbers) as a matrix. */
+  const stacked = (...parts) => array([parts.length, size(parts[0])], Float64Array.from(parts.flatMap((part) => [...numbers(part)])));
+  /** The singular values, the largest first: columns are turned until each is at right angles to the others (Jacobi). */
+  const singularValues = (matrix) => {
+    const wide = matrix.shape[0] < matrix.shape[1], [m, n] = (wide ? transpose(matrix) : matrix).shape;
+    const a = [...(wide ? transpose(matrix) : matrix).data], times = (p, q) => { let sum = 0; for (let i = 0; i < m; i++) sum += a[i * n + p] * a[i * n + q]; return sum; };
+    for (let turn = 0, moved = true; moved && turn < 60; turn++) {
+      moved = false;
+      for (let p = 0; p < n; p++) {
+        for (let q = p + 1; q < n; q++) {
+          const one = times(p, p), other = times(q, q), both = times(p, q);
+          if (Math.abs(both) <= 1e-17 * Math.sqrt(one * other)) continue;
+          moved = true;
+          const zeta = (other - one) / (2 * both), t = (zeta < 0 ? -1 : 1) / (Math.abs(zeta) + Math.sqrt(1 + zeta * zeta));
+          const c = 1 / Math.sqrt(1 + t * t), s = c * t;
+          for (let i = 0; i < m; i++) {
+            const x = a[i * n + p], y = a[i * n + q];
+            a[i * n + p] = c * x - s * y;
+            a[i * n + q] = s * x + c * y;
+          }
+        }
+      }
+    }
+    const found = Array.from({ length: n }, (_, p) => Math.sqrt(times(p, p))).sort((x, y) => y - x);
+    return found.map((value) => (value > found[0] * Math.max(m, n) * 2 ** -52 ? value : 0)); // rounding alone makes no rank
+  };
+
   // --- the table of operations
 
   const operations = {
@@ -178,6 +205,7 @@ const interpreter = (() => {
     part: (x, from, to) => slice(x, from - 1, to), place,
     softmax, logsumexp, log_softmax: (x) => plus(x, -logsumexp(x)),
     norm2: (x) => (isArray(x) ? Math.sqrt(added(times(x, x).data)) : Math.abs(x)),
+    "·rows": stacked, "·singular": (at, ...rows) => singularValues(stacked(...rows))[at - 1],
     largest: extreme(1), smallest: extreme(-1), argmax_share: share, ties, diag, diagonal, stop_gradient: (x) => x,
   };
 

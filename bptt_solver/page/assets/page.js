@@ -58,10 +58,27 @@
   const edges = (from) => all("#picture [data-edge]").filter((edge) => edge.dataset.edge.startsWith(from + ">"));
   const using = (weight) => all(`#picture [data-weights~="${CSS.escape(weight)}"]`);
   const into = (to) => all("#picture [data-edge]").filter((edge) => edge.dataset.edge.endsWith(">" + to));
-  const show = () => {
-    all(".now", article).forEach((line) => { line.classList.remove("now"); line.removeAttribute("aria-current"); });
+  /** Lights the step in the picture. */
+  seam.light = () => {
     all("#picture .lit, #picture .later").forEach((node) => node.classList.remove("lit", "later"));
     one("#picture")?.classList.toggle("stepping", at >= 0);
+    const line = steps[at];
+    if (!line) return;
+    const { step, part } = line.dataset, own = find("node", step), family = step.split("[")[0];
+    light("lit", own.length || part !== "gather" ? own : find("node", family));
+    if (part === "forward") light("lit", into(step));
+    else if (part === "gather") light("lit", [...edges(step), ...using(step), ...(own.length ? [] : using(family))]);
+    else {
+      const ways = all("[data-through]", line).map((term) => term.dataset.through);
+      light("later", ways.flatMap((way) => find("node", way)));
+      const ours = ways.flatMap((way) => find("edge", step + ">" + way));
+      light("lit", ours.length ? ours : edges(step));
+      light("lit", all(".direct", line).flatMap(() => edges(step).filter((edge) => !ours.includes(edge))));
+    }
+  };
+  const show = () => {
+    all(".now", article).forEach((line) => { line.classList.remove("now"); line.removeAttribute("aria-current"); });
+    seam.light();
     const line = steps[at];
     one("#back").disabled = at < 0;
     one("#first").disabled = at < 0;
@@ -81,17 +98,6 @@
     const [before, after] = say["status.step"].replace("{at}", at + 1).replace("{count}", steps.length)
       .replace("{part}", say["part." + part]).split("{name}");
     status.append(before, name, after);
-    const own = find("node", step), family = step.split("[")[0];
-    light("lit", own.length || part !== "gather" ? own : find("node", family));
-    if (part === "forward") light("lit", into(step));
-    else if (part === "gather") light("lit", [...edges(step), ...using(step), ...(own.length ? [] : using(family))]);
-    else {
-      const ways = all("[data-through]", line).map((term) => term.dataset.through);
-      light("later", ways.flatMap((way) => find("node", way)));
-      const ours = ways.flatMap((way) => find("edge", step + ">" + way));
-      light("lit", ours.length ? ours : edges(step));
-      light("lit", all(".direct", line).flatMap(() => edges(step).filter((edge) => !ours.includes(edge))));
-    }
     document.dispatchEvent(new CustomEvent("bptt:step", { detail: { step, part } }));
   };
   const go = (to, scroll = true) => {
@@ -101,7 +107,11 @@
     if (!line || !scroll) return;
     line.closest("details:not([open])")?.setAttribute("open", "");
     line.scrollIntoView({ block: "center", behavior: "instant" });
-    const node = one("#picture .frame:not([hidden]) .node.lit"), frame = node?.closest(".frame");
+    seam.reveal();
+  };
+  /** Scrolls the picture to what is lit. */
+  seam.reveal = () => {
+    const node = one("#picture .node.lit"), frame = node?.closest(".frame");
     if (!frame) return;
     const inner = node.getBoundingClientRect(), outer = frame.getBoundingClientRect();
     frame.scrollBy(inner.x + inner.width / 2 - outer.x - outer.width / 2, inner.y + inner.height / 2 - outer.y - outer.height / 2);
@@ -141,24 +151,14 @@
     event.preventDefault();
   });
 
-  // pictures: folded and unrolled
-  const forms = all("#picture [data-form]");
-  const shapes = all("#picture button[data-shows]");
-  const draw = (form) => {
-    forms.forEach((frame) => { frame.hidden = frame.dataset.form !== form; });
-    shapes.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.shows === form)));
-  };
-  shapes.forEach((button) => button.addEventListener("click", () => draw(button.dataset.shows)));
-
   // views: language, notation, folded or not
   const language = one("#language"), notation = one("#notation");
   let views = null;
-  const unpack = async () => {
-    if (views) return views;
-    const bytes = Uint8Array.from(atob(one("#views").textContent), (c) => c.charCodeAt(0));
+  seam.unpack = async (source) => { // data of a script element
+    if (source.type === "application/json") return JSON.parse(source.textContent);
+    const bytes = Uint8Array.from(atob(source.textContent), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    views = JSON.parse(await new Response(stream).text());
-    return views;
+    return JSON.parse(await new Response(stream).text());
   };
   const relabel = () => {
     say = labels[language?.value || root.lang] || labels.en;
@@ -169,7 +169,7 @@
     });
   };
   const change = async () => {
-    const { pieces, order, numbers } = await unpack();
+    const { pieces, order, numbers } = (views ??= await seam.unpack(one("#views")));
     const number = (_, key) => `<mn data-k="${key}">${numbers[key]}</mn>`;
     const whole = unfold?.getAttribute("aria-pressed") === "true";
     const key = [language.value, notation.value];

@@ -25,7 +25,7 @@ const printed = (() => {
     }
     return rounded(size, digits, figures);
   };
-  return (value, digits = 6) => {
+  const printed = (value, digits = 6) => {
     if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "∞" : "−∞";
     if (value === 0) return "0";
     const sign = value < 0 ? "−" : "", size = Math.abs(value), [mantissa, power] = scientific(size, digits);
@@ -36,6 +36,14 @@ const printed = (() => {
     if (figures.length <= power + 1) return sign + whole(size);
     return `${sign}${figures.slice(0, power + 1)}.${figures.slice(power + 1)}`;
   };
+  /** With three digits and no zeros at the end, as in pictures. */
+  printed.short = (value) => {
+    const size = Math.abs(value);
+    if (!Number.isFinite(value) || (value === Math.trunc(value) && size < 1e6)) return printed(value);
+    const [mantissa, power] = rounded(size, 3, size.toExponential().split("e")[0].replace(".", ""));
+    return printed(Math.sign(value) * Number(`${mantissa}e${power}`), 3);
+  };
+  return printed;
 })();
 
 /** What a person types: 0.5, −2, 1e-3, 1/3; NaN for anything else. */

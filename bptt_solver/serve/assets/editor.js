@@ -61,7 +61,11 @@ export class Editor extends EventTarget {
     this.inside = [false];
     const pen = document.createElement("canvas").getContext("2d");
     this.wide = (text) => { pen.font = getComputedStyle(this.field).font; return pen.measureText(text).width; };
-    this.field.addEventListener("input", () => { this.read(); this.suggest(false); this.tell("edit"); });
+    this.field.addEventListener("input", (event) => {
+      this.read();
+      if (!event.isComposing) this.suggest(false);
+      this.tell("edit");
+    });
     this.field.addEventListener("scroll", () => { this.paint(); this.close(); });
     this.field.addEventListener("keydown", (event) => this.key(event));
     this.field.addEventListener("blur", () => setTimeout(() => this.close(), 120));
@@ -131,6 +135,7 @@ export class Editor extends EventTarget {
   moved() {
     const { line } = this.caret;
     if (line !== this.line) { this.line = line; this.paint(); }
+    if (this.field.selectionStart !== this.at || this.field.selectionEnd !== this.at) this.close(); // the list was for another place
     this.tell("caret", this.caret);
   }
 
@@ -159,6 +164,7 @@ export class Editor extends EventTarget {
   }
 
   key(event) {
+    if (event.isComposing) return; // the keys are for whoever puts characters together
     const open = !this.list.hidden;
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
     if (event.ctrlKey && event.key === " ") this.suggest(true);
@@ -189,10 +195,12 @@ export class Editor extends EventTarget {
     this.found = asked || here.prefix ? offers(here, this.vocabulary, this.text) : [];
     if (!asked && this.found.length === 1 && this.found[0].name === here.prefix) this.found = [];
     if (!this.found.length) return this.close();
+    this.at = at;
     this.from = at - here.prefix.length;
     this.list.replaceChildren(...this.found.map((offer, at) =>
       node("li", { id: `word${at}`, role: "option" }, offer.name, node("small", { textContent: offer.about || "" }))));
     this.list.hidden = false;
+    this.tell("offers", { count: this.found.length });
     this.show();
     this.choose(0);
   }
@@ -233,6 +241,7 @@ export class Editor extends EventTarget {
     if (this.list.hidden) return;
     this.list.hidden = true;
     this.found = [];
+    this.tell("offers", { count: 0 });
     this.field.removeAttribute("aria-activedescendant");
     this.field.removeAttribute("aria-controls");
   }

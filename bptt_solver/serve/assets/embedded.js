@@ -26,8 +26,9 @@
   };
   const step = () => { const now = one(".line.now"); return now ? [now.dataset.step, now.dataset.part] : null; };
   const form = () => one("#picture [data-shows][aria-pressed='true']")?.dataset.shows;
+  const numbered = () => one("#numbered")?.getAttribute("aria-pressed") === "true";
   const open = () => all("#steps details").map((node, at) => (node.open ? at : -1)).filter((at) => at >= 0);
-  const state = () => ({ place: scrollY > 4 ? place() : null, y: scrollY, step: step(), form: form(), open: open() });
+  const state = () => ({ place: scrollY > 4 ? place() : null, y: scrollY, step: step(), form: form(), numbered: numbered(), open: open() });
   const back = (was) => {
     const node = was.place && places().get(was.place.name);
     if (node) scrollBy({ top: node.getBoundingClientRect().top - was.place.from, behavior: "instant" });
@@ -40,6 +41,7 @@
   if (was) {
     theme(was.theme);
     if (was.form) one(`#picture [data-shows="${CSS.escape(was.form)}"]`)?.click();
+    if (was.numbered) one("#numbered")?.click();
     const details = all("#steps details");
     (was.open || []).forEach((at) => { if (details[at]) details[at].open = true; });
     if (was.step) window.bptt?.go?.(...was.step);

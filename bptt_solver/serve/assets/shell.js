@@ -1,4 +1,5 @@
 import { Editor } from "./editor.js";
+import { inWords } from "./words.js";
 
 const one = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -26,10 +27,11 @@ const state = (key, fields, bad = false) => {
   told();
 };
 const dirty = () => disk.known && disk.text !== null && editor.text !== disk.text;
+const unsaved = () => dirty() || (disk.known && !disk.exists && editor.text !== "");
 const refresh = () => {
-  one("#unsaved").hidden = !dirty();
-  one("#save").disabled = !dirty() && (disk.exists || !editor.text);
-  document.title = (dirty() ? "• " : "") + one("#name").textContent;
+  one("#unsaved").hidden = !unsaved();
+  one("#save").disabled = !unsaved();
+  document.title = (unsaved() ? "• " : "") + one("#name").textContent;
   one("#welcome").hidden = disk.exists || editor.text !== "" || !disk.known || disk.text === null;
 };
 const problem = (title, text = "", places = []) => {
@@ -49,13 +51,14 @@ const problem = (title, text = "", places = []) => {
     return [...end, button, line.slice(cut)];
   }));
 };
-const question = (text, answers) => {
-  const shown = one("#question");
+const question = (text, answers = []) => { // by the keys of its words, so that it follows the language
+  const shown = one("#question"), asking = one("p", shown), label = one("div", shown);
   shown.hidden = !text;
-  if (!text) return;
-  one("p", shown).textContent = text;
-  one("div", shown).replaceChildren(...answers.map(([label, act]) => {
-    const button = make("button", { type: "button", textContent: label });
+  asking.dataset.label = text;
+  asking.textContent = text && say(text);
+  label.replaceChildren(...answers.map(([key, act]) => {
+    const button = make("button", { type: "button", textContent: say(key) });
+    button.dataset.label = key;
     button.addEventListener("click", () => { question(""); act(); });
     return button;
   }));
@@ -124,13 +127,26 @@ addEventListener("message", (event) => {
 const tell = (message) => frame?.contentWindow.postMessage(message, "*");
 
 // ---- the file
+const readOnly = () => { editor.field.placeholder = disk.text === null ? say("read_only", { reason: inWords(disk.reason) }) : ""; };
+const over = (found) => { // so that Ctrl+Z brings back what was there
+  if (found.text !== null) editor.put(found.text, 0, editor.text.length, 0);
+  clearTimeout(waiting);
+  take(found);
+};
+const gone = (found) => { // the text is kept: saving writes it again
+  Object.assign(disk, { version: found.version, exists: false });
+  base = found.version;
+  question("");
+  refresh();
+  if (unsaved()) state("state.gone", {}, true);
+};
 const take = (found) => {
   Object.assign(disk, found, { known: true });
   base = disk.version;
   if (disk.text !== null) editor.text = disk.text;
   else editor.text = "";
   editor.field.readOnly = disk.text === null;
-  editor.field.placeholder = disk.text === null ? say("read_only", { reason: disk.reason }) : "";
+  readOnly();
   refresh();
   solve();
 };
@@ -138,22 +154,32 @@ const changed = (found) => {
   if (!disk.known) return take(found);
   const same = found.version === disk.version && found.exists === disk.exists;
   if (same) { if (found.others) solve(); return; }
+  if (found.text === saving) { // told before the answer to the saving came
+    Object.assign(disk, found);
+    base = found.version;
+    return refresh();
+  }
+  if (!found.exists && disk.text !== null) return gone(found);
   if (!dirty() || found.text === editor.text) return question(""), take(found);
-  if (found.version === base) return;
-  question(say("question.changed"), [
-    [say("question.disk"), () => take(found)],
-    [say("question.mine"), () => { base = found.version; Object.assign(disk, found); refresh(); }],
+  if (found.version === base) return question(""), Object.assign(disk, found), refresh();
+  if (found.text === null) return problem(say("problem.saving"), inWords(found.reason));
+  question("question.changed", [
+    ["question.disk", () => over(found)],
+    ["question.mine", () => { base = found.version; Object.assign(disk, found); refresh(); }],
   ]);
 };
+let saving, again = false; // what is being saved, and whether it was asked for once more meanwhile
 const save = async () => {
   if (editor.field.readOnly || one("#save").disabled) return;
-  const text = editor.text;
+  if (saving !== undefined) { again = true; return; }
+  const text = (saving = editor.text);
+  again = false;
   try {
-    const answer = await fetched("document", "PUT", { text, version: base });
-    if (answer.status === 409) {
-      question(say("question.conflict"), [
-        [say("question.over"), () => { base = answer.conflict.version; save(); }],
-        [say("question.disk"), () => take(answer.conflict)],
+    const answer = await fetched("document", "PUT", { text, version: base, language: root.lang });
+    if (answer.conflict) {
+      question("question.conflict", [
+        ["question.over", () => { base = answer.conflict.version; save(); }],
+        ["question.disk", () => over(answer.conflict)],
       ]);
     } else if (answer.status !== 200) problem(say("problem.saving"), answer.error || "");
     else {
@@ -164,14 +190,18 @@ const save = async () => {
       refresh();
     }
   } catch { state("state.lost", {}, true); }
+  saving = undefined;
+  if (again) save();
 };
-let events = null;
+let events = null, away = 0;
 const listen = () => { // not while nobody looks: a browser has few connections to one server
   if (document.hidden) { events?.close(); events = null; }
   else if (!events) {
     events = new EventSource("events");
     events.onmessage = (event) => changed(JSON.parse(event.data));
-    events.onerror = () => { if (events?.readyState === 2) state("state.lost", {}, true); };
+    events.onerror = () => { // it tries again twice a second
+      away ||= setTimeout(() => { away = 0; if (events && events.readyState !== 1) state("state.lost", {}, true); }, 1500);
+    };
     events.onopen = () => { if (one("#state").textContent === say("state.lost")) state(""); };
   }
 };
@@ -180,11 +210,12 @@ document.addEventListener("visibilitychange", listen);
 // ---- the editor
 let waiting = 0;
 editor.addEventListener("edit", () => { refresh(); clearTimeout(waiting); waiting = setTimeout(solve, 180); });
+editor.addEventListener("offers", ({ detail }) => { one("#count").textContent = detail.count ? say("words.count", detail) : ""; });
 editor.addEventListener("caret", ({ detail }) => { one("#position").textContent = say("position", detail); });
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") { event.preventDefault(); save(); }
 });
-addEventListener("beforeunload", (event) => { if (dirty()) event.preventDefault(); });
+addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
 one("#save").addEventListener("click", save);
 one("#stop").addEventListener("click", () => { running?.abort(); fetched("cancel", "POST", { tab }).catch(() => {}); asked++; stopped(); state("state.stopped"); });
 
@@ -193,14 +224,14 @@ const begin = (name) => {
   const found = start.starters.find((starter) => starter.name === name);
   if (!found || editor.field.readOnly) return;
   const put = () => { editor.put(found.text, 0, editor.text.length, 0); editor.field.scrollTo(0, 0); clearTimeout(waiting); solve(); };
-  if (!dirty() || !editor.text.trim()) return put();
-  question(say("question.replace"), [[say("question.yes"), put], [say("question.no"), () => {}]]);
+  if (!unsaved() || !editor.text.trim()) return put();
+  question("question.replace", [["question.yes", put], ["question.no", () => {}]]);
 };
 const starters = one("#starters");
 const number = (name) => Number(name.slice(0, 2));
 starters.addEventListener("change", () => { begin(starters.value); starters.value = ""; });
 one("#welcome ul").append(...start.starters.map((starter) => {
-  const button = make("button", { type: "button" }, make("b", { textContent: starter.title }), make("small", { textContent: starter.about }));
+  const button = make("button", { type: "button" }, make("b"), make("small"));
   button.addEventListener("click", () => begin(starter.name));
   return make("li", {}, button);
 }));
@@ -214,12 +245,20 @@ const relabel = () => {
   if (frame) frame.title = say("preview");
   starters.options[0].textContent = say("starters");
   one("#notation").options[0].textContent = say("notation.own");
+  start.notations.forEach(([, title], at) => { one("#notation").options[at + 1].textContent = inWords(title); });
+  start.starters.forEach(({ name, title, about }, at) => {
+    starters.options[at + 1].textContent = `${number(name)}  ${inWords(title)}`;
+    const button = one("#welcome ul").children[at].firstChild;
+    button.firstChild.textContent = inWords(title);
+    button.lastChild.textContent = inWords(about);
+  });
+  readOnly();
   one("#position").textContent = say("position", editor.caret);
   told?.();
 };
 one("#language").append(...Object.entries(start.languages).map(([value, label]) => make("option", { value, textContent: label, lang: value })));
-one("#notation").append(make("option", { value: "" }), ...start.notations.map(([value, title]) => make("option", { value, textContent: title })));
-starters.append(make("option", { value: "" }), ...start.starters.map(({ name, title }) => make("option", { value: name, textContent: `${number(name)}  ${title}` })));
+one("#notation").append(make("option", { value: "" }), ...start.notations.map(([value]) => make("option", { value })));
+starters.append(make("option", { value: "" }), ...start.starters.map(({ name }) => make("option", { value: name })));
 starters.parentElement.hidden = !start.starters.length;
 one("#language").value = start.language;
 one("#notation").value = start.notation;

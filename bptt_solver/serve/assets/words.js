@@ -100,7 +100,10 @@ const part = (schema, path) => {
   return here.flatMap(alternatives).flatMap(alternatives);
 };
 
-const shape = (about, value) => ({ about, more: value ? ": " : "" });
+/** A text of the vocabulary, which is there in every language where it is ours, in that of the page. */
+export const inWords = (text) => (typeof text === "object" && text ? text[document.documentElement.lang] ?? text.en : text) ?? "";
+
+const shape = (about, value) => ({ about: inWords(about), more: value ? ": " : "" });
 
 /** Everything that could stand at a place, before what was begun is looked at. */
 const all = ({ path, kind }, words, text) => {

@@ -99,7 +99,7 @@ def _sends(value: object, own: Sequence[str]) -> str:
     if value == "":
         return "h" if "h" in own else own[-1]
     if value not in own:
-        hint = suggest(str(value), own) or say("cell.defined", names=", ".join(own))
+        hint = suggest(str(value), own) or say("cell.defined", names=say.listed(list(own), "list.comma"))
         raise OptionError(say("cell.sends", name=value, hint=hint), "sends")
     return str(value)
 

@@ -49,7 +49,7 @@ def _feedback(layers: list[Layer]) -> str:
     numbers = [k for k, layer in enumerate(layers, 1) if layer.recurrent]
     if not numbers:
         return say("deep.no_feedback", count=len(layers))
-    return say("deep.feedback", numbers=", ".join(map(str, numbers)), count=len(layers))
+    return say("deep.feedback", numbers=say.listed(numbers, "list.comma"), count=len(layers))
 
 
 def _linked(layer: Layer) -> tuple[bool, bool]:
