@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from bptt_solver.analyses.losses import Loss, Piece, Sweep, Sweeps, losses_of, size
 from bptt_solver.arithmetic import Value, is_array, is_exact
 from bptt_solver.catalogues import message
-from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.contributions import contributions
 from bptt_solver.errors import fail, suggest
 from bptt_solver.language.expressions import Reference
 from bptt_solver.steps.times import Times
 from bptt_solver.system import Instance
+from bptt_solver.terms import AdjointEquation
 from bptt_solver.unfold import instance_text
 
 if TYPE_CHECKING:
