@@ -179,9 +179,10 @@ def _convention(computation: Computation, notation: str | None) -> Convention | 
 def lower(problem: Problem, *, adjoint: bool = False, unfold: bool = False, language: str = "en") -> str:
     """The equations of a problem in the language: folded, the backward system (``adjoint``), or one line an instance
     (``unfold``); what is said between them in a ``language``."""
-    from bptt_solver.chain_rule import AdjointEquation, differentiate
+    from bptt_solver.chain_rule import differentiate
     from bptt_solver.language.notation.source import equation_to_source
     from bptt_solver.presented import presented
+    from bptt_solver.terms import AdjointEquation
 
     if not unfold:
         if not adjoint:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from bptt_solver.arithmetic import Arithmetic, NotFinite, Value, is_array
 from bptt_solver.catalogues import message
-from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.errors import Span
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import Call, Expression, Number, Reference, Sum, preorder, transform
 from bptt_solver.language.parser import locate
 from bptt_solver.language.templates import Slot
+from bptt_solver.terms import AdjointEquation
 from bptt_solver.unfold import Ground, Unfolded, instance_text
 
 _MOST_ENTRIES = 100_000  # of an array that are looked at one by one

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bptt_solver.arithmetic import Arithmetic, Value, is_array
-from bptt_solver.chain_rule import AdjointEquation, differentiate
+from bptt_solver.chain_rule import differentiate
 from bptt_solver.evaluate import Program, Values
 from bptt_solver.language.expressions import Reference, derivative_name
 from bptt_solver.language.shapes import Shape
 from bptt_solver.made import Made
 from bptt_solver.problem.problem import Problem
 from bptt_solver.system import Instance, System
+from bptt_solver.terms import AdjointEquation
 from bptt_solver.unfold import Unfolded, instance_text, unfold
 
 

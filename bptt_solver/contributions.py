@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bptt_solver.arithmetic import Value
-from bptt_solver.chain_rule import AdjointEquation, Term
 from bptt_solver.computation import Computation
 from bptt_solver.language.expressions import Reference
 from bptt_solver.system import Environment, Instance
+from bptt_solver.terms import AdjointEquation, Term
 from bptt_solver.unfold import Ground
 
 

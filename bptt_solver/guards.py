@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bptt_solver.boxes import Bound, Box, Boxes, as_conditions, canonical_domain, definition_box
-from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.enumeration import Enumeration
 from bptt_solver.errors import ProblemError
 from bptt_solver.language.expressions import Comparison, Conditions, Index, Range
 from bptt_solver.limits import Limits
 from bptt_solver.regions import Region, occurs
 from bptt_solver.system import OutsideMap, System
+from bptt_solver.terms import AdjointEquation
 
 
 def guarded_segments(

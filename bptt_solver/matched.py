@@ -7,7 +7,6 @@ Which pairs match, and the joint derivative, is data of the loss (`bptt_solver.r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from bptt_solver.language import build
 from bptt_solver.language.equations import Equation
@@ -16,22 +15,7 @@ from bptt_solver.language.operations import Operations, parse_formula
 from bptt_solver.language.templates import COTANGENT, RESULT, instantiate
 from bptt_solver.records import Loss
 from bptt_solver.system import System, loose_shape, references
-
-if TYPE_CHECKING:
-    from bptt_solver.chain_rule import AdjointEquation, Term
-
-
-class Match:
-    """Why a term stands for two steps: the loss's equation and its left-hand side, the joint partial (None where the
-    use stands inside the output function's argument), the reason in words."""
-
-    __slots__ = ("loss", "partial", "reason", "user")
-
-    def __init__(self, loss: Equation, user: Reference, partial: Expression | None, reason: str) -> None:
-        self.loss = loss
-        self.user = user
-        self.partial = partial
-        self.reason = reason
+from bptt_solver.terms import AdjointEquation, Match, Term
 
 
 def is_output(equation: Equation) -> bool:

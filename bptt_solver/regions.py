@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bptt_solver.boxes import MOST_MEMBERS, Bound, Box, Cell, definition_box, joined
-from bptt_solver.chain_rule import Term
 from bptt_solver.enumeration import Enumeration
 from bptt_solver.errors import ProblemError
 from bptt_solver.language.expressions import Comparison, Conditions, Index
 from bptt_solver.limits import Limits
 from bptt_solver.system import OutsideMap, System
+from bptt_solver.terms import Term
 
 
 class Region:

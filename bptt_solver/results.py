@@ -7,12 +7,12 @@ from fractions import Fraction
 from typing import Any
 
 from bptt_solver.arithmetic import Value, is_array, is_exact
-from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.computation import Computation
 from bptt_solver.contributions import contributions
 from bptt_solver.language.expressions import derivative_name
 from bptt_solver.language.notation.source import equation_to_source, to_source
 from bptt_solver.partials import local_partials, partial_size
+from bptt_solver.terms import AdjointEquation
 from bptt_solver.unfold import instance_text
 
 VERSION = 1

@@ -2,10 +2,9 @@
 print.
 
 A term's region is a box of indices with symbolic ends (``1..T-1``), ordered by their values at the given sizes. The
-boxes cut a
-family into cells with the same terms; neighbouring cells are merged, time first, so that ``t = T`` and ``t in
-1..T-1`` are left.
-Where a region is not a box (triangular ranges, ragged lengths, maps, strides) its terms get Iverson guards instead.
+boxes cut a family into cells with the same terms; neighbouring cells are merged, time first, so that ``t = T`` and
+``t in 1..T-1`` are left. Where a region is not a box (triangular ranges, ragged lengths, maps, strides) its terms get
+Iverson guards instead.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from bptt_solver.boxes import (
     is_box,
     merged,
 )
-from bptt_solver.chain_rule import AdjointEquation, Term, Use, is_unindexed, unindexed_terms, uses
+from bptt_solver.chain_rule import is_unindexed, unindexed_terms
 from bptt_solver.components import components
 from bptt_solver.guards import guarded_segments
 from bptt_solver.language import build
@@ -43,7 +42,9 @@ from bptt_solver.ranges import tightened
 from bptt_solver.regions import Region, bounds, generalised, occurs, parts
 from bptt_solver.solving import Solution, fresh_name
 from bptt_solver.system import System
+from bptt_solver.terms import AdjointEquation, Term
 from bptt_solver.unfold import instance_text
+from bptt_solver.uses import Use, uses
 
 MOST_CELLS = 400  # beyond that, guards
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bptt_solver.chain_rule import Use
 from bptt_solver.language.expressions import Comparison, Expression, Index, Range, substitute_indices
 from bptt_solver.system import System
+from bptt_solver.uses import Use
 
 
 class Solution:

@@ -244,7 +244,8 @@ def _compare(rule: _Rule, name: str, point: Point, stated: Value, found: Value, 
 
 def _check_sympy(rule: _Rule, point: Point) -> None:
     """SymPy's derivative of the value formula, where SymPy has all the functions in it."""
-    from bptt_solver.algebra import Names, NotConverted, slope_at, to_sympy
+    from bptt_solver.algebra import slope_at
+    from bptt_solver.symbolic import Names, NotConverted, to_sympy
 
     names = Names()
     registry = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bptt_solver.chain_rule import AdjointEquation, differentiate
+from bptt_solver.chain_rule import differentiate
 from bptt_solver.language import build
 from bptt_solver.language.expressions import (
     ORDERED,
@@ -19,6 +19,7 @@ from bptt_solver.language.expressions import (
 from bptt_solver.language.notation.source import to_source
 from bptt_solver.language.templates import Slot, Template, instantiate
 from bptt_solver.problem.problem import Problem
+from bptt_solver.terms import AdjointEquation
 from bptt_solver.unfold import Ground, Unfolded, instance_text, unfold
 
 

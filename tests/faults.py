@@ -10,7 +10,8 @@ from bptt_solver.computation import Computation
 from bptt_solver.errors import Source
 from bptt_solver.problem.problem import load_problem
 from bptt_solver.system import Instance
-from bptt_solver.verify.routes import Forward, View
+from bptt_solver.verify.routes import Forward
+from bptt_solver.verify.view import View
 
 Edit = Callable[[float], float]
 FAULTS: Mapping[str, Edit] = {

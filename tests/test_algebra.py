@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bptt_solver import algebra
-from bptt_solver.algebra import Names, NotConverted, compare, equal, from_sympy, simplify, to_sympy
+from bptt_solver.algebra import compare, equal, simplify
 from bptt_solver.formulas import parse
 from bptt_solver.language import build
 from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.registry import Registry
+from bptt_solver.symbolic import Names, NotConverted, from_sympy, to_sympy
 
 REGISTRY = Registry.load()
 NAMES = "E I N S Q O pi beta gamma zeta lambda if exp' Symbol ŷ z₁ __import__"

@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bptt_solver
-from bptt_solver.chain_rule import AdjointEquation, differentiate
+from bptt_solver.chain_rule import differentiate
 from bptt_solver.errors import Excerpt, Problems
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.notation.source import equation_to_source
 from bptt_solver.language.parser import parse_equations
 from bptt_solver.problem.names import Resolver, Survey
 from bptt_solver.system import System
+from bptt_solver.terms import AdjointEquation
 
 HERE = Path(__file__).parent
 DOCUMENTS = sorted((HERE / "acceptance").glob("documents*/*.yaml"))

@@ -10,7 +10,6 @@ from bptt_solver.analyses.made_sweeps import MadeSplit, MadeSweeps, seeds_of
 from bptt_solver.analyses.made_sweeps import Part as MadePart
 from bptt_solver.arithmetic import Value, is_array, is_exact
 from bptt_solver.catalogues import message
-from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.contributions import contributions
 from bptt_solver.errors import fail, suggest
 from bptt_solver.language.expressions import Reference
@@ -18,6 +17,7 @@ from bptt_solver.made import Source
 from bptt_solver.making import Making
 from bptt_solver.steps.times import Times
 from bptt_solver.system import Instance
+from bptt_solver.terms import AdjointEquation
 from bptt_solver.unfold import instance_text
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.arithmetic import Value, is_array
-from bptt_solver.chain_rule import AdjointEquation, Term, differentiate
+from bptt_solver.chain_rule import differentiate
 from bptt_solver.contributions import contributions, instance_of
 from bptt_solver.instances import ground_reads
 from bptt_solver.language import build
@@ -27,6 +27,7 @@ from bptt_solver.language.expressions import (
 )
 from bptt_solver.partials import local_partials
 from bptt_solver.system import Given, Instance
+from bptt_solver.terms import AdjointEquation, Term
 from bptt_solver.unfold import unfold
 
 if TYPE_CHECKING:

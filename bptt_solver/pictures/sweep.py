@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bptt_solver.catalogues import message
-from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.contributions import contributions, instance_of
 from bptt_solver.errors import fail, suggest
 from bptt_solver.instances import instance_text
 from bptt_solver.language.expressions import derivative_name
 from bptt_solver.pictures.graph import Graph
 from bptt_solver.pictures.labels import Label, Run
+from bptt_solver.terms import AdjointEquation
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation

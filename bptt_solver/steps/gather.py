@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Use, Value
-from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.derivation import Cut, GatherStep, LossTable, shortened
 from bptt_solver.language.expressions import Expression, Index, Reference, Sum, substitute_indices, transform
 from bptt_solver.made import ONE
 from bptt_solver.steps.lines import Piece
 from bptt_solver.steps.local import use_label
 from bptt_solver.steps.members import or_zero
+from bptt_solver.terms import AdjointEquation
 
 if TYPE_CHECKING:
     from bptt_solver.steps.indexed import Indexed

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from bptt_solver.arithmetic import is_array, is_exact
 from bptt_solver.blocks import Domain
-from bptt_solver.chain_rule import AdjointEquation, Term
 from bptt_solver.derivation import (
     MOST_LINES,
     MOST_TIMES,
@@ -37,6 +36,7 @@ from bptt_solver.steps.members import Members, readable
 from bptt_solver.steps.routes import evidence
 from bptt_solver.steps.tables import backward_tables
 from bptt_solver.steps.times import Times
+from bptt_solver.terms import AdjointEquation, Term
 
 if TYPE_CHECKING:
     from bptt_solver.system import Instance

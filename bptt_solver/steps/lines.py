@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from bptt_solver.arithmetic import is_array
 from bptt_solver.blocks import Formula, Item, Leaf, Value
-from bptt_solver.chain_rule import AdjointEquation, Term
 from bptt_solver.derivation import Chain
 from bptt_solver.language.expressions import Call, Reference
 from bptt_solver.language.inference import infer_shape
 from bptt_solver.language.templates import Slot
 from bptt_solver.made import ONE, Source
 from bptt_solver.steps.members import DOTS, FIRST_TERMS, LAST_TERMS, Members, or_zero, same
+from bptt_solver.terms import AdjointEquation, Term
 
 if TYPE_CHECKING:
     from bptt_solver.instances import Ground

@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bptt_solver.blocks import Entry, Formula, Item, Partial, Use, Value
-from bptt_solver.chain_rule import AdjointEquation, Term
 from bptt_solver.derivation import Chain, Local, LocalStep, Match
 from bptt_solver.language.expressions import Call, Expression, Index, Number, Reference, preorder
 from bptt_solver.steps.lines import Piece
+from bptt_solver.terms import AdjointEquation, Term
 
 if TYPE_CHECKING:
     from bptt_solver.steps.indexed import Indexed

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bptt_solver.blocks import FIXED, Cell, Formula, Item, Leaf, Partial, Value
-from bptt_solver.chain_rule import AdjointEquation, is_unindexed
+from bptt_solver.chain_rule import is_unindexed
 from bptt_solver.derivation import (
     FIRST_LINES,
     Chain,
@@ -25,6 +25,7 @@ from bptt_solver.language.expressions import Call, Expression, Number, Reference
 from bptt_solver.language.templates import slot
 from bptt_solver.steps.evidence import Effects, perturbed
 from bptt_solver.steps.members import DOTS, Members, readable, same
+from bptt_solver.terms import AdjointEquation
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from bptt_solver.analyses.losses import Sweeps
 from bptt_solver.arithmetic import Value
-from bptt_solver.chain_rule import AdjointEquation
 from bptt_solver.contributions import instance_of
 from bptt_solver.instances import Ground, Unfolded
 from bptt_solver.language.equations import Equation
 from bptt_solver.language.expressions import derivative_name
 from bptt_solver.language.shapes import Shape
 from bptt_solver.system import Instance
+from bptt_solver.terms import AdjointEquation
 from bptt_solver.training.trainer import Sweep
 
 if TYPE_CHECKING:

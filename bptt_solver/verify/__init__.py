@@ -45,7 +45,7 @@ def finite_difference(
     Exact if the system and ``h`` (an int or a Fraction) are. ``entry`` is 1-based, () for a scalar. Raises
     ProblemError where the system cannot be evaluated there, KeyError for an unknown instance.
     """
-    from bptt_solver.verify.routes import moved
+    from bptt_solver.verify.view import moved
 
     plus, minus = moved(computation, key, entry, h), moved(computation, key, entry, -h)
     return Difference(computation.value(computation.target_key), plus, minus, h)

@@ -13,7 +13,8 @@ from bptt_solver.verify.comparing import ERRORS, EXACT, JUDGED, LINES, SEED, Com
 from bptt_solver.verify.kinks import Kinks
 from bptt_solver.verify.noise import Random
 from bptt_solver.verify.report import Check, Failure, Slopes
-from bptt_solver.verify.routes import ComplexStep, Forward, Lines, Spot
+from bptt_solver.verify.routes import ComplexStep, Forward, Lines
+from bptt_solver.verify.view import Spot
 
 DIRECTIONS = 8
 CHOSEN = 64

@@ -15,7 +15,8 @@ from bptt_solver.verify.judge import Judge, is_rational
 from bptt_solver.verify.kinks import Kinks
 from bptt_solver.verify.noise import Noisy, Random
 from bptt_solver.verify.report import Failure, Limited, entry_text, relative
-from bptt_solver.verify.routes import Forward, Lines, Spot, View, float_or_same
+from bptt_solver.verify.routes import Forward, Lines
+from bptt_solver.verify.view import Spot, View, float_or_same
 
 if TYPE_CHECKING:
     from bptt_solver.computation import Computation

@@ -10,7 +10,7 @@ from bptt_solver.arithmetic import LongArithmetic, NotFinite, Value, is_array
 from bptt_solver.catalogues import message
 from bptt_solver.evaluate import Program, Values
 from bptt_solver.verify.report import relative
-from bptt_solver.verify.routes import View
+from bptt_solver.verify.view import View
 
 _LEAST_UNIT = 1e-100  # a smaller number is changed by a part of this
 _VANISHING = 1e-20

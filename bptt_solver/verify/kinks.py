@@ -12,7 +12,8 @@ from bptt_solver.language.expressions import Call, preorder
 from bptt_solver.language.templates import Template
 from bptt_solver.unfold import Ground, instance_text
 from bptt_solver.verify.report import Kink, Slopes
-from bptt_solver.verify.routes import Forward, Spot, View
+from bptt_solver.verify.routes import Forward
+from bptt_solver.verify.view import Spot, View
 
 _Function = Callable[[Sequence[Value]], Value]
 

@@ -26,7 +26,7 @@ from bptt_solver.errors import ProblemError
 from bptt_solver.progress import counted
 from bptt_solver.results import plain
 from bptt_solver.system import Instance
-from bptt_solver.verify.routes import View
+from bptt_solver.verify.view import View
 
 STEP = 1e-5  # times the size of the number that is changed, if that is larger than 1
 EXACT_STEP = Fraction(1, 100_000)
