@@ -140,7 +140,7 @@ def pids_of(sums: Sums) -> list[int]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_killed_worker_is_named(workers: int) -> None:
     """It is stopped before it is killed, so that it is certain that it dies at work and not between two chunks."""
-    problem, data = long_task(steps=800)
+    problem, data = long_task(steps=4000)
     with Sums(problem, data, workers, chunk=2) as sums:
         added: list[int] = []
         killed: list[int] = []

@@ -105,7 +105,7 @@ def test_an_equation_and_its_domain() -> None:
     text = equation_to_mathml(parse_equations(Excerpt.of("h[t] = a[t] for t in 1..T where t != 2"))[0])
     checked(text)
     assert bare(text).endswith(
-        "~<mi>t</mi><mo>=</mo><mn>1</mn><mo>,</mo><mo>…</mo><mo>,</mo><mi>T</mi>~<mi>t</mi><mo>≠</mo><mn>2</mn>"
+        "~<mi>t</mi><mo>=</mo><mn>1</mn><mo>,</mo><mi>…</mi><mo>,</mo><mi>T</mi>~<mi>t</mi><mo>≠</mo><mn>2</mn>"
     )
 
 
@@ -119,7 +119,8 @@ def test_an_equation_and_its_domain() -> None:
         ("φ", "<mi>φ</mi>"),
         ("Sigma", "<mi>Σ</mi>"),
         ("ŷ", "<mover><mi>y</mi><mo>ˆ</mo></mover>"),
-        ("W_h'", "<msup><msub><mi>W</mi><mi>h</mi></msub><mo>′</mo></msup>"),
+        ("W_h'", "<msubsup><mi>W</mi><mi>h</mi><mo>′</mo></msubsup>"),
+        ("W'", "<msup><mi>W</mi><mo>′</mo></msup>"),
         ("net_j_k", "<msub><mi>net</mi><mrow><mi>j</mi><mo>,</mo><mi>k</mi></mrow></msub>"),
         ("权重", "<mtext>权重</mtext>"),
         ("<script>", "<mi>&lt;script&gt;</mi>"),
@@ -161,6 +162,13 @@ def test_ordered_derivatives() -> None:
     checked(to_mathml(Reference("∂⁺E/∂(∂⁺E/∂h)", (Index(2),))))
     squared = to_mathml(Call("power", (Reference("∂⁺E/∂w"), Number(2))))
     assert squared.startswith("<msup><mrow><mrow><mo>(</mo><mfrac>")
+
+
+def test_primes_stand_above_the_indices() -> None:
+    """Behind them a gap would be left."""
+    assert bare(to_mathml(Reference("h'", (Index(2),)))) == "<msubsup><mi>h</mi><mn>2</mn><mo>′</mo></msubsup>"
+    both = bare(to_mathml(Reference("W_h'", (Index(2),))))
+    assert both.startswith("<mrow><msubsup><mi>W</mi><mi>h</mi><mo>′</mo></msubsup><mo>[")
 
 
 @pytest.mark.parametrize("indices", ["subscripts", "parentheses", "brackets", "superscripts"])

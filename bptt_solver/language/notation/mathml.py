@@ -83,10 +83,15 @@ def mathml_name(name: str) -> str:
     if stem and len(stem) < len(body):
         rest.insert(0, unicodedata.normalize("NFKC", body[len(stem) :]))
         body = stem
-    shown = _word(body)
-    if rest:
-        shown = f"<msub>{shown}{_one([_word(part) for part in rest])}</msub>"
-    return f"<msup>{shown}<mo>{'′' * primes}</mo></msup>" if primes else shown
+    return _primed(_word(body), _one([_word(part) for part in rest]) if rest else "", primes)
+
+
+def _primed(shown: str, below: str, primes: int) -> str:
+    """A letter with what stands below it and primes above that."""
+    if not primes:
+        return f"<msub>{shown}{below}</msub>" if below else shown
+    above = f"<mo>{'′' * primes}</mo>"
+    return f"<msubsup>{shown}{below}{above}</msubsup>" if below else f"<msup>{shown}{above}</msup>"
 
 
 def _raised_name(name: str) -> str:
@@ -198,9 +203,10 @@ class MathML(Typeset):
             return row(shown + ROUND[0] + joined + ROUND[1])
         if self.style.indices == "superscripts":
             return f"<msup>{shown}{row(ROUND[0] + joined + ROUND[1])}</msup>"
-        if "<msub>" in shown or self.style.indices == "brackets":
+        if "<msub" in shown or self.style.indices == "brackets":
             return row(shown + self.in_square(indices))
-        return f"<msub>{shown}{joined}</msub>"
+        stem = name if "^" in name else name.rstrip("'")
+        return _primed(mathml_name(stem) if stem != name else shown, joined, len(name) - len(stem))
 
     def members(self, text: str) -> str:
         """The name of a derivative or of its target, on one line."""
