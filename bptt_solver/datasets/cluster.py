@@ -125,7 +125,7 @@ class Cluster:
         if isinstance(error, KilledWorker):
             text = message("cluster.gave_up", chunk=told)
             raise ChunkLost(waiting[:1], text, message("data_set.memory_hint")) from error
-        if isinstance(error, CancelledError):
+        if isinstance(error, CancelledError) or _is_of_dask(error):
             text = message("cluster.dropped", address=self.address, chunk=told)
             raise ChunkLost(waiting[:1], text, message("cluster.restarted")) from error
         return False
@@ -133,6 +133,15 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster; it goes on without us."""
         self._client.close()
+
+
+def _is_of_dask(error: BaseException) -> bool:
+    """Whether an error comes from where Dask takes a future's result, and not from a worker: a task that is dropped at
+    that moment ends there with a ValueError instead of being cancelled (distributed 2026.8, cfexecutor.py)."""
+    trace = error.__traceback__ if type(error) is ValueError else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__") == "distributed.cfexecutor"
 
 
 def _connected(kind: Any, address: str) -> Any:

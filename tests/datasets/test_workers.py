@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -484,9 +485,26 @@ def test_a_cluster_that_loses_all_workers(monkeypatch: pytest.MonkeyPatch) -> No
             n_workers=1, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as small,
         Sums(problem, data, small.scheduler_address, 2) as sums,
-        pytest.raises(ChunkLost, match=r"has had no workers for \d+ seconds"),
+        pytest.raises(ChunkLost, match=r"has had no workers for \d+ seconds|dropped chunk \d+"),
     ):
         sums.gradient(progress=lambda at, _: small.scale(0) if at == 2 else None)
+
+
+def test_a_task_that_dask_drops_while_its_result_is_taken() -> None:
+    """Dask gives a ValueError of its own then; one of a worker's is told as it is."""
+    pytest.importorskip("distributed")
+    from bptt_solver.datasets import cluster
+
+    def unpack(result: tuple[int, ...]) -> None:
+        _type, _error, _trace = result
+
+    def failed(module: str) -> ValueError:
+        with pytest.raises(ValueError, match="not enough values") as caught:
+            types.FunctionType(unpack.__code__, {"__name__": module})((1, 2))
+        return caught.value
+
+    assert cluster._is_of_dask(failed("distributed.cfexecutor"))
+    assert not cluster._is_of_dask(failed("bptt_solver.datasets.worker"))
 
 
 def test_no_cluster() -> None:

@@ -258,6 +258,7 @@ def test_what_the_file_replaced_can_be_brought_back(opened: Callable[..., Tab]) 
     assert page.text() == SMALL + "# mine\n"
     page.tab.select_option("#language", "zh-Hans")
     page.tab.wait_for_selector("#state:has-text('已求解')")
+    page.tab.wait_for_selector("#problem:not([hidden])")  # the page that was made does not hide it
     page.tab.click("#save")
     page.tab.wait_for_selector("#problem:has-text('文件不是 UTF-8 编码')")
     assert page.served.path.read_bytes() == b"\xff"

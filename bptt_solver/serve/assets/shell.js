@@ -97,7 +97,8 @@ const failed = (answer) => {
 const shown = (answer) => {
   editor.mark(new Map());
   const warnings = answer.warnings.map((text) => `${start.name}: ${say("problem.warning")}: ${text}`).join("\n");
-  problem(answer.verified && !warnings ? "" : say(answer.verified ? "problem.warning" : "state.unverified"), warnings);
+  if (fault) unreadable();
+  else problem(answer.verified && !warnings ? "" : say(answer.verified ? "problem.warning" : "state.unverified"), warnings);
   root.classList.remove("stale");
   one("#problem").classList.add("told");
   one("#unfold").hidden = !answer.unfolds;
@@ -150,7 +151,10 @@ const take = (found) => {
   refresh();
   solve();
 };
+let fault = null; // why the file cannot be read any more, while there is text here that is not in it
+const unreadable = () => problem(say("problem.saving"), inWords(fault));
 const changed = (found) => {
+  fault = null;
   if (!disk.known) return take(found);
   const same = found.version === disk.version && found.exists === disk.exists;
   if (same) { if (found.others) solve(); return; }
@@ -162,7 +166,7 @@ const changed = (found) => {
   if (!found.exists && disk.text !== null) return gone(found);
   if (!dirty() || found.text === editor.text) return question(""), take(found);
   if (found.version === base) return question(""), Object.assign(disk, found), refresh();
-  if (found.text === null) return problem(say("problem.saving"), inWords(found.reason));
+  if (found.text === null) { fault = found.reason; return unreadable(); }
   question("question.changed", [
     ["question.disk", () => over(found)],
     ["question.mine", () => { base = found.version; Object.assign(disk, found); refresh(); }],
@@ -184,6 +188,7 @@ const save = async () => {
     } else if (answer.status !== 200) problem(say("problem.saving"), answer.error || "");
     else {
       base = answer.version;
+      fault = null;
       Object.assign(disk, { version: base, text, exists: true });
       state("state.saved");
       question("");
