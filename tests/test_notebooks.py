@@ -197,9 +197,10 @@ def test_options_of_the_magic(line: str, told: str) -> None:
         solved(line, TEXT)
 
 
-def test_the_magic_in_a_real_shell() -> None:
+def test_the_magic_in_a_real_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     """IPython loads the extension by the name of the package."""
     shells = pytest.importorskip("IPython.core.interactiveshell")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # it warns where another environment than its own is active
     shell = shells.InteractiveShell.instance()
     try:
         shell.run_line_magic("load_ext", "bptt_solver")
