@@ -175,7 +175,8 @@ def touched(points: Sequence[Point], nodes: Sequence[Node], ends: Sequence[int],
     """The foreign nodes that a path touches, or comes as near to as ``clear``."""
     low_x, high_x = min(p[0] for p in points), max(p[0] for p in points)
     low_y, high_y = min(p[1] for p in points), max(p[1] for p in points)
-    fine: list[Point] = []
+    parts = [(min(x, u), min(y, v), max(x, u), max(y, v), k) for k, ((x, y), (u, v)) in enumerate(pairwise(points))]
+    fine: dict[int, list[Point]] = {}
     for number, node in enumerate(nodes):
         if number in ends:
             continue
@@ -183,9 +184,14 @@ def touched(points: Sequence[Point], nodes: Sequence[Node], ends: Sequence[int],
         left, right, top, bottom = node.x - w, node.x + w, node.y - h, node.y + h
         if right < low_x or left > high_x or bottom < low_y or top > high_y:
             continue
-        fine = fine or dense(points, 3.0)
-        if any([inside(p, node, clear) for p in fine if left <= p[0] <= right and top <= p[1] <= bottom]):
-            yield number
+        for low_u, low_v, high_u, high_v, k in parts:
+            if low_u > right or high_u < left or low_v > bottom or high_v < top:
+                continue
+            if k not in fine:
+                fine[k] = dense(points[k : k + 2], 3.0)
+            if any([inside(p, node, clear) for p in fine[k]]):
+                yield number
+                break
 
 
 def dense(points: Sequence[Point], step: float = 6.0) -> list[Point]:
